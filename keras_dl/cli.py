@@ -1,0 +1,243 @@
+"""The command line. Bodies are a few lines; nothing heavy is imported before the arguments are known to be right."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_dl import registry
+from keras_dl.errors import KerasDLError, UsageError
+
+
+class Group(click.Group):
+    """Runs a command and turns every failure into one line and an exit code: 1 for a failure, 2 for wrong usage."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except UsageError as error:
+            fail(context, error, 2)
+        except KerasDLError as error:
+            fail(context, error, 1)
+        except KeyboardInterrupt:
+            click.echo("\nstopped; a training goes on with: keras-dl train TASK --resume", err=True)
+            context.exit(1)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            fail(
+                context,
+                error,
+                1,
+                prefix=f"unexpected {type(error).__name__}: ",
+                suffix=" (--debug shows where)",
+            )
+
+
+def fail(context: click.Context, error: Exception, code: int, prefix: str = "", suffix: str = "") -> None:
+    """Print the reason in one line and exit; with --debug let the traceback through."""
+    if context.params.get("debug"):
+        raise error
+    reason = " ".join(str(error).split())
+    click.echo(f"Error: {prefix}{reason}{suffix}", err=True)
+    context.exit(code)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+@click.version_option(package_name="keras-dl")
+def main(debug: bool) -> None:
+    """Classic deep-learning projects, done properly in Keras 3.
+
+    \b
+    keras-dl train pneumonia                         train on the embedded data
+    keras-dl train pneumonia --data chest_xray/      train on your own
+    keras-dl report pneumonia                        see how it went
+    """
+
+
+def opened(run: str) -> Any:
+    """Open a complete run and import TensorFlow, quietly: the arguments are known to be right."""
+    from keras_dl import devices, open_run
+
+    found = open_run(run)
+    devices.import_quietly()
+    return found
+
+
+def emit(value: Any, as_json: bool, text: str) -> None:
+    """Print a result to stdout, for programs or for people."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@main.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List the tasks.
+
+    Example: keras-dl list
+    """
+    width = max(map(len, registry.TASKS))
+    lines = [f"{name:{width}}  {summary}" for name, (_, summary) in registry.TASKS.items()]
+    emit({name: summary for name, (_, summary) in registry.TASKS.items()}, as_json, "\n".join(lines))
+
+
+@main.command()
+@click.argument("task")
+@json_option
+def info(task: str, as_json: bool) -> None:
+    """Show what a task is, its data, and its settings.
+
+    Example: keras-dl info pneumonia
+    """
+    from keras_dl import show
+
+    record = registry.find(task)
+    emit(show.info(record), as_json, show.info_text(record))
+
+
+@main.command()
+@click.argument("task")
+@click.option("--from", "source", default="kaggle", show_default=True, help="Where to download from.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True, help="Where to put it."
+)
+@click.option("--synthetic", is_flag=True, help="Write the embedded synthetic set instead of downloading.")
+@json_option
+def data(task: str, source: str, out: Path, synthetic: bool, as_json: bool) -> None:
+    """Download a task's real data set, or say how to get it by hand.
+
+    Example: keras-dl data pneumonia --out data
+    """
+    from keras_dl import sources
+
+    module = sources.module(registry.find(task))
+    path = module.synthesize(out / f"{task}-synthetic") if synthetic else module.download(out, source)
+    emit({"data": str(path)}, as_json, f"{path}\nnext: keras-dl train {task} --data {path}")
+
+
+@main.command()
+@click.argument("task")
+@click.option("--data", metavar="PATH", help="A folder or archive; without it the embedded data.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; keras-dl info TASK lists them.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings from a JSON file, or a run's config.json.")
+@click.option("--seed", type=int, help="Short for --set seed=N.")
+@click.option("--epochs", type=int, help="Short for --set epochs=N.")
+@click.option("--tiny", is_flag=True, help="A small model on little data: seconds, for trying.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run directory.  [default: runs/TASK/TIME]")
+@click.option("--resume", is_flag=True, help="Go on with the newest unfinished run, or with the one at --out.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or tpu.")
+@json_option
+def train(task: str, as_json: bool, settings: tuple[str, ...], **options: Any) -> None:
+    """Train a task: fit, calibrate on validation, evaluate on test, write the report.
+
+    \b
+    Example: keras-dl train pneumonia --data chest_xray.zip --set recipe=original --seed 1
+    """
+    from keras_dl import api, show
+    from keras_dl.config import parse
+
+    chosen = {name: options.pop(name) for name in ("seed", "epochs")}
+    chosen = {**parse(settings), **{name: value for name, value in chosen.items() if value is not None}}
+    run = api.begin(task, settings=chosen, file=options.pop("config"), **options)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    run = api.finish(run)
+    emit({"run": str(run.path), **run.metrics}, as_json, show.trained(run))
+
+
+@main.command()
+@click.argument("run")
+@click.option("--data", metavar="PATH", help="Another set; without it the run's own test part.")
+@json_option
+def evaluate(run: str, data: str | None, as_json: bool) -> None:
+    """Evaluate a run, with its stored threshold and calibration.
+
+    RUN is a run directory, or a task's name for its newest run.
+
+    Example: keras-dl evaluate pneumonia --data other_hospital/
+    """
+    from keras_dl import show
+
+    result = opened(run).evaluate(data)
+    emit(result, as_json, show.measured(result))
+
+
+@main.command()
+@click.argument("run")
+@click.argument("inputs", nargs=-1, required=True)
+@json_option
+def predict(run: str, inputs: tuple[str, ...], as_json: bool) -> None:
+    """Predict files; a folder stands for the files in it.
+
+    Example: keras-dl predict pneumonia image.jpeg more_images/
+    """
+    from keras_dl import show
+
+    rows = opened(run).predict(*inputs)
+    emit(rows, as_json, show.predictions(rows))
+    bad = sum("error" in row for row in rows)
+    if bad:
+        raise KerasDLError(f"{bad} of {len(rows)} inputs could not be used; the reasons are above")
+
+
+@main.command()
+@click.argument("run")
+@click.argument("input", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The PNG.  [default: NAME-explained.png]")
+@json_option
+def explain(run: str, input: Path, out: Path | None, as_json: bool) -> None:
+    """Draw what in an image spoke for the prediction.
+
+    Example: keras-dl explain pneumonia image.jpeg --out heatmap.png
+    """
+    from keras_dl import show
+
+    result = opened(run).explain(input, out)
+    emit(result, as_json, f"{show.predictions([result])}\n{result['heatmap']}")
+
+
+@main.command()
+@click.argument("run")
+@json_option
+def report(run: str, as_json: bool) -> None:
+    """Write a run's report.html again and say where it is.
+
+    Example: keras-dl report pneumonia
+    """
+    path = opened(run).report()
+    emit({"report": str(path)}, as_json, str(path))
+
+
+@main.command()
+@click.argument("run")
+@click.option("--out", type=click.Path(path_type=Path), help="The model's folder.  [default: models/TASK]")
+@json_option
+def export(run: str, out: Path | None, as_json: bool) -> None:
+    """Write a SavedModel version for TensorFlow Serving, proved against the trained model.
+
+    Example: keras-dl export pneumonia --out models/pneumonia
+    """
+    path = opened(run).export(out)
+    emit({"export": str(path)}, as_json, str(path))
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True)
+@json_option
+def compare(runs: tuple[str, ...], as_json: bool) -> None:
+    """Compare runs, and their baselines, on their test parts.
+
+    Example: keras-dl compare runs/pneumonia/A runs/pneumonia/B
+    """
+    from keras_dl import open_run, show
+    from keras_dl.compare import compare as compare_runs
+
+    result = compare_runs([open_run(run) for run in runs])
+    emit(result, as_json, show.comparison(result))

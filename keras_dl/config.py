@@ -1,0 +1,90 @@
+"""Settings from the command line and from files, checked and typed by the fields of a task's Config."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from keras_dl.errors import UsageError
+from keras_dl.task import Config, Task
+
+
+def resolve(
+    task: Task,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    file: Path | None = None,
+    tiny: bool = False,
+) -> Config:
+    """Return the task's Config with these settings; later ones win: recipe, tiny, file, settings.
+
+    Raises:
+        UsageError: for an unknown key or recipe or a value of the wrong type, with the valid ones.
+    """
+    chosen = {**(read_config(file, task) if file else {}), **(settings or {})}
+    recipe = chosen.get("recipe", task.config.recipe)
+    recipes = {task.config.recipe: {}, **task.recipes}
+    if recipe not in recipes:
+        raise UsageError(f"no recipe '{recipe}' for {task.name}; there is: {', '.join(recipes)}")
+    config = dataclasses.replace(task.config, recipe=recipe, **recipes[recipe])
+    return replace(replace(config, task.tiny if tiny else {}), chosen)
+
+
+def replace(config: Config, values: Mapping[str, Any]) -> Config:
+    """Return the config with these values, each converted to the type of its field."""
+    types = get_type_hints(type(config))
+    for key in values:
+        if key not in types:
+            near = difflib.get_close_matches(key, types, 1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise UsageError(f"no setting '{key}'; {hint}valid ones: {', '.join(types)}")
+    typed = {key: convert(key, value, types[key]) for key, value in values.items()}
+    return dataclasses.replace(config, **typed)
+
+
+def parse(pairs: Iterable[str]) -> dict[str, str]:
+    """Split `key=value` arguments.
+
+    Raises:
+        UsageError: for one without `=`.
+    """
+    for pair in pairs:
+        if "=" not in pair:
+            raise UsageError(f"'{pair}' is not a setting; write key=value, for example epochs=3")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """Return the config as JSON values; `replace` reads them back."""
+    return dataclasses.asdict(config)
+
+
+def read_config(path: Path, task: Task) -> dict[str, Any]:
+    """Read settings from a JSON file: a plain object, or a run's own config.json."""
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read settings from {path}: {error}") from None
+    if isinstance(values, dict) and isinstance(values.get("config"), dict):
+        if values.get("task") != task.name:
+            raise UsageError(f"{path} is of the task '{values.get('task')}', not '{task.name}'")
+        values = values["config"]
+    if not isinstance(values, dict):
+        raise UsageError(f'{path} must hold a JSON object such as {{"epochs": 3}}')
+    return values
+
+
+def convert(key: str, value: Any, kind: type) -> Any:
+    """Convert a value, often a string, to the type of its field."""
+    try:
+        if kind is bool and isinstance(value, str):
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
+        if kind is int and float(value) != int(float(value)):
+            raise ValueError
+        return kind(float(value)) if kind is int else kind(value)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise UsageError(f"setting {key}={value!r} is not of type {kind.__name__}") from None

@@ -1,0 +1,137 @@
+"""Download a file once, resumably and verified, and keep it; the folder where everything downloaded lives."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_dl.errors import KerasDLError
+
+if TYPE_CHECKING:
+    import requests
+
+ATTEMPTS = 4
+FIRST_PAUSE = 1.0  # seconds; doubled after every failed attempt
+TIMEOUT = 30  # seconds without an answer
+BLOCK = 1 << 20  # bytes
+
+
+def cache_folder() -> Path:
+    """Return the folder for downloads and unpacked archives: KERAS_DL_CACHE, or the system's place for caches."""
+    if chosen := os.environ.get("KERAS_DL_CACHE"):
+        return Path(chosen).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("keras-dl"))
+
+
+def fetch(url: str, target: Path, sha256: str | None = None, auth: tuple[str, str] | None = None) -> Path:
+    """Return `target`, downloaded from `url` unless it is there already and unchanged.
+
+    Where `sha256` is not known, the sum seen at the first download is kept beside the file, in `target`.sha256,
+    and holds from then on: it shows later damage or a changed source, not a bad first download. An interrupted
+    download goes on from `target`.part. `auth` is (user, password).
+    Raises KerasDLError when the server refuses or cannot be reached, or the sum differs.
+    """
+    import pooch
+    import requests
+
+    seen = target.with_name(f"{target.name}.sha256")
+    expected = sha256 or (seen.read_text().split()[0] if seen.exists() else None)
+    part = target.with_name(f"{target.name}.part")
+
+    def download(url: str, output: str, _: object) -> None:
+        _download(url, part, auth)
+        part.replace(output)
+
+    pooch.get_logger().setLevel("WARNING")  # the progress bar says the rest
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pooch.retrieve(url, expected and f"sha256:{expected}", target.name, target.parent, downloader=download)
+        if expected is None:
+            seen.write_text(f"{pooch.file_hash(str(target))}  {target.name}\n")
+    except requests.RequestException as error:
+        reason = f"the server answered {error.response.status_code}" if error.response else "no connection"
+        raise KerasDLError(f"{url}: {reason}; what has arrived is kept, so try again later") from error
+    except ValueError as error:
+        way_out = "try again later" if sha256 else f"if the source has a new version, delete {seen}"
+        raise KerasDLError(f"{url}: its sha256 is not the expected {expected}; {way_out}") from error
+    except OSError as error:
+        raise KerasDLError(f"{target}: {error.strerror or error}; choose a place with KERAS_DL_CACHE") from error
+    return target
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return `folder`, filled by `make(empty folder)` unless it exists.
+
+    It appears complete or not at all: the work is done beside it and renamed. Two processes may try at once; the
+    first to finish wins, and the other one's work is dropped.
+    """
+    if folder.exists():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+            work = Path(scratch, folder.name)
+            work.mkdir()
+            make(work)
+            try:
+                work.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
+    except OSError as error:
+        raise KerasDLError(f"{folder}: {error.strerror or error}; choose a place with KERAS_DL_CACHE") from error
+    return folder
+
+
+def _download(url: str, part: Path, auth: tuple[str, str] | None) -> None:
+    """Fill `part` from where it stops to the end; try again when the connection fails or the server is busy."""
+    import requests
+
+    for attempt in range(ATTEMPTS):
+        try:
+            return _download_rest(url, part, auth)
+        except requests.RequestException:
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(FIRST_PAUSE * 2**attempt)
+
+
+def _download_rest(url: str, part: Path, auth: tuple[str, str] | None) -> None:
+    import requests
+    from tqdm import tqdm
+
+    have = part.stat().st_size if part.exists() else 0
+    # "identity": what is counted on the wire is what is in the file.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with requests.get(url, headers=headers, auth=auth, stream=True, timeout=TIMEOUT) as answer:
+        if answer.status_code == 416:  # nothing after `have`: the part is whole, or is of another file
+            if answer.headers.get("Content-Range") == f"bytes */{have}":
+                return
+            part.unlink()
+        _refuse(url, answer)
+        answer.raise_for_status()
+        resumed = answer.status_code == 206
+        have = have if resumed else 0
+        rest = answer.headers.get("Content-Length")
+        total = have + int(rest) if rest else None
+        bar = tqdm(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True, disable=None)
+        with bar, part.open("ab" if resumed else "wb") as file:
+            for block in answer.iter_content(BLOCK):
+                file.write(block)
+                bar.update(len(block))
+    if total and part.stat().st_size != total:
+        raise requests.ConnectionError(f"{part.stat().st_size} of {total} bytes arrived")
+
+
+def _refuse(url: str, answer: requests.Response) -> None:
+    """Trying again does not help against these."""
+    if answer.status_code in (401, 403, 404, 410):
+        raise KerasDLError(f"{url}: the server refused with {answer.status_code} {answer.reason}")
+    if answer.ok and answer.headers.get("Content-Type", "").startswith("text/html"):
+        raise KerasDLError(f"{url}: a web page came instead of the file, as for users who are not signed in")

@@ -1,0 +1,300 @@
+"""Read images from {train,val,test}/CLASS/ or CLASS/ folders, and say of each file whether it can be used."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from keras_dl.errors import BadInput, KerasDLError
+
+PARTS = dict.fromkeys(("val", "valid", "validation"), "validation") | {"train": "train", "test": "test"}
+SMALLEST_SIDE = 32  # pixels
+LARGEST_SIDE = 65_500  # pixels: what libjpeg decodes; libpng takes more
+LARGEST_IMAGE = 50_000_000  # pixels: 150 MB decoded; a file of a few kB can claim far more
+LARGEST_FILE = 250_000_000  # bytes
+DEPTH = 3  # chest_xray/chest_xray/train is 2
+
+# `tf.io.decode_image` reads GIF and BMP too, but not into the one channel that a model may want. Calling the
+# parsers by name keeps Pillow's other forty away from bytes a stranger uploaded.
+PARSERS = {"JPEG": (b"\xff\xd8\xff", JpegImageFile), "PNG": (b"\x89PNG\r\n\x1a\n", PngImageFile)}
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # not: a coded 255, a restart, padding
+JPEG_BETWEEN_SCANS = (b"\xc4", b"\xda", b"\xdb", b"\xdd")  # tables and the next scan of a progressive image
+FOREIGN = {(0, b"GIF8"): "GIF", (0, b"BM"): "BMP", (0, b"II*\0"): "TIFF", (0, b"MM\0*"): "TIFF"}
+FOREIGN |= {(8, b"WEBP"): "WebP", (4, b"ftyp"): "HEIC or AVIF", (128, b"DICM"): "DICOM"}  # position, bytes
+
+File = tuple[str, Path, str, int]  # name below the root, path, part, label
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, by its path below the root, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Images:
+    """The usable images of a folder; `paths`, `labels`, `groups` and `parts` share one order, by path."""
+
+    root: Path  # the folder that holds the parts or the classes
+    paths: tuple[Path, ...]
+    labels: np.ndarray  # int64, index into `classes`
+    classes: tuple[str, ...]
+    groups: np.ndarray  # str: the patient, say; images of one group belong in one split
+    parts: np.ndarray  # str: "train", "validation" or "test" as the folders said, "" where they said nothing
+    skipped: tuple[Skipped, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)  # counts a reader wants to see in card and report
+
+    def __len__(self) -> int:
+        """Count the usable images."""
+        return len(self.paths)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Name every image by its path below the root, with forward slashes."""
+        return tuple(path.relative_to(self.root).as_posix() for path in self.paths)
+
+    def take(self, index: np.ndarray | Sequence[int]) -> Images:
+        """Return the images at these positions (integers or a boolean mask), in this order."""
+        chosen = np.arange(len(self))[np.asarray(index, dtype=None if len(index) else int)]
+        return replace(
+            self,
+            paths=tuple(self.paths[i] for i in chosen),
+            labels=self.labels[chosen],
+            groups=self.groups[chosen],
+            parts=self.parts[chosen],
+        )
+
+
+def read_folders(
+    root: Path,
+    classes: Mapping[str, str],
+    *,
+    group: Callable[[Path], str] = lambda path: path.stem,
+    bad_share: float = 0.05,
+    progress: bool = True,
+) -> Images:
+    """Find the images of every class at or a few levels below `root`, and leave out what cannot be used.
+
+    `classes` maps folder names (in any case) to class names; `group` names the group of a path. `skipped` has
+    the unusable files, copies of another file and files under two classes. Raises KerasDLError when a class
+    has no folder, or all or more than `bad_share` of the files are unusable (copies do not count).
+    """
+    home, folders = find_layout(Path(root), classes)
+    names = tuple(dict.fromkeys(classes.values()))
+    files = sorted(  # by name with forward slashes: the same order on every system
+        (path.relative_to(home).as_posix(), path, part, names.index(name))
+        for part, name, folder in folders
+        for path in _walk(folder)
+    )
+    digests, reasons = _examine_all(files, progress)
+    copies, contradictions = _find_copies(files, digests)
+    reasons |= contradictions
+    _refuse_too_many(home, reasons, len(files), bad_share)
+    reasons |= copies
+    kept = [(path, part, label) for name, path, part, label in files if name not in reasons]
+    return Images(
+        root=home,
+        paths=tuple(path for path, _, _ in kept),
+        labels=np.array([label for _, _, label in kept], dtype=np.int64),
+        classes=names,
+        groups=np.array([group(path) for path, _, _ in kept], dtype=str),
+        parts=np.array([part for _, part, _ in kept], dtype=str),
+        skipped=tuple(Skipped(name, reasons[name]) for name in sorted(reasons)),
+        notes={"files": len(files)},
+    )
+
+
+def check(data: bytes) -> None:
+    """Refuse with BadInput what `tf.io.decode_image` cannot turn into uint8 with 1 as well as 3 channels.
+
+    Accepted: complete JPEG (grey, RGB) and PNG (1 to 8 bits per channel; decoding applies a palette and drops
+    alpha), sides from 32 to 65,500 px, at most 50 megapixels. Whatever the bytes, only BadInput is raised.
+    """
+    kind = _format_of(data)
+    parser = PARSERS[kind][1]
+    try:
+        with parser(io.BytesIO(data)) as image:
+            _refuse_header(kind, image.size, image.mode, data)
+            if kind == "JPEG":
+                _decode_jpeg(image, data)
+            else:
+                image.verify()  # the checksums; Pillow's decoder looks at none of the pixel data's
+        if kind == "PNG":
+            with parser(io.BytesIO(data)) as image:  # verify() leaves an image that cannot be decoded
+                image.load()
+    except BadInput:
+        raise
+    except Exception as error:  # a damaged file makes Pillow raise a dozen types, which all mean this
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BadInput(f"damaged {kind}: {reason}") from error
+
+
+def _format_of(data: bytes) -> str:
+    if not data:
+        raise BadInput("the file is empty")
+    for kind, (magic, _) in PARSERS.items():
+        if data.startswith(magic):
+            return kind
+    for (offset, magic), name in FOREIGN.items():
+        if data.startswith(magic, offset):
+            raise BadInput(f"a {name} file; convert it to JPEG or 8-bit PNG")
+    raise BadInput("not an image; JPEG and PNG are read")
+
+
+def _refuse_header(kind: str, size: tuple[int, int], mode: str, data: bytes) -> None:
+    """Refuse by the header alone, before memory is spent on pixels."""
+    shape = f"{size[0]}x{size[1]} px"
+    if min(size) < SMALLEST_SIDE:
+        raise BadInput(f"{shape} is too small; each side needs at least {SMALLEST_SIDE}")
+    if max(size) > LARGEST_SIDE or size[0] * size[1] > LARGEST_IMAGE:
+        raise BadInput(f"{shape} is too large; the limit is {LARGEST_IMAGE // 1_000_000} megapixels")
+    if kind == "JPEG" and mode not in ("L", "RGB"):
+        raise BadInput(f"{mode} colours; convert it to greyscale or RGB")
+    if kind == "PNG" and data[24] > 8:  # the header's bit depth; Pillow calls 16-bit RGB "RGB" too
+        raise BadInput(f"{data[24]} bits per channel; convert it to 8")
+    if kind == "PNG" and PNG_END not in data:
+        raise BadInput("truncated PNG: the end is missing")
+
+
+def _decode_jpeg(image: JpegImageFile, data: bytes) -> None:
+    # Pillow is content once it has all rows, TensorFlow reads on to the end: look for it, from the scan on.
+    ends = (marker[0][1:] for marker in JPEG_MARKER.finditer(data, image.fp.tell()))
+    end = next((marker for marker in ends if marker not in JPEG_BETWEEN_SCANS), None)
+    if end != b"\xd9":
+        raise BadInput("damaged JPEG: a stray marker" if end else "truncated JPEG: the end is missing")
+    image.draft("L", (image.width // 8, image.height // 8))  # reads every coded byte, saves most arithmetic
+    image.load()
+
+
+def find_layout(root: Path, classes: Mapping[str, str]) -> tuple[Path, list[tuple[str, str, Path]]]:
+    """Return the nearest folder that holds every class, and its (part, class, folder) triples.
+
+    Only the nearest: the Kaggle archive carries the whole set a second time, one level down.
+    """
+    if not root.is_dir():
+        raise KerasDLError(f"{root}: no such folder; give --data the folder with the images")
+    known = {folder.casefold(): name for folder, name in classes.items()}
+    best, level = [], [root]
+    for _ in range(DEPTH + 1):
+        for home in level:
+            found = _class_folders(home, known)
+            if {name for _, name, _ in found} == set(known.values()):
+                return home, found
+            best = max(best, found, key=len)
+        level = [child for folder in level for child in _subfolders(folder)]
+    absent = [folder for folder, name in classes.items() if name not in {name for _, name, _ in best}]
+    seen = sorted({folder.name for _, _, folder in best} or {folder.name for folder in _subfolders(root)})
+    expected = "/".join(classes)
+    raise KerasDLError(
+        f"{root}: no folder {' or '.join(absent)} in it; found {', '.join(seen[:8]) or 'no folders'}; "
+        f"give a folder that holds {{train,val,test}}/{{{expected}}}/ or {{{expected}}}/ with image files"
+    )
+
+
+def _class_folders(home: Path, known: Mapping[str, str]) -> list[tuple[str, str, Path]]:
+    places = [("", child) for child in _subfolders(home)]
+    for _, part in list(places):
+        if part.name.casefold() in PARTS:
+            places += [(PARTS[part.name.casefold()], child) for child in _subfolders(part)]
+    return [(part, known[name], place) for part, place in places if (name := place.name.casefold()) in known]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_clutter(path.name))
+    except OSError:  # a lost+found on the way to the images
+        return []
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield every file below a class folder, broken links too: they are to be reported."""
+    for place, below, files in os.walk(folder, onerror=_refuse_folder):
+        below[:] = sorted(name for name in below if not _is_clutter(name))
+        yield from (Path(place, name) for name in files if not _is_clutter(name))
+
+
+def _refuse_folder(error: OSError) -> NoReturn:
+    raise KerasDLError(f"{error.filename}: {error.strerror}; give --data a readable folder") from error
+
+
+def _is_clutter(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _examine_all(files: list[File], progress: bool) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return the digest of every good file, and the reason of every bad one, by name."""
+    from tqdm import tqdm
+
+    digests, reasons = {}, {}
+    workers = max(2, os.cpu_count() or 2)  # reading, hashing and decoding all let go of the interpreter lock
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+        warnings.simplefilter("ignore")  # Pillow's, on odd EXIF tags
+        results = pool.map(_examine, [path for _, path, _, _ in files])
+        bar = tqdm(results, "checking images", len(files), unit=" files", disable=None if progress else True)
+        for (name, *_), (digest, reason) in zip(files, bar, strict=True):
+            (reasons if reason else digests)[name] = reason or digest
+    return digests, reasons
+
+
+def _examine(path: Path) -> tuple[bytes, str]:
+    try:
+        if not path.is_file():  # reading a pipe would wait for ever
+            return b"", "not a file" if path.exists() else "a broken link"
+        if path.stat().st_size > LARGEST_FILE:
+            return b"", f"larger than {LARGEST_FILE // 1_000_000} MB"
+        data = path.read_bytes()
+        check(data)
+    except OSError as error:
+        return b"", f"cannot be read: {error.strerror}"
+    except BadInput as error:
+        return b"", str(error)
+    return hashlib.sha256(data).digest(), ""
+
+
+def _find_copies(files: list[File], digests: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the reasons of files that repeat another one, and of those that stand under two classes.
+
+    Of equal files the one in the test part is kept: training gives way to the published test set.
+    """
+    equal = defaultdict(list)
+    for name, _, part, label in files:
+        if name in digests:
+            equal[digests[name]].append((part != "test", name, label))
+    copies, contradictions = {}, {}
+    for same in equal.values():
+        (_, first, label), *others = sorted(same)
+        clash = next((name for _, name, other in others if other != label), None)
+        if clash is None:
+            copies |= {name: f"duplicate of {first}" for _, name, _ in others}
+        else:
+            contradictions |= {name: f"the same image has another label at {first}" for _, name, _ in others}
+            contradictions[first] = f"the same image has another label at {clash}"
+    return copies, contradictions
+
+
+def _refuse_too_many(home: Path, reasons: Mapping[str, str], files: int, bad_share: float) -> None:
+    examples = "; ".join(f"{name}: {reasons[name]}" for name in sorted(reasons)[:3])
+    if len(reasons) == files:
+        raise KerasDLError(f"{home}: no usable image in {files} files ({examples}); give --data other images")
+    if (share := len(reasons) / files) > bad_share:
+        enough = min(1.0, (int(share * 100) + 1) / 100)  # rounded up, so that the setting shown is enough
+        raise KerasDLError(
+            f"{home}: {len(reasons)} of {files} files ({share:.1%}) cannot be used, {bad_share:.1%} may be "
+            f"({examples}); mend them, or accept it with --set bad_share={enough:g}"
+        )

@@ -1,0 +1,13 @@
+"""The errors a person is meant to read: one line that names the value and the way out."""
+
+
+class KerasDLError(Exception):
+    """A failure with a one-line reason; the command line prints it and exits with 1."""
+
+
+class UsageError(KerasDLError):
+    """A wrong option, setting or name; the command line prints it and exits with 2."""
+
+
+class BadInput(KerasDLError):  # noqa: N818 - reads as what it is: the input is bad
+    """An example that cannot be used: an unreadable image, say. `str(error)` is the reason alone."""

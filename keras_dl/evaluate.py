@@ -1,0 +1,266 @@
+"""Evaluation: what is chosen on validation, and what the test part then says, with intervals and a baseline beside.
+
+The test part is read once, at the end of a training. The intervals are bootstrap intervals *by group*: whole
+patients are drawn, since the images of one patient are no independent witnesses.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from keras_dl import metrics, pipeline, report, sources
+from keras_dl.errors import KerasDLError
+from keras_dl.pipeline import Examples
+from keras_dl.recipes import EPSILON
+from keras_dl.run import Run, replacing
+from keras_dl.task import Assets, Config, Data, Split, Task
+
+DRAWS = 1000  # bootstrap draws; the ends of a 95 % interval then rest on 25 draws each
+BATCH = 64
+
+
+def conclude(run: Run, model: keras.Model, data: Data, splits: dict[str, Examples], training: dict[str, Any]) -> Run:
+    """Turn a fitted model into a complete run: assets, baseline, test metrics, card, report; metrics.json last."""
+    with replacing(run.path / "model.keras") as temporary:
+        keras.saving.save_model(model, temporary)
+    baseline = run.task.baseline(run.config).fit(*splits["train"].arrays())
+    save_baseline(baseline, run.path / "assets" / "baseline.skops")
+    chosen = splits["validation"]
+    assets = data.assets | operating_point(chosen.labels, scores(model, chosen), run.config)
+    assets["baseline"] = operating_point(chosen.labels, baseline_scores(baseline, chosen), run.config)
+    run.write("assets/assets.json", assets)
+
+    keep_examples(run, data.test, assets["classes"])
+    predictions = predict_both(run.task, assets, model, baseline, splits["test"], data.test)
+    with replacing(run.path / "predictions.csv") as temporary:
+        predictions.to_csv(temporary, index=False)
+    run.write("card.json", card(run, model, data, assets, training))
+    measured = measure(run.task, assets, predictions, run.config.seed)
+    report.write(run, measured)
+    run.write("metrics.json", {"test": measured})
+    return Run(run.path)
+
+
+def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
+    """Evaluate a run on its own test part again, or on another set, with its stored threshold and calibration.
+
+    Args:
+        run: a complete run.
+        data: a folder or archive in the layouts of the task; of one with parts the test part is taken. None for
+            the test part of the run's own data.
+
+    Returns:
+        `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
+        "difference" being network minus baseline on the same draws.
+    """
+    if data is None:
+        split, source = sources.load(run).test, sources.folder(run)
+    else:
+        source = sources.checked(run.task, data)
+        split = run.task.read(run.config, run.assets, Path(source))
+    examples = pipeline.decoded(split, run.config, run.path / "cache" / "evaluation", name="test")
+    predictions = predict_both(run.task, run.assets, run.model, load_baseline(run), examples, split)
+    return {"data": str(source), **measure(run.task, run.assets, predictions, run.config.seed)}
+
+
+def scores(model: keras.Model, examples: Examples) -> np.ndarray:
+    """Return the network's raw outputs for every example, in order: `[count, ...]`."""
+    return model.predict(pipeline.evaluation(examples, BATCH), verbose=0)
+
+
+def baseline_scores(baseline: Any, examples: Examples) -> np.ndarray:
+    """Return the baseline's probabilities of class 1 as `[count, 1]`, like the network's."""
+    return baseline.predict_proba(examples.arrays()[0])[:, 1:].astype("float32")
+
+
+def operating_point(labels: np.ndarray, outputs: np.ndarray, config: Config) -> Assets:
+    """Fit on validation what turns scores into calibrated probabilities and these into answers.
+
+    The temperature and the bias of the log-odds minimise the negative log-likelihood; the threshold maximises
+    Youden's J, or reaches `config.target_sensitivity` where that is set.
+
+    Args:
+        labels: `[count]`, 0 or 1.
+        outputs: `[count, 1]`, probabilities as the model gave them.
+    """
+    from scipy.optimize import minimize
+
+    score = np.clip(outputs[:, 0].astype("float64"), EPSILON, 1 - EPSILON)
+    logit = np.log(score) - np.log1p(-score)
+
+    def loss(parameters: np.ndarray) -> float:
+        margin = logit * np.exp(-parameters[0]) + parameters[1]
+        # A little weight on "no change" keeps a validation part that is separated perfectly from infinite slopes.
+        return np.mean(np.logaddexp(0, margin) - labels * margin) + 1e-3 * np.sum(parameters**2)
+
+    fitted = minimize(loss, np.zeros(2), method="Nelder-Mead").x
+    calibration = {"temperature": float(np.exp(fitted[0])), "bias": float(fitted[1])}
+    probability = 1 / (1 + np.exp(-(logit / calibration["temperature"] + calibration["bias"])))
+    wanted = config.target_sensitivity
+    if wanted:
+        threshold = metrics.sensitivity_threshold(labels, probability, wanted)
+    else:
+        threshold = metrics.youden_threshold(labels, probability)
+    return {"calibration": calibration, "threshold": threshold}
+
+
+def predict_both(
+    task: Task, assets: Assets, model: keras.Model, baseline: Any, examples: Examples, split: Split
+) -> pd.DataFrame:
+    """Return one row per example: id, group, label, and the calibrated probabilities of network and baseline."""
+    network = task.predict(tf.constant(scores(model, examples)), assets)
+    other = task.predict(tf.constant(baseline_scores(baseline, examples)), assets | assets["baseline"])
+    return pd.DataFrame(
+        {
+            "id": split.ids,
+            "group": split.groups,
+            "label": split.labels,
+            "network": network["probability"].numpy(),
+            "baseline": other["probability"].numpy(),
+        }
+    )
+
+
+def measure(task: Task, assets: Assets, predictions: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Return the metrics of network and baseline and their difference, each with its 95 % bootstrap interval."""
+    if not len(predictions):
+        raise KerasDLError("there is no example to evaluate on; give a folder that has a test part")
+    labels = predictions["label"].to_numpy()
+    thresholds = {"network": assets["threshold"], "baseline": assets["baseline"]["threshold"]}
+    outputs = {name: (predictions[name].to_numpy(), threshold) for name, threshold in thresholds.items()}
+    return {
+        **paired(task.evaluate, labels, outputs, predictions["group"], seed),
+        "examples": len(predictions),
+        "groups": int(predictions["group"].nunique()),
+        "per_class": {name: int((labels == index).sum()) for index, name in enumerate(assets["classes"])},
+        "thresholds": thresholds,
+    }
+
+
+def paired(
+    metrics_of: Callable[..., dict[str, float]],
+    labels: np.ndarray,
+    outputs: Mapping[str, tuple[np.ndarray, float]],
+    groups: pd.Series,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Measure two models on the same examples and the same draws of groups.
+
+    Args:
+        metrics_of: `Task.evaluate`.
+        labels: `[count]`.
+        outputs: two models, name -> (probabilities, threshold).
+        groups: `[count]`, what is drawn as a whole.
+        seed: of the draws.
+
+    Returns:
+        For each name, and for "difference" (first minus second): `{metric: {"value", "low", "high"}}`.
+    """
+
+    def both(weights: np.ndarray | None = None) -> np.ndarray:
+        rows = [metrics_of(labels, values, threshold, weights) for values, threshold in outputs.values()]
+        return np.array([list(row.values()) for row in rows])  # [2, metrics]
+
+    values, threshold = next(iter(outputs.values()))
+    names = list(metrics_of(labels, values, threshold))
+    point, drawn = both(), np.stack([both(weights) for weights in group_draws(groups, seed)])
+    point, drawn = np.vstack([point, point[0] - point[1]]), drawn.transpose(1, 2, 0)
+    drawn = np.concatenate([drawn, drawn[:1] - drawn[1:]])  # [3, metrics, draws]
+    return {
+        row: {name: interval(value, draws) for name, value, draws in zip(names, values, ends, strict=True)}
+        for row, values, ends in zip((*outputs, "difference"), point, drawn, strict=True)
+    }
+
+
+def group_draws(groups: pd.Series, seed: int) -> np.ndarray:
+    """Draw whole groups with replacement, `DRAWS` times; return how often each example counts: `[DRAWS, count]`."""
+    numbers, names = pd.factorize(groups)
+    counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
+    return counts[:, numbers]
+
+
+def interval(value: float, draws: np.ndarray) -> dict[str, float | None]:
+    """Return a value with the 2.5 and 97.5 percentiles of its draws; None where it is not defined."""
+    defined = draws[np.isfinite(draws)]
+    low, high = np.percentile(defined, [2.5, 97.5]) if len(defined) else (np.nan, np.nan)
+    return {
+        key: round(float(number), 6) if np.isfinite(number) else None
+        for key, number in (("value", value), ("low", low), ("high", high))
+    }
+
+
+def keep_examples(run: Run, split: Split, classes: list[str], each: int = 4) -> None:
+    """Keep a few raw test inputs of each class in the run: export proves itself on them, the server shows them."""
+    for index, name in enumerate(classes):
+        rows = [row for row, label in enumerate(split.labels) if label == index][:each]
+        for number, row in enumerate(rows):
+            with replacing(run.path / "examples" / f"{name}-{number}{Path(split.ids[row]).suffix}") as temporary:
+                temporary.write_bytes(split.raw(row))
+
+
+def save_baseline(baseline: Any, path: Path) -> None:
+    """Write the fitted scikit-learn model with skops, which unlike pickle runs no code when it is read."""
+    import skops.io
+
+    with replacing(path) as temporary:
+        skops.io.dump(baseline, temporary)
+
+
+def load_baseline(run: Run) -> Any:
+    """Read the run's baseline; of functions it may name none but this package's own."""
+    import skops.io
+
+    path = run.path / "assets" / "baseline.skops"
+    foreign = [name for name in skops.io.get_untrusted_types(file=path) if not name.startswith("keras_dl.")]
+    if foreign:
+        raise KerasDLError(f"{path} names types that no baseline of this package has: {', '.join(foreign)}")
+    return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+
+
+def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dict[str, Any]) -> dict[str, Any]:
+    """Return what a user of the model must know: inputs, outputs, data, splits, versions, device, limits."""
+    source = sources.module(run.task)
+    inputs = {tensor.name: {"dtype": tensor.dtype, "shape": list(tensor.shape)} for tensor in model.inputs}
+    outputs = run.task.predict(tf.constant(np.full((1, 1), 0.5, "float32")), assets)
+    return {
+        "task": run.task.name,
+        "title": run.task.title,
+        "inputs": inputs,
+        "outputs": {name: {"dtype": tensor.dtype.name, "shape": [None]} for name, tensor in outputs.items()},
+        "classes": assets["classes"],
+        "threshold": assets["threshold"],
+        "calibration": assets["calibration"],
+        "parameters": model.count_params(),
+        "intended_use": run.task.intended_use,
+        "limits": run.task.limits,
+        "data": {
+            "source": run.asked["data"] or "embedded, synthetic",
+            "synthetic": run.asked["data"] is None,
+            "title": source.TITLE,
+            "licence": source.LICENCE,
+            "citation": source.CITATION,
+            "notes": dict(data.notes),
+        },
+        "splits": {
+            name: {
+                "examples": len(split),
+                "groups": len(set(split.groups)),
+                "per_class": {c: list(split.labels).count(index) for index, c in enumerate(assets["classes"])},
+            }
+            for name, split in data.splits().items()
+        },
+        "training": {**training, "seed": run.config.seed, "recipe": run.config.recipe},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ("keras-dl", "keras", "tensorflow", "numpy")},
+        },
+    }

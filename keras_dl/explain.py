@@ -1,0 +1,130 @@
+"""Explanations of a prediction: Grad-CAM for models that look at images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_dl.errors import UsageError
+from keras_dl.predict import answer, decode_file, plain
+from keras_dl.run import Run, replacing
+
+
+def explain(run: Run, source: str | Path, out: str | Path | None = None) -> dict[str, Any]:
+    """Explain the prediction for one image with a Grad-CAM heatmap and write it as a PNG.
+
+    Args:
+        run: a complete run of an image task.
+        source: the image file.
+        out: the PNG to write; None for `<name of the image>-explained.png` in the working directory.
+
+    Returns:
+        The prediction as `keras_dl.predict.predict` gives it, and "heatmap": the path of the PNG.
+
+    Raises:
+        BadInput: if the image cannot be used.
+    """
+    source = Path(source)
+    if not source.is_file():
+        raise UsageError(f"there is no file {source}")
+    image = decode_file(run, source)
+    answers = {name: plain(values[0]) for name, values in answer(run, image[None]).items()}
+    heat = grad_cam(run.model, image[None])[0]
+    target = Path(out) if out else Path(f"{source.stem}-explained.png")
+    draw(target, image, heat, f"{source.name}: {answers['label']}, probability {answers['probability']:.2f}")
+    return {"input": str(source), **answers, "threshold": run.assets["threshold"], "heatmap": str(target)}
+
+
+def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndarray:
+    """Return Grad-CAM heatmaps (Selvaraju et al. 2017) of the last convolution, for models nested to any depth.
+
+    The gradient is that of the log-odds (or logarithm) of the output, which does not vanish where the model is sure.
+
+    Args:
+        model: takes images `[count, height, width, channels]` and gives probabilities `[count, outputs]`.
+        images: as the model takes them.
+        output: which output is explained.
+
+    Returns:
+        `[count, height, width]` in [0, 1]; all zero where nothing speaks for the output.
+
+    Raises:
+        UsageError: if the model has no convolution.
+    """
+    layer = last_convolution(model)
+    with tf.GradientTape() as tape, captured(layer, tape) as seen:
+        probability = model(tf.convert_to_tensor(images), training=False)[:, output]
+        score = tf.math.log(probability + 1e-12) - tf.math.log1p(1e-7 - probability)
+    (activation,) = seen
+    weights = tf.reduce_mean(tape.gradient(score, activation), axis=(1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(weights * activation, axis=-1, keepdims=True))
+    heat = tf.image.resize(heat, images.shape[1:3], method="bicubic")[..., 0]
+    peak = tf.reduce_max(heat, axis=(1, 2), keepdims=True)
+    return tf.clip_by_value(tf.math.divide_no_nan(heat, peak), 0, 1).numpy()
+
+
+def last_convolution(model: keras.Model) -> keras.Layer:
+    """Return the convolution nearest to the output, looking into nested models."""
+    for layer in reversed(model.layers):
+        if isinstance(layer, keras.Model):
+            return last_convolution(layer)
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.SeparableConv2D):
+            return layer
+    raise UsageError(f"the model {model.name} has no convolution to explain by Grad-CAM")
+
+
+@contextmanager
+def captured(layer: keras.Layer, tape: tf.GradientTape) -> Iterator[list[tf.Tensor]]:
+    """Collect what a layer gives while the model runs.
+
+    A second model from the inputs to this layer would be the usual way, but Keras cannot make one that reaches into a
+    nested model; listening to the layer's own call works at any depth.
+    """
+    seen: list[tf.Tensor] = []
+    call = layer.call
+
+    def listening(*arguments: Any, **options: Any) -> tf.Tensor:
+        result = call(*arguments, **options)
+        tape.watch(result)
+        seen.append(result)
+        return result
+
+    layer.call = listening
+    try:
+        yield seen
+    finally:
+        layer.call = call
+
+
+def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Lay a heatmap over a grey or colour image; return float RGB `[height, width, 3]` in [0, 1]."""
+    from matplotlib import colormaps
+
+    grey = np.repeat(image, 3, axis=-1) / 255 if image.shape[-1] == 1 else image / 255
+    strength = 0.55 * heat[..., None]
+    return grey * (1 - strength) + colormaps["inferno"](heat)[..., :3] * strength
+
+
+def draw(path: Path, image: np.ndarray, heat: np.ndarray, title: str) -> None:
+    """Write a PNG with the image beside the image under its heatmap."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.4), layout="constrained")
+    for axes, picture, name in zip(
+        figure.subplots(1, 2),
+        (image / 255, overlay(image, heat)),
+        ("the model's input", "what spoke for it (Grad-CAM)"),
+        strict=True,
+    ):
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        axes.set_title(name, fontsize=10)
+        axes.axis("off")
+    figure.suptitle(title, fontsize=11)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)

@@ -1,0 +1,87 @@
+"""Metrics of classifiers, with weights, so that one function serves the point estimate and each bootstrap draw."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def binary_metrics(
+    labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None
+) -> dict[str, float]:
+    """Return the metrics of a binary classifier.
+
+    Args:
+        labels: `[count]`, 0 or 1.
+        probabilities: `[count]`, of class 1, in [0, 1].
+        threshold: class 1 is predicted from this probability on.
+        weights: `[count]`, how often each example counts; a bootstrap draw is a set of weights.
+
+    Returns:
+        auroc, accuracy, sensitivity, specificity, ppv, npv, f1, pr_auc (average precision), brier, ece (10 bins of
+        equal width, Guo et al. 2017). A metric whose denominator is empty is nan.
+    """
+    labels = np.asarray(labels, dtype=bool)
+    weights = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
+    predicted = probabilities >= threshold
+    with np.errstate(invalid="ignore", divide="ignore"):
+        hit, miss = weights[labels & predicted].sum(), weights[labels & ~predicted].sum()
+        alarm, rest = weights[~labels & predicted].sum(), weights[~labels & ~predicted].sum()
+        curve = ranking(labels, probabilities, weights)
+        return {
+            "auroc": curve["auroc"],
+            "accuracy": float((hit + rest) / weights.sum()),
+            "sensitivity": float(hit / (hit + miss)),
+            "specificity": float(rest / (rest + alarm)),
+            "ppv": float(hit / (hit + alarm)),
+            "npv": float(rest / (rest + miss)),
+            "f1": float(2 * hit / (2 * hit + miss + alarm)),
+            "pr_auc": curve["pr_auc"],
+            "brier": float((weights * (probabilities - labels) ** 2).sum() / weights.sum()),
+            "ece": calibration_error(labels, probabilities, weights),
+        }
+
+
+def ranking(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    """Return the areas under the ROC and the precision-recall curve; nan where a class has no weight."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    if not weights[labels].sum() or not weights[~labels].sum():
+        return {"auroc": float("nan"), "pr_auc": float("nan")}
+    return {
+        "auroc": float(roc_auc_score(labels, probabilities, sample_weight=weights)),
+        "pr_auc": float(average_precision_score(labels, probabilities, sample_weight=weights)),
+    }
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray, bins: int = 10) -> float:
+    """Return the expected calibration error: the mean gap between predicted and observed share over the bins."""
+    place = np.minimum((probabilities * bins).astype(int), bins - 1)
+    predicted = np.bincount(place, weights * probabilities, bins)
+    observed = np.bincount(place, weights * labels, bins)
+    return float(np.abs(predicted - observed).sum() / weights.sum())
+
+
+def youden_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the threshold with the largest sensitivity + specificity - 1 (Youden 1950).
+
+    It lies midway between two neighbouring scores, so that it does not hang on a single example's last digit.
+    """
+    from sklearn.metrics import roc_curve
+
+    false_alarms, hits, thresholds = roc_curve(labels, probabilities)
+    return between(probabilities, thresholds[np.argmax(hits - false_alarms)])
+
+
+def sensitivity_threshold(labels: np.ndarray, probabilities: np.ndarray, sensitivity: float) -> float:
+    """Return the highest threshold that reaches this sensitivity."""
+    scores = np.sort(probabilities[np.asarray(labels, dtype=bool)])[::-1]
+    needed = int(np.ceil(sensitivity * len(scores) - 1e-9))
+    return between(probabilities, scores[max(needed, 1) - 1])
+
+
+def between(probabilities: np.ndarray, threshold: float) -> float:
+    """Move a threshold down to the middle between the lowest score it lets through and the next one below."""
+    chosen = probabilities[probabilities >= threshold]
+    below = probabilities[probabilities < threshold]
+    upper = chosen.min() if len(chosen) else 1.0
+    return float((upper + (below.max() if len(below) else 0.0)) / 2)

@@ -1,0 +1,108 @@
+"""Predict files with a trained run, through the same decoding as in training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from keras_dl.errors import BadInput, UsageError
+from keras_dl.run import Run
+
+BATCH = 64
+
+
+def predict(run: Run, inputs: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Predict files; a folder stands for the files below it.
+
+    Returns:
+        One row of JSON values per file, in order: "input" and what `run.task.predict` names, or "input" and "error"
+        for a file that cannot be used.
+
+    Raises:
+        UsageError: if an input is not there.
+    """
+    files = list(expand(inputs))
+    rows = []
+    with tqdm(total=len(files), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
+        for start in range(0, len(files), BATCH):
+            chunk = files[start : start + BATCH]
+            rows += predict_chunk(run, chunk)
+            bar.update(len(chunk))
+    return rows
+
+
+def predict_chunk(run: Run, files: list[Path]) -> list[dict[str, Any]]:
+    """Predict a few files in one batch."""
+    rows: list[dict[str, Any]] = [{"input": str(file)} for file in files]
+    decoded = []
+    for row, file in zip(rows, files, strict=True):
+        try:
+            decoded.append(decode_file(run, file))
+        except BadInput as error:
+            row["error"] = str(error)
+    if decoded:
+        answers = answer(run, np.stack(decoded))
+        usable = [row for row in rows if "error" not in row]
+        for number, row in enumerate(usable):
+            row |= {name: plain(values[number]) for name, values in answers.items()}
+            row["threshold"] = run.assets["threshold"]
+    return rows
+
+
+def decode_file(run: Run, file: Path) -> np.ndarray:
+    """Read and check one file and decode it to the model's input.
+
+    Raises:
+        BadInput: if it cannot be used, with the reason.
+    """
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise BadInput(error.strerror or str(error)) from None
+    run.task.check(raw)
+    return run.task.decode(run.config, run.assets)(tf.constant(raw)).numpy()
+
+
+def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
+    """Run the model on decoded inputs `[count, ...]` and name its outputs.
+
+    Raises:
+        UsageError: if the batch is not what the model takes, with both shapes, types and ranges.
+    """
+    wanted = run.model.inputs[0]
+    if batch.dtype != wanted.dtype or batch.shape[1:] != tuple(wanted.shape[1:]):
+        span = f", values {batch.min():g} to {batch.max():g}" if batch.size and batch.dtype.kind in "fiu" else ""
+        raise UsageError(
+            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])}, for images grey values 0 to 255; this is "
+            f"{batch.dtype} of shape {list(batch.shape[1:])}{span}"
+        )
+    outputs = run.task.predict(run.model(batch, training=False), run.assets)
+    return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+
+def expand(inputs: Iterable[str | Path]) -> Iterator[Path]:
+    """Give each file, and for each folder the visible files below it, sorted."""
+    for item in inputs:
+        path = Path(item)
+        if path.is_dir():
+            found = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+            if not found:
+                raise UsageError(f"the folder {path} holds no files")
+            yield from found
+        elif path.exists():
+            yield path
+        else:
+            raise UsageError(f"there is no file {path}")
+
+
+def plain(value: Any) -> Any:
+    """Turn one NumPy value into a JSON value."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

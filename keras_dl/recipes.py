@@ -1,0 +1,157 @@
+"""Default functions a task can put into its record: loading images, one phase, answers, a baseline.
+
+Heavy imports stand inside the functions: a recipe file is imported to list and check settings, which must be fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_dl.task import Assets, Config, Data, Phase, Split
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    from sklearn.base import BaseEstimator
+
+    from keras_dl.datasets.images import Images
+
+EPSILON = 1e-6  # keeps log-odds finite; smaller than what float32 tells from 1
+
+
+def image_split(images: Images, decode: Callable[[tf.Tensor], tf.Tensor]) -> Split:
+    """Make a split of image files, decoded in parallel, labelled by class index as a float `[1]`."""
+    import tensorflow as tf
+
+    def read(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return decode(tf.io.read_file(path)), tf.cast(label, tf.float32)[None]
+
+    files = tf.data.Dataset.from_tensor_slices(([str(path) for path in images.paths], images.labels))
+    examples = files.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return Split(
+        examples,
+        ids=images.ids,
+        groups=images.groups.tolist(),
+        labels=images.labels.tolist(),
+        raw=lambda row: images.paths[row].read_bytes(),
+    )
+
+
+def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return the function from an encoded image (JPEG, PNG, BMP, GIF) to uint8 `[size, size, 1]`.
+
+    Large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size, which their format gives nearly for nothing, as long as
+    that still leaves twice the pixels wanted on each side; the rest is an antialiased resize.
+    """
+    import tensorflow as tf
+
+    def jpeg(data: tf.Tensor) -> tf.Tensor:
+        sides = tf.io.extract_jpeg_shape(data)[:2]
+        room = tf.reduce_min(sides) // (2 * size)
+        scale = tf.cast(room >= 2, tf.int32) + tf.cast(room >= 4, tf.int32) + tf.cast(room >= 8, tf.int32)
+        at = [lambda ratio=ratio: tf.io.decode_jpeg(data, channels=1, ratio=ratio) for ratio in (1, 2, 4, 8)]
+        return tf.switch_case(scale, at)
+
+    def decode(data: tf.Tensor) -> tf.Tensor:
+        image = tf.cond(
+            tf.io.is_jpeg(data),
+            lambda: jpeg(data),
+            lambda: tf.io.decode_image(data, channels=1, expand_animations=False),
+        )
+        image = tf.ensure_shape(image, (None, None, 1))
+        image = tf.image.resize(image, (size, size), antialias=True)
+        return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+
+    return decode
+
+
+def single_phase(compile_model: Callable[[keras.Model, Config], None], **phase: Any) -> Callable[..., Sequence[Phase]]:
+    """Train in one phase of `config.epochs`."""
+
+    def phases(config: Config, data: Data) -> Sequence[Phase]:
+        return [Phase("train", config.epochs, lambda model: compile_model(model, config), **phase)]
+
+    return phases
+
+
+def early_stopping(config: Config) -> keras.callbacks.Callback:
+    """Stop after `config.patience` epochs without a lower validation loss; the best epoch is kept by the run."""
+    import keras
+
+    return keras.callbacks.EarlyStopping(monitor="val_loss", patience=config.patience)
+
+
+def plateau(config: Config) -> keras.callbacks.Callback:
+    """Halve the learning rate after two epochs without a lower validation loss."""
+    import keras
+
+    return keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=2, min_lr=1e-6)
+
+
+def classify(outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
+    """Turn the probability of a binary classifier, `[batch, 1]`, into what it means; all graph operations.
+
+    The log-odds are recalibrated with the temperature and the bias fitted on validation: the temperature undoes
+    overconfidence (Guo et al. 2017), the bias what class balancing did to the prior (Alexandari et al. 2020).
+
+    Returns:
+        "probability": `[batch]`, calibrated; "score": `[batch]`, as the network gave it; "label": `[batch]`, the
+        class name at the run's threshold.
+    """
+    import tensorflow as tf
+
+    score = tf.reshape(outputs, [-1])
+    clipped = tf.clip_by_value(score, EPSILON, 1 - EPSILON)
+    logit = tf.math.log(clipped) - tf.math.log1p(-clipped)
+    calibration = assets["calibration"]
+    probability = tf.sigmoid(logit / calibration["temperature"] + calibration["bias"])
+    positive = tf.cast(probability >= assets["threshold"], tf.int32)
+    return {
+        "probability": probability,
+        "score": score,
+        "label": tf.gather(tf.constant(assets["classes"]), positive),
+    }
+
+
+def hog_svm(config: Config) -> BaseEstimator:
+    """Return the classical baseline for images: histograms of oriented gradients and an SVM (Dalal, Triggs 2005).
+
+    It takes uint8 images `[count, height, width, 1]` and gives probabilities by Platt's method.
+    """
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+    from sklearn.svm import LinearSVC
+
+    svm = LinearSVC(C=1e-3, class_weight="balanced", random_state=config.seed)
+    classifier = CalibratedClassifierCV(svm, method="sigmoid", cv=3, ensemble=False)
+    return make_pipeline(FunctionTransformer(hog_features), StandardScaler(), classifier)
+
+
+def hog_features(images: np.ndarray) -> np.ndarray:
+    """Return HOG features of uint8 images `[count, height, width, 1]` as `[count, features]`."""
+    from skimage.feature import hog
+
+    cell = max(4, images.shape[1] // 12)
+    return np.stack([hog(image[..., 0], 9, (cell, cell), (2, 2)) for image in images]).astype("float32")
+
+
+def check_image(raw: bytes) -> None:
+    """Raise BadInput for bytes that are no image this package reads."""
+    from keras_dl.datasets.images import check
+
+    check(raw)
+
+
+def test_part(images: Images) -> Images:
+    """Return the test part of a folder that has parts, or all of one that has none."""
+    return images.take(images.parts == "test") if (images.parts == "test").any() else images
+
+
+def image_notes(images: Images) -> dict[str, Any]:
+    """Say for card and report what was read and what was skipped, and why."""
+    skipped = [{"file": skipped.path, "reason": skipped.reason} for skipped in images.skipped]
+    return {"read": len(images), **images.notes, "skipped": skipped}

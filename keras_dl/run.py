@@ -1,0 +1,202 @@
+"""The run directory: what a training leaves, and the only thing evaluate, explain, export and serve take.
+
+    config.json     what was asked for: task, settings, data; re-runs the training (--config)
+    card.json       what came of it: inputs, outputs, data, splits, versions, device; written at the end
+    splits.csv      every example: id, split, group, label
+    model.keras     the best epoch's model
+    assets/         assets.json (classes, threshold, calibration), baseline.skops
+    checkpoints/    resumable state of the last two epochs
+    history.csv     one row per epoch, over all phases
+    logs/           TensorBoard
+    predictions.csv per test example: id, group, label, probability of network and baseline
+    report.html     everything on one page
+    metrics.json    written last: where it is, the run is complete
+
+Every file is written beside its place and then moved there, so a file that is there is whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_dl import config as settings
+from keras_dl import registry
+from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.task import Assets, Config, Task
+
+if TYPE_CHECKING:
+    import keras
+
+RUNS = Path("runs")
+
+
+class Run:
+    """A run directory, opened."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the run at `path`.
+
+        Raises:
+            UsageError: if there is no run.
+        """
+        self.path = Path(path)
+        if not (self.path / "config.json").is_file():
+            raise UsageError(f"{path} is not a run: it has no config.json (keras-dl train TASK makes one)")
+        self.asked = self.read("config.json")
+        self.task: Task = registry.find(self.asked["task"])
+        self.config: Config = settings.replace(self.task.config, self.asked["config"])
+
+    @classmethod
+    def create(cls, path: Path | None, task: Task, config: Config, **asked: Any) -> Run:
+        """Make a new run directory; `asked` is kept in config.json beside task and config.
+
+        Raises:
+            UsageError: if `path` is there and not empty.
+        """
+        path = path or RUNS / task.name / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+        if path.exists() and any(path.iterdir()):
+            raise UsageError(f"{path} is not empty; continue it with --resume or choose another --out")
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "config.json", {"task": task.name, "config": settings.to_json(config), **asked})
+        return cls(path)
+
+    @classmethod
+    def find(cls, name: str | Path, *, complete: bool = True) -> Run:
+        """Open a run by its directory, or the newest run of a task by the task's name.
+
+        Args:
+            name: a run directory or a task's name.
+            complete: take only runs that were finished; otherwise only unfinished ones.
+
+        Raises:
+            UsageError: if there is none.
+        """
+        path = Path(name)
+        if path.is_dir() and (path / "config.json").is_file():
+            run = cls(path)
+            if complete == run.complete:
+                return run
+            if run.complete:
+                raise UsageError(f"{path} is complete; there is nothing to resume")
+            raise UsageError(f"{path} is not complete; finish it: keras-dl train {run.task.name} --resume --out {path}")
+        if str(name) not in registry.TASKS:
+            raise UsageError(f"'{name}' is neither a run directory nor a task (keras-dl list shows the tasks)")
+        wanted = "complete" if complete else "unfinished"
+        runs = [cls(config.parent) for config in (RUNS / str(name)).glob("*/config.json")]
+        runs = [run for run in runs if run.complete == complete]
+        if not runs:
+            raise UsageError(f"no {wanted} run of '{name}' in {RUNS / str(name)}; keras-dl train {name} makes one")
+        return max(runs, key=lambda run: (run.path / "config.json").stat().st_mtime_ns)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the training got to its end."""
+        return (self.path / "metrics.json").is_file()
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """What came of the training, from card.json."""
+        return self.read("card.json")
+
+    @cached_property
+    def assets(self) -> Assets:
+        """Classes, threshold, calibration, vocabulary: what travels with the model."""
+        return self.read("assets/assets.json")
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The evaluation on the test part, from metrics.json."""
+        return self.read("metrics.json")
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The trained model, loaded once; safe mode, so that a file cannot bring code of its own."""
+        import keras
+
+        return keras.saving.load_model(self.path / "model.keras", compile=False, safe_mode=True)
+
+    def read(self, name: str) -> Any:
+        """Read one of the run's JSON files."""
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise KerasDLError(f"{self.path} has no {name}: the run is not complete") from None
+        except ValueError as error:
+            raise KerasDLError(f"{self.path / name} is damaged ({error}); train again") from None
+
+    def write(self, name: str, value: Any) -> None:
+        """Write one of the run's JSON files, whole or not at all."""
+        write_json(self.path / name, value)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory for one training at a time.
+
+        Raises:
+            KerasDLError: if another process holds it. The lock goes with the process, also when it is killed.
+        """
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise KerasDLError(f"another training is writing to {self.path}") from None
+            yield
+
+    # The verbs, for notebooks. Each is one look upward in the house, taken when it is called.
+
+    def evaluate(self, data: str | Path | None = None) -> dict[str, Any]:
+        """Evaluate on the run's own test part, or on another set in the same layouts."""
+        return importlib.import_module("keras_dl.evaluate").evaluate(self, data)
+
+    def predict(self, *inputs: str | Path) -> list[dict[str, Any]]:
+        """Predict files; folders stand for the files in them."""
+        return importlib.import_module("keras_dl.predict").predict(self, inputs)
+
+    def explain(self, source: str | Path, out: str | Path | None = None) -> dict[str, Any]:
+        """Explain the prediction for one input; see `keras_dl.explain`."""
+        return importlib.import_module("keras_dl.explain").explain(self, source, out)
+
+    def export(self, out: str | Path | None = None) -> Path:
+        """Write a SavedModel for TensorFlow Serving; see `keras_dl.export`."""
+        return importlib.import_module("keras_dl.export").export(self, out)
+
+    def report(self) -> Path:
+        """Write report.html again and return its path."""
+        return importlib.import_module("keras_dl.report").write(self)
+
+    def __repr__(self) -> str:
+        if not self.complete:
+            return f"<Run {self.path}: {self.task.name}, not complete>"
+        network = self.metrics["test"]["network"]
+        shown = ", ".join(f"{name} {network[name]['value']:.3f}" for name in list(network)[:4])
+        return f"<Run {self.path}: {self.task.name}, {shown} on {self.metrics['test']['examples']} test examples>"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to; it takes the place of `path` when the block ends well and goes when it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")  # keeps the suffix: savers look at it
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,76 @@
+"""Where a run's data is: a path of the user's, or the embedded set of its task."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from keras_dl.errors import UsageError
+from keras_dl.run import Run, replacing
+from keras_dl.task import Data, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def module(task: Task) -> ModuleType:
+    """Import the data set's module: its download(), synthesize(), LICENCE, ..."""
+    return importlib.import_module(f"keras_dl.datasets.{task.dataset}")
+
+
+def checked(task: Task, data: str | Path | None) -> str | None:
+    """Return the data's absolute path for config.json, None for the embedded set.
+
+    Raises:
+        UsageError: if there is nothing at the path.
+    """
+    if data is None:
+        return None
+    if not Path(data).exists():
+        raise UsageError(f"there is nothing at {data}; keras-dl data {task.name} gets the real set")
+    return str(Path(data).resolve())
+
+
+def folder(run: Run) -> Path:
+    """Return the folder or archive of a run's data, made now if it is the embedded set."""
+    if run.asked["data"] is None:
+        return module(run.task).synthesize(tiny=run.asked["tiny"])
+    return Path(checked(run.task, run.asked["data"]))
+
+
+def load(run: Run) -> Data:
+    """Load a run's data and write its splits down, or, where they are written, make sure they are still the same.
+
+    Raises:
+        UsageError: if the data is not what the run was started on.
+    """
+    import pandas as pd
+
+    data = run.task.load(run.config, folder(run))
+    now = table(data)
+    path = run.path / "splits.csv"
+    if path.exists():
+        before = pd.read_csv(path, dtype={"id": str, "group": str}, keep_default_na=False)
+        if not now.equals(before):
+            lost, new = len(set(before.id) - set(now.id)), len(set(now.id) - set(before.id))
+            raise UsageError(
+                f"the data at {folder(run)} is not what {run.path} was trained on: {lost} examples are gone, {new} are "
+                f"new; bring it back, or evaluate on it as another set with --data"
+            )
+    else:
+        with replacing(path) as temporary:
+            now.to_csv(temporary, index=False)
+    return data
+
+
+def table(data: Data) -> pd.DataFrame:
+    """List every example: id, split, group, label."""
+    import pandas as pd
+
+    parts: list[dict[str, Any]] = [
+        {"id": split.ids, "split": name, "group": split.groups, "label": split.labels}
+        for name, split in data.splits().items()
+    ]
+    return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)

@@ -1,0 +1,116 @@
+"""The nouns of the package: Config, Split, Data, Phase and Task.
+
+They are plain frozen records. Nothing here imports TensorFlow, so listing tasks and checking settings stays fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    from sklearn.base import BaseEstimator
+
+Assets = dict[str, Any]
+"""What is fitted on the training split or chosen on validation and travels with the model: JSON values only."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings every task has; a task subclasses it once with its own published numbers."""
+
+    recipe: str = "default"  # a name from Task.recipes: a set of settings known together
+    seed: int = 0  # of the split, the weights, the order of the examples and the augmentation
+    epochs: int = 25  # at most; early stopping may end sooner
+    batch_size: int = 32  # examples per step, over all devices
+    learning_rate: float = 1e-3
+    patience: int = 5  # epochs without a better validation score before training stops
+    steps_per_execution: int = 8  # training steps per call of the compiled function; fewer calls, less overhead
+    cache_gb: float = 4.0  # decoded examples above this go to a file in the run directory instead of memory
+    bad_share: float = 0.05  # the largest share of unusable files that is only reported; more is an error
+    target_sensitivity: float = 0.0  # wanted on validation, in (0, 1); 0 means: the threshold of Youden's J
+    deterministic: bool = False  # operations that repeat bit for bit; slower on some devices
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of the data, with what evaluation needs to know of each example.
+
+    `examples` is an *unbatched* `tf.data.Dataset` of `(x, y)`; `ids`, `groups` and `labels` are in its order.
+    """
+
+    examples: tf.data.Dataset
+    ids: Sequence[str]  # file names, row numbers: what a person would look up
+    groups: Sequence[str]  # patient, document: examples of one group are never in two splits
+    labels: Sequence[int]  # class index
+    raw: Callable[[int], bytes]  # the undecoded input of one example, as a user would send it
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The three splits of a data set and what was learned from its training part."""
+
+    train: Split
+    validation: Split
+    test: Split
+    assets: Assets = field(default_factory=dict)
+    augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None  # (x, y, seed) of a batch, training only
+    balance: str = "none"  # "none" or "classes": each class is drawn equally often in training
+    notes: Mapping[str, Any] = field(default_factory=dict)  # what was read, merged, skipped; for card and report
+
+    def splits(self) -> dict[str, Split]:
+        """Return the three parts by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training: `compile(model)` freezes what is frozen and sets optimiser, loss and metrics."""
+
+    name: str
+    epochs: int
+    compile: Callable[[keras.Model], None]
+    callbacks: Sequence[Callable[[Config], keras.callbacks.Callback]] = ()
+    monitor: str = "val_loss"  # chooses the best epoch; smaller is better when it ends in "loss"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A project of the package, as a record of plain functions.
+
+    load(config, source) -> Data           read a folder, split by group, fit the assets on train
+    read(config, assets, source) -> Split  read a folder as one test split, for a trained model
+    decode(config, assets) -> function     raw scalar tensor (JPEG bytes, text) -> one model input, in the graph
+    check(raw)                             raises BadInput for raw bytes that decode() could not take
+    build(config, assets) -> keras.Model   an uncompiled functional model
+    phases(config, data) -> [Phase]        how it is trained; empty for a task without training
+    evaluate(labels, probabilities, threshold, weights) -> {metric: value}
+    predict(outputs, assets) -> {name: tensor}  what the raw model output means; in the graph, so that it is exported
+    baseline(config) -> estimator          the scikit-learn model a sober user would take instead
+    """
+
+    name: str
+    title: str
+    dataset: str  # module of keras_dl.datasets with download() and synthesize()
+    config: Config
+    tiny: Mapping[str, Any]  # settings that train in seconds
+    load: Callable[[Config, Path], Data]
+    read: Callable[[Config, Assets, Path], Split]
+    decode: Callable[[Config, Assets], Callable[[tf.Tensor], tf.Tensor]]
+    raw_name: str  # of the raw input in the exported signature
+    check: Callable[[bytes], None]
+    build: Callable[[Config, Assets], keras.Model]
+    phases: Callable[[Config, Data], Sequence[Phase]]
+    evaluate: Callable[..., dict[str, float]]
+    predict: Callable[[tf.Tensor, Assets], dict[str, tf.Tensor]]
+    baseline: Callable[[Config], BaseEstimator]
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME
+    intended_use: str = ""  # for card and report
+    limits: str = ""  # what it must not be used for, and what is known to go wrong

@@ -1,0 +1,1 @@
+"""One recipe file per family of tasks; nothing here imports another."""

@@ -1,0 +1,126 @@
+"""Training: one short loop over a task's phases, resumable to the bit."""
+
+from __future__ import annotations
+
+import click
+import keras
+import pandas as pd
+import tensorflow as tf
+
+from keras_dl import checkpoints, devices, pipeline, sources
+from keras_dl.checkpoints import Checkpoints, Progress
+from keras_dl.evaluate import conclude
+from keras_dl.pipeline import Examples
+from keras_dl.progress import EpochLines, duration
+from keras_dl.run import Run, replacing
+from keras_dl.task import Data, Phase
+
+
+def fit_run(run: Run) -> Run:
+    """Train a run that is not complete, from its last whole epoch or from the start: fit, calibrate, evaluate, report.
+
+    On one machine with `deterministic`, the weights and the history are those of a run that never stopped.
+
+    Raises:
+        KerasDLError: if the data cannot be used or the device is not there.
+    """
+    with run.locked():
+        config = run.config
+        strategy = devices.prepare(run.asked["device"])
+        devices.seed_everything(config.seed, deterministic=config.deterministic)
+        say(f"{run.task.title}, into {run.path}")
+        data = sources.load(run)
+        splits = {
+            name: pipeline.decoded(split, config, run.path / "cache" / name, name=name)
+            for name, split in data.splits().items()
+        }
+        with strategy.scope():
+            model = run.task.build(config, data.assets)
+        say(f"{model.count_params():,} parameters on {devices.describe(strategy)}")
+        seconds = fit(run, model, data, splits, strategy)
+        say(f"trained in {duration(seconds)}; calibrating, fitting the baseline, evaluating on test ...")
+        return conclude(run, model, data, splits, {"seconds": seconds, "device": devices.describe(strategy)})
+
+
+def fit(
+    run: Run, model: keras.Model, data: Data, splits: dict[str, Examples], strategy: tf.distribute.Strategy
+) -> float:
+    """Train the phases that are left, leave the best weights in the model, and return the seconds of all epochs."""
+    folder = run.path / "checkpoints"
+    progress, saved = checkpoints.read_progress(folder)
+    phases = run.task.phases(run.config, data)
+    for number, phase in enumerate(phases):
+        if number < progress.phase:
+            continue
+        if number > progress.phase:
+            progress.phase, progress.phase_epoch, progress.phase_ended, progress.callbacks = (
+                number,
+                0,
+                False,
+                [],
+            )
+        with strategy.scope():
+            phase.compile(model)
+            model.optimizer.build(model.trainable_variables)
+        if saved and progress.phase_epoch:
+            checkpoints.restore(saved, model.variables + model.optimizer.variables)
+            say(f"resumed after epoch {progress.epoch}")
+        saved = None
+        if not progress.phase_ended and progress.phase_epoch < phase.epochs:
+            fit_phase(run, model, data, splits, phase, progress)
+        if (folder / "best.npz").exists():  # the next phase, or the evaluation, goes on from the best epoch
+            checkpoints.restore(folder / "best.npz", model.variables)
+    return sum(row["seconds"] for row in progress.history)
+
+
+def fit_phase(
+    run: Run, model: keras.Model, data: Data, splits: dict[str, Examples], phase: Phase, progress: Progress
+) -> None:
+    """Train one phase from where `progress` stands to its end."""
+    config = run.config
+    steps, model.steps_per_execution = pipeline.steps(splits["train"], config)
+    callbacks = [make(config) for make in phase.callbacks]
+    start = progress.epoch - progress.phase_epoch
+    total = start + phase.epochs
+    lines = EpochLines(epochs=total, done=progress.epoch, steps=steps, batch_size=config.batch_size)
+    callbacks += [
+        lines,
+        History(run, phase.name, progress, lines),
+        keras.callbacks.TensorBoard(run.path / "logs", write_graph=False),
+        Checkpoints(run.path / "checkpoints", progress, callbacks[:], phase.monitor),
+    ]
+    model.fit(
+        pipeline.training(splits["train"], data, config, start_epoch=progress.epoch),
+        validation_data=pipeline.evaluation(splits["validation"], config.batch_size),
+        initial_epoch=progress.epoch,
+        epochs=total,
+        steps_per_epoch=steps,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
+    )
+
+
+class History(keras.callbacks.Callback):
+    """Writes history.csv, whole after each epoch, from the rows that the checkpoint keeps too."""
+
+    def __init__(self, run: Run, phase: str, progress: Progress, lines: EpochLines) -> None:
+        super().__init__()
+        self.path, self.phase, self.progress, self.lines = run.path / "history.csv", phase, progress, lines
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row = {
+            "epoch": epoch + 1,
+            "phase": self.phase,
+            **{name: float(value) for name, value in (logs or {}).items()},
+        }
+        row |= {"learning_rate": rate, "seconds": self.lines.durations[-1]}
+        self.progress.history.append(row)
+        with replacing(self.path) as temporary:
+            pd.DataFrame(self.progress.history).to_csv(temporary, index=False)
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; stdout is for results."""
+    click.echo(line, err=True)
