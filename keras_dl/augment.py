@@ -91,18 +91,26 @@ def exposure(*, gamma: float = 0.0, contrast: float = 0.0, brightness: float = 0
     return apply
 
 
-def cutout(*, count: int = 1, size: float = 0.25) -> Augment:
-    """Grey out `count` squares of each image, at random places, each with `size` of the image's width."""
+POLICIES = ("none", "rand_augment", "cutout")
+
+
+def policy(name: str) -> Augment:
+    """Apply a policy of keras-cv: "rand_augment" (Cubuk et al. 2020) or "cutout" (DeVries, Taylor 2017).
+
+    The one place that imports keras-cv. Its layers draw from generators with a state of their own, so this is the one
+    augmentation that a resumed training does not repeat.
+    """
+    import keras_cv
+
+    layer = {
+        "rand_augment": lambda: keras_cv.layers.RandAugment(value_range=(0, 255), magnitude=0.3, geometric=False),
+        "cutout": lambda: keras_cv.layers.RandomCutout(0.3, 0.3),
+    }[name]()
 
     def apply(images: tf.Tensor, y: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        height, width = images.shape[1], images.shape[2]
-        centres = tf.random.stateless_uniform((2, count, tf.shape(images)[0], 1, 1, 1), seed)
-        rows = tf.reshape(tf.range(height, dtype=tf.float32), (1, 1, -1, 1, 1))
-        columns = tf.reshape(tf.range(width, dtype=tf.float32), (1, 1, 1, -1, 1))
-        half = size * width / 2
-        hidden = (tf.abs(rows - centres[0] * height) < half) & (tf.abs(columns - centres[1] * width) < half)
-        mean = tf.reduce_mean(tf.cast(images, tf.float32), axis=(1, 2, 3), keepdims=True)
-        hole = tf.cast(mean, images.dtype)
-        return tf.where(tf.reduce_any(hidden, axis=0), hole, images), y
+        channels = images.shape[-1]
+        colour = tf.repeat(tf.cast(images, tf.float32), 3 // channels, axis=-1)  # grey as RGB, which RandAugment wants
+        changed = layer(colour, training=True)[..., :channels]
+        return tf.cast(tf.clip_by_value(changed, 0, 255), images.dtype), y
 
     return apply

@@ -236,8 +236,10 @@ def compare(runs: tuple[str, ...], as_json: bool) -> None:
 
     Example: keras-dl compare runs/pneumonia/A runs/pneumonia/B
     """
-    from keras_dl import open_run, show
-    from keras_dl.compare import compare as compare_runs
+    from keras_dl import show
 
-    result = compare_runs([open_run(run) for run in runs])
+    opened_runs = [opened(run) for run in runs]
+    from keras_dl.compare import compare as compare_runs  # imports TensorFlow, after it was asked to be quiet
+
+    result = compare_runs(opened_runs)
     emit(result, as_json, show.comparison(result))

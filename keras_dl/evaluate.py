@@ -30,6 +30,7 @@ BATCH = 64
 
 def conclude(run: Run, model: keras.Model, data: Data, splits: dict[str, Examples], training: dict[str, Any]) -> Run:
     """Turn a fitted model into a complete run: assets, baseline, test metrics, card, report; metrics.json last."""
+    model = keras.Model(model.inputs, model.outputs, name=model.name)  # the same, without the optimizer's state
     with replacing(run.path / "model.keras") as temporary:
         keras.saving.save_model(model, temporary)
     baseline = run.task.baseline(run.config).fit(*splits["train"].arrays())
@@ -216,14 +217,15 @@ def save_baseline(baseline: Any, path: Path) -> None:
 
 
 def load_baseline(run: Run) -> Any:
-    """Read the run's baseline; of functions it may name none but this package's own."""
+    """Read the run's baseline; it may name nothing but this package's and scikit-learn's own types."""
     import skops.io
 
     path = run.path / "assets" / "baseline.skops"
-    foreign = [name for name in skops.io.get_untrusted_types(file=path) if not name.startswith("keras_dl.")]
+    named = skops.io.get_untrusted_types(file=path)
+    foreign = [name for name in named if not name.startswith(("keras_dl.", "sklearn."))]
     if foreign:
         raise KerasDLError(f"{path} names types that no baseline of this package has: {', '.join(foreign)}")
-    return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    return skops.io.load(path, trusted=named)
 
 
 def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dict[str, Any]) -> dict[str, Any]:

@@ -68,13 +68,14 @@ def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     return decode
 
 
-def single_phase(compile_model: Callable[[keras.Model, Config], None], **phase: Any) -> Callable[..., Sequence[Phase]]:
-    """Train in one phase of `config.epochs`."""
+def warm_cosine(learning_rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Rise linearly to `learning_rate` over a tenth of the steps, then fall to zero along a cosine."""
+    import keras
 
-    def phases(config: Config, data: Data) -> Sequence[Phase]:
-        return [Phase("train", config.epochs, lambda model: compile_model(model, config), **phase)]
-
-    return phases
+    warm_up = max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        learning_rate / 20, max(1, steps - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
+    )
 
 
 def early_stopping(config: Config) -> keras.callbacks.Callback:

@@ -57,8 +57,9 @@ def unpack(source: Path, folder: Path) -> None:
 
     packed, free, total = source.stat().st_size, shutil.disk_usage(folder).free, 0
     extract = _unzip if source.suffix.lower() == ".zip" else _untar
+    bar = {"total": packed, "desc": f"unpacking {source.name}", "disable": None}
     try:
-        with tqdm.wrapattr(source.open("rb"), "read", packed, desc=f"unpacking {source.name}", disable=None) as file:
+        with source.open("rb") as file, tqdm.wrapattr(file, "read", **bar) as file:
             for count, size in enumerate(extract(file, folder), 1):  # each size comes before its file is written
                 total += size
                 _refuse_huge(total, count, packed, free)

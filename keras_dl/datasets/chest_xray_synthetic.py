@@ -25,6 +25,7 @@ Progress = Callable[[int, int], None]
 Arms = list[tuple[Point, Point]]  # of each arm, the shoulder and the far end
 # Images per kind in the training folder of the real set (Kermany et al., Cell 2018).
 SHARES = {"normal": 1341, "bacteria": 2530, "virus": 1345}
+GOLDEN_RATIO = 0.6180339887  # its multiples, modulo 1, are even: the shares hold for any number of patients
 
 
 def synthesize(
@@ -38,8 +39,10 @@ def synthesize(
     a large set begins with the patients of a small one.
     """
     root, written = Path(folder) / "chest_xray", 0
+    kinds, shares = list(SHARES), np.cumsum(list(SHARES.values()))
     for patient in range(patients):
-        rng, kind = default_rng([seed, patient]), _kind(patient)
+        rng, dealt = default_rng([seed, patient]), (0.5 + GOLDEN_RATIO * patient) % 1
+        kind = kinds[int(np.searchsorted(shares, dealt * shares[-1]))]
         for name in _names(rng, kind, patient, written):
             image, _ = radiograph(rng, kind, patient=(seed, patient, 1), size=size)
             path = root / "train" / name
@@ -69,11 +72,10 @@ def radiograph(rng: Generator, kind: str, *, patient: Sequence[int] | None = Non
         x = x + 0.02 * np.sin(child.uniform(2, 5) * y + child.uniform(0, 6))
         y = y + 0.02 * np.sin(child.uniform(2, 5) * x + child.uniform(0, 6))
     wall = 0.4 + 0.6 * np.sqrt(1 - (1 - np.clip(y / height, 0.01, 1)) ** 1.7)  # half-width of the rib cage
-
     lungs, elsewhere = _air(child, rng, x, y, height, wall)
     streaks = _streaks(noise, x, y, height)
     opacity, outline = _opacity(child, rng, kind, x, y, height, streaks, noise)
-    air = lungs * np.clip(1 - opacity - rng.uniform(0.1, 0.4) * streaks, 0, 1) + elsewhere
+    air = lungs * np.clip(1 - opacity - rng.uniform(0.1, 0.33) * streaks, 0, 1) + elsewhere
     arms = []  # from hanging beside the trunk to held up beside the head
     for sign in (-1, 1):
         shoulder = sign * rng.uniform(1, 1.15), rng.uniform(-0.1, 0.1)
@@ -82,12 +84,6 @@ def radiograph(rng: Generator, kind: str, *, patient: Sequence[int] | None = Non
     film = _expose(rng, _soft_tissue(child, rng, x, y, height, arms) - 0.62 * air + bone)
     seen = lungs * outline
     return film, (seen > 0.4 * seen.max()) & (kind != "normal")
-
-
-def _kind(patient: int) -> str:
-    """Diagnosis, dealt by the golden ratio so that the shares hold for any number of patients."""
-    dealt = (0.5 + 0.6180339887 * patient) % 1 * sum(SHARES.values())
-    return list(SHARES)[int(np.searchsorted(np.cumsum(list(SHARES.values())), dealt))]
 
 
 def _names(rng: Generator, kind: str, patient: int, written: int) -> list[str]:
@@ -113,12 +109,12 @@ def _pose(rng: Generator, size: Size) -> Pair:
 
 
 def _air(child: Generator, rng: Generator, x: Array, y: Array, height: float, wall: Array) -> Pair:
-    """Air in the lungs, which end at chest wall, mediastinum, heart and diaphragm; and elsewhere."""
+    """Air in the lungs, which end at chest wall, mediastinum, heart and diaphragm; and in stomach and trachea."""
     side, low = np.abs(x), np.clip((y / height - 0.2) / 0.6, 0, 1)
     thymus = child.uniform(0, 0.12) * (child.random() < 0.4)
     mediastinum = child.uniform(0.18, 0.25) + thymus * np.exp(-(((y - 0.3 * height) / 0.22) ** 2))
     mediastinum += rng.normal(0, 0.03) * np.sign(x)  # a child turned before the film shows more of one lung
-    right = child.uniform(0.08, 0.2) * np.sin(np.pi * 0.9 * low)
+    right = child.uniform(0.08, 0.2) * np.sin(np.pi * 0.9 * low)  # borders of the heart
     left = child.uniform(0.28, 0.45) * low * low * (3 - 2 * low)
     apex = 1.6 * (side - child.uniform(0.38, 0.48)) ** 2
     dome = height + child.uniform(0, 0.08) * (x > 0) + child.uniform(0.75, 1.3) * (side - 0.42) ** 2
@@ -127,8 +123,8 @@ def _air(child: Generator, rng: Generator, x: Array, y: Array, height: float, wa
     lungs *= 1 - 0.9 * _step(mediastinum + np.where(x > 0, left, right) - side, 0.02)
     across, down = x - child.uniform(0.35, 0.6), y - height - child.uniform(0.25, 0.4)
     stomach = child.uniform(0, 0.4) * _step(1 - (across / 0.25) ** 2 - (down / 0.13) ** 2, 0.3)
-    elsewhere = stomach + 0.2 * _rod(x, y, (0, -0.6), (0, 0.5), 0.055)  # and in the trachea
-    return lungs * (0.4 + 0.6 * np.sqrt(np.clip(1 - (x / wall) ** 2, 0, 1))), elsewhere
+    trachea = 0.2 * _rod(x, y, (0, -0.6), (0, 0.5), 0.055)
+    return lungs * (0.4 + 0.6 * np.sqrt(np.clip(1 - (x / wall) ** 2, 0, 1))), stomach + trachea
 
 
 def _streaks(noise: Array, x: Array, y: Array, height: float) -> Array:
@@ -143,8 +139,8 @@ def _opacity(
     child: Generator, rng: Generator, kind: str, x: Array, y: Array, height: float, streaks: Array, noise: Array
 ) -> Pair:
     """Share of the air that disease has replaced, and the smooth outline of the places, 0 to 1."""
-    faint = child.random() < 0.05  # an opacity that no reader would find
-    severity = child.uniform(0.03, 0.12) if faint else child.uniform(0.4, 1) * rng.uniform(0.8, 1)
+    faint = child.random() < 0.04  # an opacity that no reader would find
+    severity = child.uniform(0.03, 0.12) if faint else child.uniform(0.5, 1) * rng.uniform(0.8, 1)
     outline = np.zeros_like(x)
     if kind == "bacteria":
         for _ in range(1 + (child.random() < 0.5)):
@@ -166,8 +162,8 @@ def _soft_tissue(child: Generator, rng: Generator, x: Array, y: Array, height: f
     trunk = np.sqrt(np.clip(1 - np.abs(x * x * x) / child.uniform(1.4, 1.8), 0, 1))
     trunk *= _step(y + 0.05 - 0.1 * np.abs(x), 0.06) * (0.85 + 0.12 * _step(y - height - 0.1, 0.1))
     chin = (x / 0.55) ** 2 + ((y + rng.uniform(0.5, 0.95)) / 0.35) ** 2
-    body = np.maximum(trunk, 0.95 * np.sqrt(np.clip(1 - chin, 0, 1)))
-    body = np.maximum(body, 0.75 * _rod(x, y, (0, -1), (0, 0.2), 0.42))
+    neck = 0.75 * _rod(x, y, (0, -1), (0, 0.2), 0.42)
+    body = np.maximum(np.maximum(trunk, neck), 0.95 * np.sqrt(np.clip(1 - chin, 0, 1)))
     for shoulder, hand in arms:
         body = np.maximum(body, 0.55 * _rod(x, y, (0.3 * shoulder[0], 0.05), shoulder, 0.28))
         body = np.maximum(body, 0.42 * _rod(x, y, shoulder, hand, 0.22))
@@ -177,9 +173,8 @@ def _soft_tissue(child: Generator, rng: Generator, x: Array, y: Array, height: f
 def _ribs(child: Generator, x: Array, y: Array, height: float, wall: Array) -> Array:
     """Ribs, tilted rings: they descend from the spine to the flank behind the lung and return in front of it."""
     spacing, tilt, rise = height / child.uniform(6.2, 7.8), child.uniform(0.35, 0.6), child.uniform(0.1, 0.4)
-    across = np.clip(np.abs(x) / wall, 0, 1)
+    bone, across = np.zeros_like(x), np.clip(np.abs(x) / wall, 0, 1)
     behind = np.sqrt(1.04 - across**2)
-    bone = np.zeros_like(x)
     for depth, strength in ((behind, 0.12), (-behind, 0.08 * _step(across - 0.5, 0.06))):
         ring = (y - tilt * (1 - depth) + rise * across * (1 - across)) / spacing
         off_axis = np.abs(ring - np.round(ring))
@@ -215,8 +210,7 @@ def _expose(rng: Generator, attenuation: Array) -> Array:
     """Film, uint8: attenuation with scatter, gamma, noise, brightness and contrast by chance; metal; borders."""
     rows, columns = attenuation.shape
     blurred = Image.fromarray(gaussian_filter(attenuation[::8, ::8], rows / 64)).resize((columns, rows))
-    scatter = rng.beta(1.2, 5)  # a veil over the picture
-    film = (1 - scatter) * attenuation + scatter * np.asarray(blurred)
+    film = attenuation + rng.beta(1.2, 5) * (np.asarray(blurred) - attenuation)  # scatter veils the picture
     low, high = np.percentile(film[::4, ::4], (3, 99.5)).tolist()
     low *= rng.random()
     film = np.clip((film - low) / (high - low), 0, 1) ** rng.uniform(0.6, 1.1)

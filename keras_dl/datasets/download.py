@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 FIRST_PAUSE = 1.0  # seconds; doubled after every failed attempt
 TIMEOUT = 30  # seconds without an answer
-BLOCK = 1 << 20  # bytes
+BLOCK = 1 << 16  # bytes; as many may be lost when the connection fails
 
 
 def cache_folder() -> Path:
@@ -55,7 +55,8 @@ def fetch(url: str, target: Path, sha256: str | None = None, auth: tuple[str, st
         if expected is None:
             seen.write_text(f"{pooch.file_hash(str(target))}  {target.name}\n")
     except requests.RequestException as error:
-        reason = f"the server answered {error.response.status_code}" if error.response else "no connection"
+        answer = error.response  # whose truth is that of its status: compare with None
+        reason = "no connection" if answer is None else f"the server answered {answer.status_code}"
         raise KerasDLError(f"{url}: {reason}; what has arrived is kept, so try again later") from error
     except ValueError as error:
         way_out = "try again later" if sha256 else f"if the source has a new version, delete {seen}"
