@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_dl.errors import KerasDLError, UsageError
@@ -18,7 +19,7 @@ def import_quietly() -> None:
     """Import TensorFlow without the lines its C++ part writes to stderr before anyone could ask it not to."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stderr = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
         try:
             import tensorflow as tf

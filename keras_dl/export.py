@@ -115,7 +115,7 @@ def compare(name: str, signature: Callable[..., Any], batch: tf.Tensor, live: di
             worst = float(np.max(np.abs(given - values)))
             if not worst <= TOLERANCE:
                 raise KerasDLError(
-                    f"the exported model is refused: '{key}' of '{name}' differs by {worst:.2g} from the trained model's"
+                    f"the exported model is refused: '{key}' of '{name}' is off by {worst:.2g} from the trained model's"
                 )
         elif not np.array_equal(given, values):
             raise KerasDLError(f"the exported model is refused: '{key}' of '{name}' differs from the trained model's")

@@ -62,26 +62,40 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, weights: np
 
 
 def youden_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the threshold with the largest sensitivity + specificity - 1 (Youden 1950).
+    """Return a threshold with the largest sensitivity + specificity - 1 (Youden's J, 1950), or as good as that.
 
-    It lies midway between two neighbouring scores, so that it does not hang on a single example's last digit.
+    The very largest J often hangs on one or two examples. So all thresholds count whose J is within one standard
+    error of it, and the middle of them, in log-odds, is taken.
+
+    Args:
+        labels: `[count]`, 0 or 1; both must occur.
+        probabilities: `[count]`, of class 1.
     """
     from sklearn.metrics import roc_curve
 
-    false_alarms, hits, thresholds = roc_curve(labels, probabilities)
-    return between(probabilities, thresholds[np.argmax(hits - false_alarms)])
+    false_alarms, hits, thresholds = roc_curve(labels, probabilities, drop_intermediate=False)
+    index = hits - false_alarms
+    best = np.argmax(index)
+    positives = np.sum(labels)
+    negatives = len(labels) - positives
+    error = np.sqrt(
+        hits[best] * (1 - hits[best]) / positives + false_alarms[best] * (1 - false_alarms[best]) / negatives
+    )
+    as_good = [between(probabilities, threshold) for threshold in thresholds[index >= index[best] - error]]
+    low, high = np.clip([min(as_good), max(as_good)], 1e-6, 1 - 1e-6)
+    odds = np.sqrt(low / (1 - low) * high / (1 - high))  # the geometric mean of odds is the middle of log-odds
+    return float(odds / (1 + odds))
 
 
 def sensitivity_threshold(labels: np.ndarray, probabilities: np.ndarray, sensitivity: float) -> float:
-    """Return the highest threshold that reaches this sensitivity."""
+    """Return the highest threshold that reaches this sensitivity, in (0, 1]."""
     scores = np.sort(probabilities[np.asarray(labels, dtype=bool)])[::-1]
     needed = int(np.ceil(sensitivity * len(scores) - 1e-9))
     return between(probabilities, scores[max(needed, 1) - 1])
 
 
 def between(probabilities: np.ndarray, threshold: float) -> float:
-    """Move a threshold down to the middle between the lowest score it lets through and the next one below."""
-    chosen = probabilities[probabilities >= threshold]
-    below = probabilities[probabilities < threshold]
+    """Move a threshold to the middle between the lowest score it lets through and the highest that it does not."""
+    chosen, below = probabilities[probabilities >= threshold], probabilities[probabilities < threshold]
     upper = chosen.min() if len(chosen) else 1.0
     return float((upper + (below.max() if len(below) else 0.0)) / 2)

@@ -77,7 +77,7 @@ def steps(examples: Examples, config: Config) -> tuple[int, int]:
 
 
 def training(examples: Examples, data: Data, config: Config, *, start_epoch: int = 0) -> tf.data.Dataset:
-    """Batches without end, from the first step of `start_epoch` on; the first number of `steps` of them are an epoch."""
+    """Batches without end, from the first step of `start_epoch` on; `steps` of them are an epoch."""
     count, _ = steps(examples, config)
     batch_size = min(config.batch_size, len(examples))
 

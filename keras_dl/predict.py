@@ -79,7 +79,7 @@ def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
     if batch.dtype != wanted.dtype or batch.shape[1:] != tuple(wanted.shape[1:]):
         span = f", values {batch.min():g} to {batch.max():g}" if batch.size and batch.dtype.kind in "fiu" else ""
         raise UsageError(
-            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])}, for images grey values 0 to 255; this is "
+            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} (images: grey values 0 to 255); this is "
             f"{batch.dtype} of shape {list(batch.shape[1:])}{span}"
         )
     outputs = run.task.predict(run.model(batch, training=False), run.assets)

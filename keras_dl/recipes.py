@@ -5,12 +5,12 @@ Heavy imports stand inside the functions: a recipe file is imported to list and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_dl.task import Assets, Config, Data, Phase, Split
+from keras_dl.task import Assets, Config, Split
 
 if TYPE_CHECKING:
     import keras

@@ -144,7 +144,7 @@ class Run:
         Raises:
             KerasDLError: if another process holds it. The lock goes with the process, also when it is killed.
         """
-        with open(self.path / ".lock", "w") as file:
+        with (self.path / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -188,9 +188,9 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{os.getpid()}-{path.name}")  # keeps the suffix: savers look at it
     try:
         yield temporary
-        with open(temporary, "rb") as file:
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -72,7 +72,8 @@ def predictions(rows: list[dict[str, Any]]) -> str:
             lines.append(f"{row['input']}  cannot be used: {row['error']}")
         else:
             lines.append(
-                f"{row['input']}  {row['label']}  probability {row['probability']:.3f} (threshold {row['threshold']:.3f})"
+                f"{row['input']}  {row['label']}  "
+                f"probability {row['probability']:.3f} (threshold {row['threshold']:.3f})"
             )
     return "\n".join(lines)
 

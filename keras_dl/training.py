@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 import keras
 import pandas as pd
@@ -82,12 +84,11 @@ def fit_phase(
     callbacks = [make(config) for make in phase.callbacks]
     start = progress.epoch - progress.phase_epoch
     total = start + phase.epochs
-    lines = EpochLines(epochs=total, done=progress.epoch, steps=steps, batch_size=config.batch_size)
     callbacks += [
-        lines,
-        History(run, phase.name, progress, lines),
+        History(run, phase.name, progress),
         keras.callbacks.TensorBoard(run.path / "logs", write_graph=False),
         Checkpoints(run.path / "checkpoints", progress, callbacks[:], phase.monitor),
+        EpochLines(epochs=total, done=progress.epoch, steps=steps, batch_size=config.batch_size),
     ]
     model.fit(
         pipeline.training(splits["train"], data, config, start_epoch=progress.epoch),
@@ -104,18 +105,17 @@ def fit_phase(
 class History(keras.callbacks.Callback):
     """Writes history.csv, whole after each epoch, from the rows that the checkpoint keeps too."""
 
-    def __init__(self, run: Run, phase: str, progress: Progress, lines: EpochLines) -> None:
+    def __init__(self, run: Run, phase: str, progress: Progress) -> None:
         super().__init__()
-        self.path, self.phase, self.progress, self.lines = run.path / "history.csv", phase, progress, lines
+        self.path, self.phase, self.progress = run.path / "history.csv", phase, progress
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        row = {
-            "epoch": epoch + 1,
-            "phase": self.phase,
-            **{name: float(value) for name, value in (logs or {}).items()},
-        }
-        row |= {"learning_rate": rate, "seconds": self.lines.durations[-1]}
+        row = {"epoch": epoch + 1, "phase": self.phase, **{name: float(value) for name, value in (logs or {}).items()}}
+        row |= {"learning_rate": rate, "seconds": time.monotonic() - self.began}
         self.progress.history.append(row)
         with replacing(self.path) as temporary:
             pd.DataFrame(self.progress.history).to_csv(temporary, index=False)

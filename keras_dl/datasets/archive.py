@@ -59,17 +59,16 @@ def unpack(source: Path, folder: Path) -> None:
     extract = _unzip if source.suffix.lower() == ".zip" else _untar
     bar = {"total": packed, "desc": f"unpacking {source.name}", "disable": None}
     try:
-        with source.open("rb") as file, tqdm.wrapattr(file, "read", **bar) as file:
+        with source.open("rb") as plain, tqdm.wrapattr(plain, "read", **bar) as file:
             for count, size in enumerate(extract(file, folder), 1):  # each size comes before its file is written
                 total += size
                 _refuse_huge(total, count, packed, free)
     except _Unsafe as error:
-        reason, way_out = error, "if you trust it, unpack it yourself and give --data the folder"
+        way_out = "if you trust it, unpack it yourself and give --data the folder"
+        raise KerasDLError(f"{source}: cannot be unpacked: {error}; {way_out}") from error
     except DAMAGES as error:
-        reason, way_out = getattr(error, "strerror", None) or error, "download it again, or give --data a folder"
-    else:
-        return
-    raise KerasDLError(f"{source}: cannot be unpacked: {' '.join(str(reason).split())}; {way_out}")
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise KerasDLError(f"{source}: cannot be unpacked: {reason}; download it again") from error
 
 
 class _Unsafe(Exception):  # noqa: N818 - a reason, turned into a KerasDLError above

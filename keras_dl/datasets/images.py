@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,27 +13,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 
+from keras_dl.datasets.image_check import check
 from keras_dl.errors import BadInput, KerasDLError
 
 PARTS = dict.fromkeys(("val", "valid", "validation"), "validation") | {"train": "train", "test": "test"}
-SMALLEST_SIDE = 32  # pixels
-LARGEST_SIDE = 65_500  # pixels: what libjpeg decodes; libpng takes more
-LARGEST_IMAGE = 50_000_000  # pixels: 150 MB decoded; a file of a few kB can claim far more
 LARGEST_FILE = 250_000_000  # bytes
 DEPTH = 3  # chest_xray/chest_xray/train is 2
-
-# `tf.io.decode_image` reads GIF and BMP too, but not into the one channel that a model may want. Calling the
-# parsers by name keeps Pillow's other forty away from bytes a stranger uploaded.
-PARSERS = {"JPEG": (b"\xff\xd8\xff", JpegImageFile), "PNG": (b"\x89PNG\r\n\x1a\n", PngImageFile)}
-PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # not: a coded 255, a restart, padding
-JPEG_BETWEEN_SCANS = (b"\xc4", b"\xda", b"\xdb", b"\xdd")  # tables and the next scan of a progressive image
-FOREIGN = {(0, b"GIF8"): "GIF", (0, b"BM"): "BMP", (0, b"II*\0"): "TIFF", (0, b"MM\0*"): "TIFF"}
-FOREIGN |= {(8, b"WEBP"): "WebP", (4, b"ftyp"): "HEIC or AVIF", (128, b"DICM"): "DICOM"}  # position, bytes
-
 File = tuple[str, Path, str, int]  # name below the root, path, part, label
 
 
@@ -118,68 +102,6 @@ def read_folders(
         skipped=tuple(Skipped(name, reasons[name]) for name in sorted(reasons)),
         notes={"files": len(files)},
     )
-
-
-def check(data: bytes) -> None:
-    """Refuse with BadInput what `tf.io.decode_image` cannot turn into uint8 with 1 as well as 3 channels.
-
-    Accepted: complete JPEG (grey, RGB) and PNG (1 to 8 bits per channel; decoding applies a palette and drops
-    alpha), sides from 32 to 65,500 px, at most 50 megapixels. Whatever the bytes, only BadInput is raised.
-    """
-    kind = _format_of(data)
-    parser = PARSERS[kind][1]
-    try:
-        with parser(io.BytesIO(data)) as image:
-            _refuse_header(kind, image.size, image.mode, data)
-            if kind == "JPEG":
-                _decode_jpeg(image, data)
-            else:
-                image.verify()  # the checksums; Pillow's decoder looks at none of the pixel data's
-        if kind == "PNG":
-            with parser(io.BytesIO(data)) as image:  # verify() leaves an image that cannot be decoded
-                image.load()
-    except BadInput:
-        raise
-    except Exception as error:  # a damaged file makes Pillow raise a dozen types, which all mean this
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise BadInput(f"damaged {kind}: {reason}") from error
-
-
-def _format_of(data: bytes) -> str:
-    if not data:
-        raise BadInput("the file is empty")
-    for kind, (magic, _) in PARSERS.items():
-        if data.startswith(magic):
-            return kind
-    for (offset, magic), name in FOREIGN.items():
-        if data.startswith(magic, offset):
-            raise BadInput(f"a {name} file; convert it to JPEG or 8-bit PNG")
-    raise BadInput("not an image; JPEG and PNG are read")
-
-
-def _refuse_header(kind: str, size: tuple[int, int], mode: str, data: bytes) -> None:
-    """Refuse by the header alone, before memory is spent on pixels."""
-    shape = f"{size[0]}x{size[1]} px"
-    if min(size) < SMALLEST_SIDE:
-        raise BadInput(f"{shape} is too small; each side needs at least {SMALLEST_SIDE}")
-    if max(size) > LARGEST_SIDE or size[0] * size[1] > LARGEST_IMAGE:
-        raise BadInput(f"{shape} is too large; the limit is {LARGEST_IMAGE // 1_000_000} megapixels")
-    if kind == "JPEG" and mode not in ("L", "RGB"):
-        raise BadInput(f"{mode} colours; convert it to greyscale or RGB")
-    if kind == "PNG" and data[24] > 8:  # the header's bit depth; Pillow calls 16-bit RGB "RGB" too
-        raise BadInput(f"{data[24]} bits per channel; convert it to 8")
-    if kind == "PNG" and PNG_END not in data:
-        raise BadInput("truncated PNG: the end is missing")
-
-
-def _decode_jpeg(image: JpegImageFile, data: bytes) -> None:
-    # Pillow is content once it has all rows, TensorFlow reads on to the end: look for it, from the scan on.
-    ends = (marker[0][1:] for marker in JPEG_MARKER.finditer(data, image.fp.tell()))
-    end = next((marker for marker in ends if marker not in JPEG_BETWEEN_SCANS), None)
-    if end != b"\xd9":
-        raise BadInput("damaged JPEG: a stray marker" if end else "truncated JPEG: the end is missing")
-    image.draft("L", (image.width // 8, image.height // 8))  # reads every coded byte, saves most arithmetic
-    image.load()
 
 
 def find_layout(root: Path, classes: Mapping[str, str]) -> tuple[Path, list[tuple[str, str, Path]]]:
@@ -270,7 +192,7 @@ def _examine(path: Path) -> tuple[bytes, str]:
 def _find_copies(files: list[File], digests: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the reasons of files that repeat another one, and of those that stand under two classes.
 
-    Of equal files the one in the test part is kept: training gives way to the published test set.
+    Copies within the test part stay, and training gives way to it: a published test set is taken as it is.
     """
     equal = defaultdict(list)
     for name, _, part, label in files:
@@ -281,7 +203,7 @@ def _find_copies(files: list[File], digests: Mapping[str, bytes]) -> tuple[dict[
         (_, first, label), *others = sorted(same)
         clash = next((name for _, name, other in others if other != label), None)
         if clash is None:
-            copies |= {name: f"duplicate of {first}" for _, name, _ in others}
+            copies |= {name: f"duplicate of {first}" for outside, name, _ in others if outside}
         else:
             contradictions |= {name: f"the same image has another label at {first}" for _, name, _ in others}
             contradictions[first] = f"the same image has another label at {clash}"

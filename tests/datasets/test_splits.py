@@ -107,6 +107,14 @@ def test_three_groups_of_a_class_go_one_to_each_split():
         assert all(labels[index].sum() == 1 for index in split.values())
 
 
+def test_a_rare_class_that_shares_its_groups_still_reaches_each_split():
+    groups = np.array(["a", "b", "c", "a", "b", "c", *(f"n{number}" for number in range(40))])
+    labels = np.array([1, 1, 1, *[0] * 43])
+    for seed in range(20):
+        split = by_group(groups, labels, seed=seed)
+        assert all(labels[index].sum() == 1 for index in split.values())
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 25), st.integers(0, 3)), max_size=120),

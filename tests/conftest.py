@@ -1,0 +1,120 @@
+"""What every test stands on: no network, no GPU, no cache of the user's, and one tiny training of each task."""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from keras_dl.run import Run
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # these two before anything imports TensorFlow
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+KERAS_DL = Path(sys.executable).with_name("keras-dl")  # the installed command, beside the Python that runs the tests
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test session, the same for all workers of pytest-xdist."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(session_folder: Path) -> Iterator[None]:
+    """Keep embedded data sets and downloads out of the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_DL_CACHE", str(session_folder / "cache"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    """Let the sockets of this process reach this machine alone."""
+
+    def guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+        def checked(self: socket.socket, address: Any) -> Any:
+            if self.family != socket.AF_UNIX and not is_loopback(address[0]):
+                raise RuntimeError(f"a test wants to reach {address}: tests use this machine alone")
+            return connect(self, address)
+
+        return checked
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_run(session_folder: Path) -> Callable[[str], Run]:
+    """Give a task's run with its tiny settings on its embedded data: trained once, shared, not to be changed."""
+    import keras_dl
+
+    @cache
+    def trained(task: str) -> Run:
+        path = session_folder / f"run-{task}"
+        with locked(path):
+            if not (path / "metrics.json").exists():
+                keras_dl.train(task, tiny=True, out=path)
+        return keras_dl.open_run(path)
+
+    return trained
+
+
+@pytest.fixture(scope="session")
+def exported(session_folder: Path, tiny_run: Callable[[str], Run]) -> Callable[[str], Path]:
+    """Give the exported version of a task's tiny run: made once, shared, not to be changed."""
+
+    @cache
+    def version(task: str) -> Path:
+        folder = session_folder / f"models-{task}"
+        with locked(folder):
+            return folder / "1" if (folder / "1").exists() else tiny_run(task).export(folder)
+
+    return version
+
+
+@pytest.fixture(scope="session")
+def trained_by_command(session_folder: Path) -> Callable[[str], tuple[Path, subprocess.CompletedProcess[str]]]:
+    """Give the run directory of a task trained through the command line, repeatable to the bit, and what it printed."""
+
+    @cache
+    def trained(task: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
+        path = session_folder / f"command-{os.environ.get('PYTEST_XDIST_WORKER', '')}-{task}"
+        return path, train_by_command(task, path)
+
+    return trained
+
+
+def train_by_command(task: str, out: Path) -> subprocess.CompletedProcess[str]:
+    """Train a task's tiny settings in a process of its own: op determinism cannot be taken back in this one."""
+    arguments = ("train", task, "--tiny", "--set", "deterministic=true", "--json", "--out", out)
+    return subprocess.run([KERAS_DL, *arguments], capture_output=True, text=True, timeout=300)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Make parallel workers that share a result wait for the one that makes it."""
+    with path.with_name(f"{path.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
