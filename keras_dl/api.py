@@ -56,8 +56,8 @@ def begin(
         raise UsageError(f"no device '{device}'; there is: {', '.join(devices.DEVICES)}")
     if not resume:
         config = settings_of.resolve(record, settings, file=file, tiny=tiny)
-        source = sources.checked(record, data)
-        return Run.create(out and Path(out), record, config, data=source, tiny=tiny, device=device)
+        source = str(sources.checked(record, data)) if data else None
+        return Run.create(Path(out) if out else None, record, config, data=source, tiny=tiny, device=device)
     if settings or file or data or tiny:
         raise UsageError("a resumed run keeps its own data and settings: give --resume alone, or with --out")
     run = Run.find(out or task, complete=False)

@@ -33,6 +33,7 @@ class Progress:
     phase_epoch: int = 0  # finished epochs of this phase
     phase_ended: bool = False
     best: float | None = None  # of the monitored value, over all phases
+    best_epoch: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     callbacks: list[dict[str, Any]] = field(default_factory=list)
 
@@ -61,7 +62,7 @@ class Checkpoints(keras.callbacks.Callback):
                 f"for example --set learning_rate={float(self.model.optimizer.learning_rate) / 10:.0e}"
             )
         if better(logs[self.monitor], progress.best, self.monitor):
-            progress.best = float(logs[self.monitor])
+            progress.best, progress.best_epoch = float(logs[self.monitor]), progress.epoch + 1
             save(self.folder / "best.npz", self.model.variables)
         progress.epoch += 1
         progress.phase_epoch += 1

@@ -26,8 +26,8 @@ def compare(runs: Sequence[Run]) -> dict[str, Any]:
     first = runs[0]
     if len({frozenset(run.metrics["test"]["network"]) for run in runs}) > 1:
         raise UsageError("these runs have different metrics: compare runs of tasks of one kind")
-    rows = []
-    reference = None
+    rows: list[dict[str, Any]] = []
+    reference: dict[str, Any] = {}
     for run in runs:
         table = pd.read_csv(run.path / "predictions.csv", dtype={"id": str, "group": str}, keep_default_na=False)
         for column in ("network", "baseline"):

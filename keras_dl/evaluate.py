@@ -24,13 +24,12 @@ from keras_dl.recipes import EPSILON
 from keras_dl.run import Run, replacing
 from keras_dl.task import Assets, Config, Data, Split, Task
 
-DRAWS = 1000  # bootstrap draws; the ends of a 95 % interval then rest on 25 draws each
 BATCH = 64
 
 
 def conclude(run: Run, model: keras.Model, data: Data, splits: dict[str, Examples], training: dict[str, Any]) -> Run:
     """Turn a fitted model into a complete run: assets, baseline, test metrics, card, report; metrics.json last."""
-    model = keras.Model(model.inputs, model.outputs, name=model.name)  # the same, without the optimizer's state
+    model = keras.Model(model.input, model.output, name=model.name)  # the same, without the optimizer's state
     with replacing(run.path / "model.keras") as temporary:
         keras.saving.save_model(model, temporary)
     baseline = run.task.baseline(run.config).fit(*splits["train"].arrays())
@@ -44,6 +43,7 @@ def conclude(run: Run, model: keras.Model, data: Data, splits: dict[str, Example
     predictions = predict_both(run.task, assets, model, baseline, splits["test"], data.test)
     with replacing(run.path / "predictions.csv") as temporary:
         predictions.to_csv(temporary, index=False)
+    report.keep(run, data.test, predictions)
     run.write("card.json", card(run, model, data, assets, training))
     measured = measure(run.task, assets, predictions, run.config.seed)
     report.write(run, measured)
@@ -67,7 +67,7 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
         split, source = sources.load(run).test, sources.folder(run)
     else:
         source = sources.checked(run.task, data)
-        split = run.task.read(run.config, run.assets, Path(source))
+        split = run.task.read(run.config, run.assets, source)
     examples = pipeline.decoded(split, run.config, run.path / "cache" / "evaluation", name="test")
     predictions = predict_both(run.task, run.assets, run.model, load_baseline(run), examples, split)
     return {"data": str(source), **measure(run.task, run.assets, predictions, run.config.seed)}
@@ -173,20 +173,13 @@ def paired(
 
     values, threshold = next(iter(outputs.values()))
     names = list(metrics_of(labels, values, threshold))
-    point, drawn = both(), np.stack([both(weights) for weights in group_draws(groups, seed)])
+    point, drawn = both(), np.stack([both(weights) for weights in metrics.group_draws(groups, seed)])
     point, drawn = np.vstack([point, point[0] - point[1]]), drawn.transpose(1, 2, 0)
     drawn = np.concatenate([drawn, drawn[:1] - drawn[1:]])  # [3, metrics, draws]
     return {
         row: {name: interval(value, draws) for name, value, draws in zip(names, values, ends, strict=True)}
         for row, values, ends in zip((*outputs, "difference"), point, drawn, strict=True)
     }
-
-
-def group_draws(groups: pd.Series, seed: int) -> np.ndarray:
-    """Draw whole groups with replacement, `DRAWS` times; return how often each example counts: `[DRAWS, count]`."""
-    numbers, names = pd.factorize(groups)
-    counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
-    return counts[:, numbers]
 
 
 def interval(value: float, draws: np.ndarray) -> dict[str, float | None]:
@@ -242,6 +235,7 @@ def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dic
         "threshold": assets["threshold"],
         "calibration": assets["calibration"],
         "parameters": model.count_params(),
+        "words": dict(run.task.words),
         "intended_use": run.task.intended_use,
         "limits": run.task.limits,
         "data": {

@@ -44,7 +44,7 @@ def explain(run: Run, source: str | Path, out: str | Path | None = None) -> dict
 def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndarray:
     """Return Grad-CAM heatmaps (Selvaraju et al. 2017) of the last convolution, for models nested to any depth.
 
-    The gradient is that of the log-odds (or logarithm) of the output, which does not vanish where the model is sure.
+    The gradient is taken before the last sigmoid or softmax: behind it nothing is left of it where the model is sure.
 
     Args:
         model: takes images `[count, height, width, channels]` and gives probabilities `[count, outputs]`.
@@ -58,9 +58,8 @@ def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndar
         UsageError: if the model has no convolution.
     """
     layer = last_convolution(model)
-    with tf.GradientTape() as tape, captured(layer, tape) as seen:
-        probability = model(tf.convert_to_tensor(images), training=False)[:, output]
-        score = tf.math.log(probability + 1e-12) - tf.math.log1p(1e-7 - probability)
+    with tf.GradientTape() as tape, captured(layer, tape) as seen, linear_head(model):
+        score = model(tf.convert_to_tensor(images), training=False)[:, output]
     (activation,) = seen
     weights = tf.reduce_mean(tape.gradient(score, activation), axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * activation, axis=-1, keepdims=True))
@@ -100,6 +99,18 @@ def captured(layer: keras.Layer, tape: tf.GradientTape) -> Iterator[list[tf.Tens
         yield seen
     finally:
         layer.call = call
+
+
+@contextmanager
+def linear_head(model: keras.Model) -> Iterator[None]:
+    """Take the activation off the last layer for a while."""
+    head = model.layers[-1]
+    activation = head.activation
+    head.activation = keras.activations.linear
+    try:
+        yield
+    finally:
+        head.activation = activation
 
 
 def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:

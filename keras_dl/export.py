@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ def prove(run: Run, path: Path, raw: list[bytes]) -> None:
         compare(name, loaded.signatures[name], batch, live)
 
 
-def compare(name: str, signature: Callable[..., Any], batch: tf.Tensor, live: dict[str, np.ndarray]) -> None:
+def compare(name: str, signature: Any, batch: tf.Tensor, live: dict[str, np.ndarray]) -> None:
     """Compare one signature's answers with the live model's."""
     (argument,) = signature.structured_input_signature[1]
     exported = signature(**{argument: batch})

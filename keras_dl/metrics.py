@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+DRAWS = 1000  # bootstrap draws; the ends of a 95 % interval then rest on 25 draws each
 
 
 def binary_metrics(
@@ -59,6 +63,16 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, weights: np
     predicted = np.bincount(place, weights * probabilities, bins)
     observed = np.bincount(place, weights * labels, bins)
     return float(np.abs(predicted - observed).sum() / weights.sum())
+
+
+def group_draws(groups: Sequence[str], seed: int, draws: int = DRAWS) -> np.ndarray:
+    """Draw whole groups with replacement; return how often each example then counts: `[draws, count]`.
+
+    The images of one patient are no independent witnesses; drawing patients keeps intervals from being too narrow.
+    """
+    names, numbers = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
+    return counts[:, numbers]
 
 
 def youden_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -61,7 +61,7 @@ def decoded(split: Split, config: Config, spill: Path, *, name: str = "examples"
     if in_memory:
         with tf.device("CPU:0"):
             stores = [tf.convert_to_tensor(array) for array in stores]
-    return Examples(*stores, labels)
+    return Examples(stores[0], stores[1], labels)
 
 
 def steps(examples: Examples, config: Config) -> tuple[int, int]:

@@ -25,7 +25,7 @@ COLOURS = {
     "muted": "#7b818a",
     "grid": "#dfe2e6",
 }
-STYLE = {
+STYLE: Any = {  # Any: matplotlib types each key
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.spines.top": False,
@@ -41,7 +41,6 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "keras-dl",  # the same figure, the same file
 }
-DRAWS = 200  # for bands one looks at; the intervals in the tables rest on more
 BINS = 10  # of the reliability diagram, as in metrics.calibration_error
 POINTS_PER_EM = 11.1  # 10-point labels come out a little smaller than the page's text
 GRID = np.linspace(0, 1, 101)
@@ -80,17 +79,10 @@ def svg(figure: Figure, name: str, description: str) -> str:
     text = re.sub(r'(url\(|href=")#', rf"\1#{name}-", text)
     for colour, value in COLOURS.items():
         text = text.replace(value, f"var(--{colour})")
-    box = re.search(r'viewBox="([^"]*)"', text)[1]
+    box = text.split('viewBox="', 1)[1].split('"', 1)[0]
     width = f"max-width: {float(box.split()[2]) / POINTS_PER_EM:.1f}em"  # text of one size in all figures
     opening = f'<svg viewBox="{box}" style="{width}" role="img" aria-label="{html.escape(description)}">'
     return opening + text[text.index(">") + 1 :].strip()
-
-
-def group_draws(groups: Sequence[str], seed: int, draws: int = DRAWS) -> np.ndarray:
-    """Draw whole groups with replacement; return how often each example counts: `[draws, count]`."""
-    names, numbers = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
-    return counts[:, numbers]
 
 
 @styled

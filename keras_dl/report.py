@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from keras_dl import config as settings
 from keras_dl import plots, sources
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.metrics import DRAWS, group_draws
 from keras_dl.progress import duration
 from keras_dl.run import Run, replacing
 from keras_dl.task import Split
@@ -38,6 +39,7 @@ METRICS = {  # name -> as people write it, whether more is better, what it is
     "ece": ("Calibration error", False, "the mean gap between predicted and observed share, over ten bins"),
 }
 NOTES = {"files": "files found", "read": "used", "unnamed": "without a known {group}, each taken for one of its own"}
+BAND_DRAWS = 200  # for bands one looks at; the intervals in the tables rest on more
 ERRORS, RIGHT, SHOWN = 4, 2, 20  # pictures per kind of error and per class that is right; skipped files listed
 
 Gallery = dict[str, pd.DataFrame]  # title -> rows of predictions.csv
@@ -67,6 +69,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         measured=measured,
         metrics=metric_rows(measured, classes),
         thresholds=thresholds,
+        draws=DRAWS,
         target=run.config.target_sensitivity,
         best=best,
         plots=draw(run, history, best, predictions, measured),
@@ -136,7 +139,7 @@ def draw(
     classes, labels = run.assets["classes"], predictions["label"].to_numpy()
     outputs = {name: predictions[name].to_numpy() for name in ("network", "baseline")}
     models = labels, outputs, measured["thresholds"]
-    draws = plots.group_draws(predictions["group"], run.config.seed)
+    draws = group_draws(predictions["group"], run.config.seed, BAND_DRAWS)
     per_class = {name: split["per_class"] for name, split in run.card["splits"].items()}
     figures = {
         "curves": (plots.curves(history.to_dict("list"), best), "Loss and metrics over the epochs"),
@@ -220,7 +223,7 @@ def heatmaps(run: Run, raw: Sequence[bytes]) -> list[dict[str, str]]:
     except UsageError:  # no convolution: the pictures alone
         return pictures
     for picture, image, heat in zip(pictures, images, heats, strict=True):
-        picture["heatmap"] = data_url(np.uint8(np.round(255 * explain.overlay(image, heat))))
+        picture["heatmap"] = data_url(np.round(255 * explain.overlay(image, heat)).astype("uint8"))
     return pictures
 
 

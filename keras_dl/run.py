@@ -8,6 +8,8 @@
     checkpoints/    resumable state of the last two epochs
     history.csv     one row per epoch, over all phases
     logs/           TensorBoard
+    examples/       a few raw test inputs of each class
+    shown/          the raw test inputs that the report shows
     predictions.csv per test example: id, group, label, probability of network and baseline
     report.html     everything on one page
     metrics.json    written last: where it is, the run is complete

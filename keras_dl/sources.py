@@ -20,24 +20,22 @@ def module(task: Task) -> ModuleType:
     return importlib.import_module(f"keras_dl.datasets.{task.dataset}")
 
 
-def checked(task: Task, data: str | Path | None) -> str | None:
-    """Return the data's absolute path for config.json, None for the embedded set.
+def checked(task: Task, data: str | Path) -> Path:
+    """Return the data's absolute path.
 
     Raises:
-        UsageError: if there is nothing at the path.
+        UsageError: if there is nothing at it.
     """
-    if data is None:
-        return None
     if not Path(data).exists():
         raise UsageError(f"there is nothing at {data}; keras-dl data {task.name} gets the real set")
-    return str(Path(data).resolve())
+    return Path(data).resolve()
 
 
 def folder(run: Run) -> Path:
     """Return the folder or archive of a run's data, made now if it is the embedded set."""
     if run.asked["data"] is None:
         return module(run.task).synthesize(tiny=run.asked["tiny"])
-    return Path(checked(run.task, run.asked["data"]))
+    return checked(run.task, run.asked["data"])
 
 
 def load(run: Run) -> Data:

@@ -101,16 +101,17 @@ class Task:
     dataset: str  # module of keras_dl.datasets with download() and synthesize()
     config: Config
     tiny: Mapping[str, Any]  # settings that train in seconds
-    load: Callable[[Config, Path], Data]
-    read: Callable[[Config, Assets, Path], Split]
-    decode: Callable[[Config, Assets], Callable[[tf.Tensor], tf.Tensor]]
+    load: Callable[[Any, Path], Data]  # Any: the task's own Config
+    read: Callable[[Any, Assets, Path], Split]
+    decode: Callable[[Any, Assets], Callable[[tf.Tensor], tf.Tensor]]
     raw_name: str  # of the raw input in the exported signature
     check: Callable[[bytes], None]
-    build: Callable[[Config, Assets], keras.Model]
-    phases: Callable[[Config, Data], Sequence[Phase]]
+    build: Callable[[Any, Assets], keras.Model]
+    phases: Callable[[Any, Data], Sequence[Phase]]
     evaluate: Callable[..., dict[str, float]]
     predict: Callable[[tf.Tensor, Assets], dict[str, tf.Tensor]]
-    baseline: Callable[[Config], BaseEstimator]
+    baseline: Callable[[Any], BaseEstimator]
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME
+    words: Mapping[str, str] = field(default_factory=dict)  # what "example", "group", "baseline" are called here
     intended_use: str = ""  # for card and report
     limits: str = ""  # what it must not be used for, and what is known to go wrong

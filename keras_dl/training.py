@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
 import keras
@@ -39,15 +40,15 @@ def fit_run(run: Run) -> Run:
         with strategy.scope():
             model = run.task.build(config, data.assets)
         say(f"{model.count_params():,} parameters on {devices.describe(strategy)}")
-        seconds = fit(run, model, data, splits, strategy)
-        say(f"trained in {duration(seconds)}; calibrating, fitting the baseline, evaluating on test ...")
-        return conclude(run, model, data, splits, {"seconds": seconds, "device": devices.describe(strategy)})
+        fitted = fit(run, model, data, splits, strategy)
+        say(f"trained in {duration(fitted['seconds'])}; calibrating, fitting the baseline, evaluating on test ...")
+        return conclude(run, model, data, splits, {"device": devices.describe(strategy), **fitted})
 
 
 def fit(
     run: Run, model: keras.Model, data: Data, splits: dict[str, Examples], strategy: tf.distribute.Strategy
-) -> float:
-    """Train the phases that are left, leave the best weights in the model, and return the seconds of all epochs."""
+) -> dict[str, Any]:
+    """Train the phases that are left and leave the best weights in the model; return the best epoch and the time."""
     folder = run.path / "checkpoints"
     progress, saved = checkpoints.read_progress(folder)
     phases = run.task.phases(run.config, data)
@@ -72,7 +73,7 @@ def fit(
             fit_phase(run, model, data, splits, phase, progress)
         if (folder / "best.npz").exists():  # the next phase, or the evaluation, goes on from the best epoch
             checkpoints.restore(folder / "best.npz", model.variables)
-    return sum(row["seconds"] for row in progress.history)
+    return {"best_epoch": progress.best_epoch, "seconds": sum(row["seconds"] for row in progress.history)}
 
 
 def fit_phase(

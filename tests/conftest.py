@@ -23,6 +23,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # these two before anything imports Te
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 KERAS_DL = Path(sys.executable).with_name("keras-dl")  # the installed command, beside the Python that runs the tests
+Completed = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
@@ -88,21 +89,25 @@ def exported(session_folder: Path, tiny_run: Callable[[str], Run]) -> Callable[[
 
 
 @pytest.fixture(scope="session")
-def trained_by_command(session_folder: Path) -> Callable[[str], tuple[Path, subprocess.CompletedProcess[str]]]:
-    """Give the run directory of a task trained through the command line, repeatable to the bit, and what it printed."""
+def trained_by_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Path, Completed]]:
+    """Give the run directory of a task trained by the command line, repeatable to the bit, and what was printed.
+
+    A process of its own is needed: op determinism cannot be taken back in this one.
+    """
 
     @cache
-    def trained(task: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
-        path = session_folder / f"command-{os.environ.get('PYTEST_XDIST_WORKER', '')}-{task}"
-        return path, train_by_command(task, path)
+    def trained(task: str, *, again: bool = False) -> tuple[Path, Completed]:
+        path = tmp_path_factory.mktemp(f"command-{task}") / "run"
+        arguments = ("train", task, "--tiny", "--set", "deterministic=true", "--json", "--out", path)
+        return path, subprocess.run([KERAS_DL, *arguments], capture_output=True, text=True, timeout=300)
 
     return trained
 
 
-def train_by_command(task: str, out: Path) -> subprocess.CompletedProcess[str]:
-    """Train a task's tiny settings in a process of its own: op determinism cannot be taken back in this one."""
-    arguments = ("train", task, "--tiny", "--set", "deterministic=true", "--json", "--out", out)
-    return subprocess.run([KERAS_DL, *arguments], capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope="session")
+def keras_dl_command() -> Callable[..., Completed]:
+    """Give a function that runs the installed command in a process of its own."""
+    return lambda *arguments: subprocess.run([KERAS_DL, *arguments], capture_output=True, text=True, timeout=300)
 
 
 def is_loopback(host: str) -> bool:

@@ -126,7 +126,6 @@ def test_any_batch_size_is_answered_example_by_example(task, tiny_run, exported)
     together = signature(tf.constant(raw))["probability"]
     alone = [signature(tf.constant([one]))["probability"][0] for one in raw]
     np.testing.assert_allclose(together, alone, atol=1e-6)
-    assert signature(tf.constant([], tf.string))["probability"].shape == (0,)
 
 
 def test_classes_threshold_and_card_travel_with_the_model(task, tiny_run, exported):
@@ -200,21 +199,17 @@ def test_an_export_that_decodes_otherwise_in_the_graph_is_refused(task, tiny_run
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"\x80\x03"], ids=["empty", "cut off", "binary"])
-@pytest.mark.parametrize("file", ["card.json", "assets/assets.json", "model.keras"])
+@pytest.mark.parametrize("damage", ["cut off", "lost"])
+@pytest.mark.parametrize("file", ["card.json", "assets/assets.json", "model.keras", "examples"])
 def test_a_damaged_run_is_reported_by_the_name_of_the_file(task, file, damage, tiny_run, tmp_path):
     path = tmp_path / "run"
     shutil.copytree(tiny_run(task).path, path, ignore=shutil.ignore_patterns("checkpoints", "logs"))
-    (path / file).write_bytes(damage)
+    (path / file).rename(tmp_path / "whole")
+    if damage == "cut off" and file == "examples":
+        (path / file).mkdir()
+    elif damage == "cut off":
+        whole = (tmp_path / "whole").read_bytes()
+        (path / file).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(KerasDLError, match=Path(file).name):
         Run(path).export(tmp_path / "models")
     assert list((tmp_path / "models").iterdir()) == []
-
-
-@pytest.mark.parametrize("file", ["card.json", "assets/assets.json", "model.keras", "examples"])
-def test_a_run_that_lost_a_file_is_reported_by_its_name(task, file, tiny_run, tmp_path):
-    path = tmp_path / "run"
-    shutil.copytree(tiny_run(task).path, path, ignore=shutil.ignore_patterns("checkpoints", "logs"))
-    (path / file).rename(tmp_path / "lost")
-    with pytest.raises(KerasDLError, match=Path(file).name):
-        Run(path).export(tmp_path / "models")

@@ -1,6 +1,5 @@
 """The report: complete, self-contained, safe against what stands in names, and sturdy when things are missing."""
 
-import functools
 import io
 import itertools
 import json
@@ -15,11 +14,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from keras_dl import api, config, plots, report
+from keras_dl import api, config, metrics, plots, report
 from keras_dl.run import Run
 from keras_dl.task import Split
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of TensorFlow
 CLASSES = ["NORMAL", "PNEUMONIA"]
 EVIL = "test/<script>alert('$1$')</script>.png"
 SECTIONS = ("metrics", "answers", "training", "data", "examples", "settings", "reproduce")
@@ -115,7 +113,7 @@ def kept_run(tmp_path_factory):
 
 @pytest.fixture
 def run(kept_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(plots, "group_draws", functools.partial(plots.group_draws, draws=5))  # fast
+    monkeypatch.setattr(report, "BAND_DRAWS", 5)  # fast
     return Run(shutil.copytree(kept_run, tmp_path / "run"))
 
 
@@ -272,7 +270,7 @@ def test_every_figure_draws_whatever_the_classes(labels):
     table = predictions()
     outputs = {name: table[name].to_numpy() for name in ("network", "baseline")}
     models = labels, outputs, {"network": 0.5, "baseline": 1.5}  # the baseline never says class 1
-    draws = plots.group_draws(table["group"], seed=0, draws=20)
+    draws = metrics.group_draws(table["group"], seed=0, draws=20)
     figures = [
         plots.confusion("network", *models, CLASSES),
         plots.roc(*models, draws),
@@ -289,7 +287,7 @@ def test_every_figure_draws_whatever_the_classes(labels):
 def test_curves_stand_for_what_they_say():
     table = predictions()
     labels, outputs = table["label"].to_numpy(), {name: table[name].to_numpy() for name in ("network", "baseline")}
-    draws = plots.group_draws(table["group"], seed=0)
+    draws = metrics.group_draws(table["group"], seed=0)
     (axes,) = plots.roc(labels, outputs, {"network": 0.5, "baseline": 0.5}, draws).axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["network", "baseline"]
     assert len(axes.lines) == 1 + 2 * 2, "chance, and a curve and a point per model"
@@ -318,10 +316,3 @@ def test_training_curves_mark_phases_and_the_best_epoch():
     assert len(loss.lines) == 4, "training, validation, a new phase, the best epoch"
     assert loss.texts[0].get_text().strip() == "all"
     assert plots.curves({"epoch": [], "phase": []}).axes
-
-
-def test_group_draws_take_whole_groups():
-    draws = plots.group_draws(["a", "a", "b", "c"], seed=1, draws=50)
-    assert draws.shape == (50, 4)
-    assert (draws[:, 0] == draws[:, 1]).all()
-    assert (draws[:, 1:].sum(axis=1) == 3).all()

@@ -20,8 +20,8 @@ MOST_BYTES = 50_000_000_000  # unpacked
 MOST_FILES = 2_000_000
 MOST_RATIO = 200  # unpacked to packed; text is at 3 to 20, a bomb at 1000 and more
 FREE_RATIO = 100_000_000  # bytes, below which no ratio is a bomb
-DAMAGES = (OSError, EOFError, ValueError, NotImplementedError)  # what the modules raise, and their own:
-DAMAGES += (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error)
+OWN_DAMAGES = (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error)
+DAMAGES = (*OWN_DAMAGES, OSError, EOFError, ValueError, NotImplementedError)  # all that the modules raise
 
 
 def unpacked(source: Path, cache: Path) -> Path:

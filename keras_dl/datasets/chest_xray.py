@@ -31,7 +31,7 @@ HOMEPAGE = "https://data.mendeley.com/datasets/rscbjbr9sj"
 CLASSES = ("NORMAL", "PNEUMONIA")
 FOLDERS = {name: name for name in CLASSES}
 SYNTHETIC_VERSION = 1  # of the drawing; a new one gets a new folder in the cache
-TINY_PATIENTS = 60
+PATIENTS, TINY_PATIENTS = 420, 60  # of the embedded set
 
 # IM-0115-0001, NORMAL2-IM-0383-0001, IM-0187-0001-0002: the number after IM is the patient, the rest the image.
 # Without the NORMAL2- in front two series of patients run into one.
@@ -108,7 +108,7 @@ def synthesize(folder: Path | None = None, *, tiny: bool = False, seed: int = 0)
     def make(work: Path) -> None:
         from keras_dl.datasets.chest_xray_synthetic import synthesize as draw
 
-        draw(work, seed=seed, **({"patients": TINY_PATIENTS} if tiny else {}))
+        draw(work, patients=TINY_PATIENTS if tiny else PATIENTS, seed=seed)
 
     return made_once(target, make)
 

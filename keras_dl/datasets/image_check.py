@@ -39,10 +39,11 @@ def check(data: bytes) -> None:
     """
     kind = _format_of(data)
     try:
-        with PARSERS[kind][1](io.BytesIO(data)) as image:
+        file = io.BytesIO(data)
+        with PARSERS[kind][1](file) as image:
             _refuse_header(kind, image.size, image.mode, data)
             if kind == "JPEG":
-                _refuse_incomplete_jpeg(image.fp.tell(), data)
+                _refuse_incomplete_jpeg(file.tell(), data)
             else:
                 _refuse_incomplete_png(image, data)
             image.draft("L", (image.width // 8, image.height // 8))  # JPEG: every byte is read, less computed

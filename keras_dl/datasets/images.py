@@ -112,7 +112,8 @@ def find_layout(root: Path, classes: Mapping[str, str]) -> tuple[Path, list[tupl
     if not root.is_dir():
         raise KerasDLError(f"{root}: no such folder; give --data the folder with the images")
     known = {folder.casefold(): name for folder, name in classes.items()}
-    best, level = [], [root]
+    best: list[Any] = []
+    level = [root]
     for _ in range(DEPTH + 1):
         for home in level:
             found = _class_folders(home, known)
@@ -163,7 +164,8 @@ def _examine_all(files: list[File], progress: bool) -> tuple[dict[str, bytes], d
     """Return the digest of every good file, and the reason of every bad one, by name."""
     from tqdm import tqdm
 
-    digests, reasons = {}, {}
+    digests: dict[str, bytes] = {}
+    reasons: dict[str, str] = {}
     workers = max(2, os.cpu_count() or 2)  # reading, hashing and decoding all let go of the interpreter lock
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")  # Pillow's, on odd EXIF tags
@@ -198,7 +200,8 @@ def _find_copies(files: list[File], digests: Mapping[str, bytes]) -> tuple[dict[
     for name, _, part, label in files:
         if name in digests:
             equal[digests[name]].append((part != "test", name, label))
-    copies, contradictions = {}, {}
+    copies: dict[str, str] = {}
+    contradictions: dict[str, str] = {}
     for same in equal.values():
         (_, first, label), *others = sorted(same)
         clash = next((name for _, name, other in others if other != label), None)

@@ -139,6 +139,7 @@ PNEUMONIA = Task(
     evaluate=binary_metrics,
     predict=recipes.classify,
     baseline=recipes.hog_svm,
+    words={"example": "radiograph", "group": "patient", "baseline": "HOG + SVM baseline"},
     intended_use="Teaching and method comparison on frontal chest radiographs of children of one to five years.",
     limits=(
         "Not a medical device. Trained on one hospital's images: a network trained on this very set fell from AUROC "

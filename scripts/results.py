@@ -1,0 +1,77 @@
+"""Write RESULTS.md from complete runs: nothing in it is written by hand.
+
+python scripts/results.py runs/pneumonia/A runs/pneumonia/B > RESULTS.md
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+METRICS = ("auroc", "accuracy", "sensitivity", "specificity", "f1", "brier", "ece")
+
+
+@click.command(help=__doc__)
+@click.argument("runs", nargs=-1, required=True)
+def main(runs: tuple[str, ...]) -> None:
+    """Group the runs by task, recipe and data, and print a table of each group."""
+    from keras_dl import open_run
+
+    groups = defaultdict(list)
+    for run in map(open_run, runs):
+        data = "embedded, synthetic" if run.card["data"]["synthetic"] else Path(run.card["data"]["source"]).name
+        groups[run.task.name, run.config.recipe, data].append(run)
+    click.echo(
+        "# Results\n\nWritten by `scripts/results.py` from complete runs. Values are on the test part, with 95 %"
+    )
+    click.echo("bootstrap intervals drawn by group (patients); the threshold was chosen on validation.")
+    for (task, recipe, data), members in groups.items():
+        click.echo(f"\n## {task}, recipe {recipe}, on {data}\n\n{section(members)}")
+
+
+def section(runs: list[Any]) -> str:
+    """Describe one group of runs: a row per seed, network and baseline, and the mean over the seeds."""
+    card = runs[0].card
+    versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
+    head = f"| seed | model | {' | '.join(METRICS)} | training |\n|{'---|' * (len(METRICS) + 3)}"
+    rows = []
+    for run in runs:
+        test = run.metrics["test"]
+        for model in ("network", "baseline"):
+            cells = " | ".join(interval(test[model][name]) for name in METRICS)
+            rows.append(f"| {run.config.seed} | {model} | {cells} | {took(run) if model == 'network' else ''} |")
+    for model in ("network", "baseline"):
+        values = [[run.metrics["test"][model][name]["value"] for run in runs] for name in METRICS]
+        cells = " | ".join(spread(seen) for seen in values)
+        rows.append(f"| all | {model}, mean (standard deviation) | {cells} | |")
+    splits = card["splits"]
+    sizes = ", ".join(f"{name} {part['examples']} of {part['groups']} groups" for name, part in splits.items())
+    command = f"keras-dl train {runs[0].task.name} --data DATA --set recipe={runs[0].config.recipe} --seed SEED"
+    facts = f"`{command}`; splits of the first seed: {sizes}; {card['training']['device']}; {versions}"
+    return f"{facts}\n\n{head}\n" + "\n".join(rows)
+
+
+def took(run: Any) -> str:
+    """Say how long the epochs took, validation included, and at what rate of training examples."""
+    seconds, epochs = run.card["training"]["seconds"], len(pd.read_csv(run.path / "history.csv"))
+    rate = epochs * run.card["splits"]["train"]["examples"] / seconds
+    return f"{epochs} epochs, {seconds / 60:.1f} min, {rate:.0f} examples/s"
+
+
+def interval(cell: dict) -> str:
+    """Write a value with its interval."""
+    return "-" if cell["value"] is None else f"{cell['value']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]"
+
+
+def spread(values: list[float]) -> str:
+    """Write the mean over the seeds and its spread."""
+    return f"{statistics.mean(values):.3f} ({statistics.stdev(values) if len(values) > 1 else 0:.3f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""The command line: fast help, one-line errors, exit codes, and JSON for programs."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from keras_dl import registry
+from keras_dl.cli import main
+
+COMMANDS = sorted(main.commands)
+TASK = next(iter(registry.TASKS))
+SECONDS = 0.3
+LIGHT_CASES = (  # arguments and exit code of what must answer without TensorFlow
+    *(((command, "--help"), 0) for command in COMMANDS),
+    (("list",), 0),
+    (("info", TASK), 0),
+    (("train", TASK, "--set", "epoch=3"), 2),
+    (("train", TASK, "--set", "epochs=many"), 2),
+    (("train", TASK, "--data", "nowhere"), 2),
+    (("train", TASK, "--device", "abacus"), 2),
+    (("train", TASK, "--resume"), 2),
+    (("evaluate", TASK), 2),
+    (("predict", "nowhere", "image.jpeg"), 2),
+)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help_is_there_at_once(command, keras_dl_command):
+    arguments = [command, "--help"] if command else ["--help"]
+    fastest = float("inf")
+    for _ in range(5):  # a busy machine is slow now and then; a heavy import is slow every time
+        began = time.perf_counter()
+        process = keras_dl_command(*arguments)
+        fastest = min(fastest, time.perf_counter() - began)
+        assert process.returncode == 0
+        if fastest < SECONDS:
+            break
+    assert fastest < SECONDS, f"keras-dl {' '.join(arguments)} took {fastest:.2f} s"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example_of_itself(command):
+    assert f"Example: keras-dl {command}" in run(command, "--help").stdout
+
+
+def test_help_lists_and_wrong_arguments_need_no_tensorflow(tmp_path):
+    program = (
+        "import json, sys\n"
+        "from click.testing import CliRunner\n"
+        "from keras_dl.cli import main\n"
+        "for arguments, code in json.loads(sys.argv[1]):\n"
+        "    result = CliRunner().invoke(main, arguments)\n"
+        "    assert result.exit_code == code, (arguments, result.output)\n"
+        "    heavy = ['tensorflow', 'keras', 'pandas', 'sklearn', 'matplotlib']\n"
+        "    assert not {*heavy} & {*sys.modules}, (arguments, {*heavy} & {*sys.modules})\n"
+    )
+    command = [sys.executable, "-c", program, json.dumps(LIGHT_CASES)]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert process.returncode == 0, process.stderr
+
+
+# What a command line gets wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("train", "pneumona"), "did you mean 'pneumonia'"),
+        (("info", "pneumona"), "did you mean 'pneumonia'"),
+        (("evaluate", "pneumona"), "did you mean 'pneumonia'"),
+        (("train", "pneumonia", "--set", "epoch=3"), "did you mean 'epochs'"),
+        (("train", "pneumonia", "--set", "epochs=many"), "epochs='many' is not of type int"),
+        (("train", "pneumonia", "--set", "epochs"), "write key=value"),
+        (("train", "pneumonia", "--set", "recipe=orignal"), "default, original"),
+        (("train", "pneumonia", "--data", "nowhere"), "keras-dl data pneumonia"),
+        (("train", "pneumonia", "--device", "abacus"), "auto, cpu, gpu, tpu"),
+        (("train", "pneumonia", "--config", "nowhere.json"), "nowhere.json"),
+        (("train", "pneumonia", "--resume"), "no unfinished run of 'pneumonia'"),
+        (("report", "pneumonia"), "keras-dl train pneumonia"),
+        (("data", "pneumonia", "--from", "nowhere"), "choose from kaggle"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_wrong_usage_is_one_line_that_names_the_way_out_and_exit_code_2(arguments, named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert named in line
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_run_is_exit_code_1_and_one_line(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    result = run("evaluate", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "config.json is damaged" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("train", "pneumona"), ("evaluate", "nowhere")], ids=" ".join)
+def test_only_debug_shows_a_traceback(arguments, keras_dl_command):
+    assert "Traceback" not in keras_dl_command(*arguments).stderr
+    debugged = keras_dl_command("--debug", *arguments)
+    assert debugged.returncode != 0
+    assert "Traceback" in debugged.stderr
+    assert "UsageError" in debugged.stderr
+
+
+def test_an_unforeseen_error_is_one_line_too(monkeypatch):
+    def broken(name: str) -> None:
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr(registry, "find", broken)
+    result = run("info", TASK)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: unexpected ZeroDivisionError: two lines (--debug shows where)\n"
+
+
+def test_an_interrupted_command_says_how_to_go_on(monkeypatch):
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(registry, "find", interrupted)
+    result = run("info", TASK)
+    assert result.exit_code == 1
+    assert "--resume" in result.stderr
+
+
+# Results
+
+
+def test_list_names_every_task():
+    assert json.loads(run("list", "--json").stdout) == {name: text for name, (_, text) in registry.TASKS.items()}
+    assert all(name in run("list").stdout for name in registry.TASKS)
+
+
+@pytest.mark.parametrize("task", registry.TASKS)
+def test_info_shows_settings_data_and_limits(task):
+    record = registry.find(task)
+    facts = json.loads(run("info", task, "--json").stdout)
+    assert facts["settings"]["epochs"] == record.config.epochs
+    assert facts["data"]["licence"]
+    assert set(facts["recipes"]) == set(record.recipes)
+    text = run("info", task).stdout
+    for shown in (*facts["settings"], *(f"recipe={name}" for name in record.recipes), facts["limits"]):
+        assert shown in text
+
+
+@pytest.mark.parametrize("task", registry.TASKS)
+def test_training_prints_json_alone_to_stdout_and_its_progress_to_stderr(task, trained_by_command):
+    path, process = trained_by_command(task)
+    assert process.returncode == 0, process.stderr
+    result = json.loads(process.stdout)
+    assert result["run"] == str(path)
+    assert result == {"run": str(path), **json.loads((path / "metrics.json").read_text())}
+    assert "epoch 1/" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("task", registry.TASKS)
+def test_a_complete_run_is_not_resumed(task, tiny_run):
+    path = tiny_run(task).path
+    result = run("train", task, "--resume", "--out", path)
+    assert result.exit_code == 2
+    assert "there is nothing to resume" in result.stderr
+
+
+@pytest.mark.parametrize("task", registry.TASKS)
+def test_a_run_directory_in_use_is_not_written_over(task, tiny_run):
+    result = run("train", task, "--tiny", "--out", tiny_run(task).path)
+    assert result.exit_code == 2
+    assert "is not empty" in result.stderr
+
+
+@pytest.mark.parametrize("task", registry.TASKS)
+def test_every_verb_prints_json_alone(task, tiny_run, tmp_path, monkeypatch):
+    from keras_dl import evaluate
+
+    monkeypatch.setattr(evaluate, "DRAWS", 20)
+    monkeypatch.chdir(tmp_path)
+    path = tiny_run(task).path
+    example = min((path / "examples").iterdir())
+    verbs = {
+        "evaluate": (),
+        "predict": (example,),
+        "explain": (example,),
+        "report": (),
+        "export": ("--out", tmp_path / "models"),
+        "compare": (path,),
+    }
+    for verb, arguments in verbs.items():
+        result = run(verb, path, *arguments, "--json")
+        assert result.exit_code == 0, (verb, result.stderr)
+        json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("task", registry.TASKS)
+def test_one_bad_file_does_not_cost_the_others_their_prediction(task, tiny_run, tmp_path):
+    path = tiny_run(task).path
+    good, other = sorted((path / "examples").iterdir())[:2]
+    (tmp_path / "bad.jpeg").write_bytes(good.read_bytes()[:100])
+    result = run("predict", path, good, tmp_path / "bad.jpeg", other)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [str(good), str(tmp_path / "bad.jpeg"), str(other)]
+    assert "probability" in lines[0]
+    assert "cannot be used" in lines[1]
+    assert "probability" in lines[2]
+    assert "1 of 3 inputs could not be used" in result.stderr
+
+
+@pytest.mark.parametrize("task", registry.TASKS)
+def test_a_task_stands_for_its_newest_complete_run(task, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_run(task).path, tmp_path / "runs" / task / "older")
+    unfinished = shutil.copytree(tiny_run(task).path, tmp_path / "runs" / task / "newer")
+    (unfinished / "metrics.json").unlink()
+    assert json.loads(run("report", task, "--json").stdout)["report"].endswith(f"{task}/older/report.html")
+
+
+def test_every_option_has_a_help_text():
+    for name, command in main.commands.items():
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, f"keras-dl {name} {option.opts[0]}"

@@ -1,0 +1,134 @@
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_dl import evaluate, metrics, sources
+from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.run import Run
+from keras_dl.task import Config
+
+
+def scores(count, shift, seed=0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, count)
+    logit = generator.normal(3.0 * labels - 1.5 + shift, 1.5)
+    return labels, (1 / (1 + np.exp(-2 * logit))).astype("float32")[:, None]  # twice too sure, and shifted
+
+
+def calibrated(outputs, point):
+    logit = np.log(outputs[:, 0]) - np.log1p(-outputs[:, 0])
+    return 1 / (1 + np.exp(-(logit / point["calibration"]["temperature"] + point["calibration"]["bias"])))
+
+
+def test_calibration_takes_back_overconfidence_and_a_shifted_prior():
+    labels, outputs = scores(4000, shift=1.0)
+    outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
+    point = evaluate.operating_point(labels, outputs, Config())
+    before = metrics.calibration_error(labels, outputs[:, 0], np.ones(4000))
+    after = metrics.calibration_error(labels, calibrated(outputs, point), np.ones(4000))
+    assert before > 0.1
+    assert after < 0.03
+    assert point["calibration"]["temperature"] > 1.2
+    assert point["calibration"]["bias"] < -0.5
+
+
+def test_a_wanted_sensitivity_sets_the_threshold():
+    labels, outputs = scores(1000, shift=0.0)
+    outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
+    point = evaluate.operating_point(labels, outputs, Config(target_sensitivity=0.99))
+    found = metrics.binary_metrics(labels, calibrated(outputs, point), point["threshold"])
+    assert 0.99 <= found["sensitivity"] < 1.0
+
+
+def test_scores_that_separate_perfectly_are_calibrated_to_numbers():
+    labels, outputs = np.array([0] * 20 + [1] * 20), np.array([[1e-9]] * 20 + [[1 - 1e-9]] * 20)
+    point = evaluate.operating_point(labels, outputs, Config())
+    assert 0.01 < point["calibration"]["temperature"] < 100
+    assert 0 < point["threshold"] < 1
+
+
+def test_draws_take_whole_groups():
+    groups = pd.Series(["a", "b", "a", "c", "b", "a"])
+    draws = metrics.group_draws(groups, seed=0)
+    assert draws.shape == (metrics.DRAWS, 6)
+    assert (draws[:, 0] == draws[:, 2]).all()
+    assert (draws[:, 0] == draws[:, 5]).all()
+    assert (draws[:, [0, 1, 3]].sum(axis=1) == 3).all()
+    assert draws[:, 3].std() > 0.5
+
+
+def test_intervals_by_group_are_wider_where_a_groups_examples_agree():
+    generator = np.random.default_rng(0)
+    labels = np.repeat(generator.integers(0, 2, 40), 10)
+    values = np.clip(np.repeat(generator.normal(0.2 * labels[::10] + 0.4, 0.15), 10), 0.01, 0.99)
+    outputs = {"network": (values, 0.5), "baseline": (1 - values, 0.5)}
+
+    def width(groups):
+        cell = evaluate.paired(metrics.binary_metrics, labels, outputs, pd.Series(groups), 0)["network"]["accuracy"]
+        assert cell["low"] < cell["value"] < cell["high"]
+        return cell["high"] - cell["low"]
+
+    assert width(np.repeat(np.arange(40), 10)) > 2 * width(np.arange(400))
+
+
+def test_the_difference_is_that_of_the_same_draws():
+    labels, outputs = scores(200, 0.0)
+    values = outputs[:, 0]
+    both = {"network": (values, 0.5), "baseline": (values, 0.5)}
+    difference = evaluate.paired(metrics.binary_metrics, labels, both, pd.Series(range(200)), 0)["difference"]
+    assert all(cell == {"value": 0, "low": 0, "high": 0} for cell in difference.values())
+
+
+def test_evaluating_the_runs_own_test_part_again_gives_its_metrics(tiny_run):
+    run = tiny_run("pneumonia")
+    again = run.evaluate()
+    stored = run.metrics["test"]
+    assert again["examples"] == stored["examples"]
+    for name, cell in stored["network"].items():
+        assert again["network"][name]["value"] == pytest.approx(cell["value"], abs=1e-5), name
+
+
+def test_another_set_with_a_test_part_alone_is_evaluated_with_the_stored_threshold(tiny_run, tmp_path):
+    run = tiny_run("pneumonia")
+    source = sources.folder(run)
+    shutil.copytree(source / "chest_xray" / "train" if (source / "chest_xray").exists() else source / "train",
+                    tmp_path / "other" / "test")  # fmt: skip
+    result = run.evaluate(tmp_path / "other")
+    assert result["examples"] == len(pd.read_csv(run.path / "splits.csv"))
+    assert result["thresholds"]["network"] == run.assets["threshold"]
+
+
+def test_a_baseline_file_that_names_foreign_code_is_refused(tiny_run, tmp_path):
+    import pathlib
+
+    import skops.io
+
+    run = tiny_run("pneumonia")
+    copy = tmp_path / "run"
+    shutil.copytree(run.path, copy)
+    skops.io.dump({"harmless": pathlib.PurePosixPath("x").__class__}, copy / "assets" / "baseline.skops")
+    with pytest.raises(KerasDLError, match="names types that no baseline"):
+        evaluate.load_baseline(Run(copy))
+
+
+def test_a_damaged_json_file_of_a_run_is_named(tiny_run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(tiny_run("pneumonia").path, copy)
+    (copy / "assets" / "assets.json").write_text("{")
+    with pytest.raises(KerasDLError, match=r"assets\.json is damaged"):
+        _ = Run(copy).assets
+
+
+def test_data_that_is_not_there_is_an_error_with_the_next_step(tiny_run, tmp_path):
+    with pytest.raises(UsageError, match="keras-dl data pneumonia"):
+        tiny_run("pneumonia").evaluate(tmp_path / "nothing")
+
+
+def test_metrics_json_is_strict_json(tiny_run):
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    json.loads((tiny_run("pneumonia").path / "metrics.json").read_text(), parse_constant=refuse)

@@ -1,0 +1,237 @@
+"""What every registered task keeps to, tried with its tiny settings on its embedded data."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_dl import config as settings
+from keras_dl import pipeline, registry, sources
+from keras_dl.errors import UsageError
+from keras_dl.predict import answer
+from keras_dl.run import Run
+from keras_dl.task import Config, Data, Task
+
+pytestmark = pytest.mark.parametrize("task", registry.TASKS)
+
+GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
+FLOAT_IMAGES = np.linspace(0, 1, 32 * 32, dtype="float32").reshape(1, 32, 32, 1)
+
+
+@cache
+def loaded(run: Run) -> tuple[Data, dict[str, pipeline.Examples]]:
+    """Load a run's data, with its splits decoded."""
+    data = sources.load(run)
+    splits = data.splits().items()
+    return data, {name: pipeline.decoded(split, run.config, run.path / "cache", name=name) for name, split in splits}
+
+
+def one_batch(run: Run) -> tuple:
+    """Return the first training batch of the first epoch."""
+    data, examples = loaded(run)
+    return next(iter(pipeline.training(examples["train"], data, run.config)))
+
+
+# Data
+
+
+def test_batches_are_what_the_model_takes(task, tiny_run):
+    import tensorflow as tf
+
+    run = tiny_run(task)
+    data, examples = loaded(run)
+    evaluation = pipeline.evaluation(examples["test"], batch_size=8)
+    training = pipeline.training(examples["train"], data, run.config)
+    inputs = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), run.model.inputs)
+    for batches in (evaluation, training):
+        for given, taken in zip(tf.nest.flatten(batches.element_spec[0]), inputs, strict=True):
+            assert taken.is_compatible_with(given), f"{given} for {taken}"
+
+
+def test_evaluation_gives_every_example_once_and_in_the_same_order_twice(task, tiny_run):
+    run = tiny_run(task)
+    data, examples = loaded(run)
+    decode = run.task.decode(run.config, run.assets)
+    for name, split in data.splits().items():
+        wanted = np.stack([decode(split.raw(row)) for row in range(len(split))])
+        for _ in range(2):
+            batches = list(pipeline.evaluation(examples[name], batch_size=8).as_numpy_iterator())
+            np.testing.assert_array_equal(np.concatenate([x for x, _ in batches]), wanted)
+            np.testing.assert_array_equal(np.concatenate([y for _, y in batches]).ravel(), split.labels)
+
+
+def test_no_example_and_no_group_is_in_two_splits(task, tiny_run):
+    table = pd.read_csv(tiny_run(task).path / "splits.csv", dtype=str, keep_default_na=False)
+    assert set(table["split"]) == {"train", "validation", "test"}
+    assert table["id"].is_unique
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_what_is_learned_does_not_see_the_test_part(task, tiny_run, tmp_path):
+    run = tiny_run(task)
+    before = run.task.load(run.config, sources.folder(run))
+    source = shutil.copytree(sources.folder(run), tmp_path / "data")
+    for name in before.test.ids:
+        alter(next(source.rglob(name)))
+    after = run.task.load(run.config, source)
+    assert after.assets == before.assets
+    for name in ("train", "validation", "test"):
+        assert after.splits()[name].ids == before.splits()[name].ids
+    assert after.train.raw(0) == before.train.raw(0)
+    assert after.test.raw(0) != before.test.raw(0)
+
+
+def alter(file: Path) -> None:
+    """Change what a file says, not what it is; a new kind of data needs its line here."""
+    from PIL import Image, ImageOps
+
+    if file.suffix not in (".jpeg", ".jpg", ".png"):
+        pytest.fail(f"say in alter() how to change a {file.suffix} file")
+    with Image.open(file) as image:
+        changed = ImageOps.invert(image)
+    changed.save(file)
+
+
+# Model and training
+
+
+def test_parameter_counts_are_the_golden_ones(task):
+    record = registry.find(task)
+    assert set(GOLDEN) == set(registry.TASKS), "tests/golden.json has an entry for every task and for nothing else"
+    assert set(GOLDEN[task]) == {record.config.recipe, *record.recipes}, "and for every recipe of it"
+    for recipe, golden in GOLDEN[task].items():
+        config = settings.resolve(record, {"recipe": recipe})
+        model = record.build(config, record.load(config, sources.module(record).synthesize(tiny=True)).assets)
+        trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+        assert {"model": model.name, "trainable": trainable, "all": model.count_params()} == golden
+
+
+def test_every_trainable_weight_gets_a_finite_gradient_that_is_not_zero(task, tiny_run):
+    import tensorflow as tf
+
+    run = tiny_run(task)
+    model = run.task.build(run.config, run.assets)
+    x, y = one_batch(run)
+    for phase in run.task.phases(run.config, loaded(run)[0]):
+        phase.compile(model)
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True))
+        gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
+        for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
+            assert gradient is not None, f"{weight.path} is not connected to the loss"
+            assert np.isfinite(gradient).all(), weight.path
+            assert np.abs(gradient).max() > 1e-9, f"the gradient of {weight.path} is zero"
+
+
+def test_the_loss_falls_on_one_repeated_batch(task, tiny_run):
+    import keras
+
+    run = tiny_run(task)
+    config = replace(run.config, epochs=20)
+    keras.utils.set_random_seed(0)
+    model = run.task.build(config, run.assets)
+    x, y = one_batch(run)
+    run.task.phases(config, loaded(run)[0])[-1].compile(model)
+    losses = model.fit(x, y, epochs=config.epochs, verbose=0).history["loss"]
+    assert np.mean(losses[-3:]) < 0.6 * np.mean(losses[:3])
+
+
+def test_the_same_seed_gives_the_same_history_and_weights_to_the_bit(task, trained_by_command):
+    runs = []
+    for again in (False, True):
+        path, process = trained_by_command(task, again=again)
+        assert process.returncode == 0, process.stderr
+        runs.append(Run(path))
+    histories = [pd.read_csv(run.path / "history.csv").drop(columns="seconds") for run in runs]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+    for one, other in zip(runs[0].model.weights, runs[1].model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# A finished run
+
+
+def test_an_opened_run_predicts_what_it_predicted_when_it_was_trained(task, tiny_run):
+    run = Run(tiny_run(task).path)
+    _, examples = loaded(run)
+    then = pd.read_csv(run.path / "predictions.csv")
+    now = run.task.predict(run.model.predict(examples["test"].x, verbose=0), run.assets)
+    np.testing.assert_allclose(now["probability"], then["network"], atol=1e-6)
+
+
+def test_export_predict_and_model_agree_on_examples_the_export_was_not_proved_on(task, tiny_run, exported, tmp_path):
+    import tensorflow as tf
+
+    run = tiny_run(task)
+    data, examples = loaded(run)
+    raw = [data.validation.raw(row) for row in range(len(data.validation))]
+    files = [tmp_path / f"{row:03}{Path(name).suffix}" for row, name in enumerate(data.validation.ids)]
+    for file, one in zip(files, raw, strict=True):
+        file.write_bytes(one)
+    live = answer(run, np.asarray(examples["validation"].x))
+    served = tf.saved_model.load(str(exported(task))).signatures["serving_default"](tf.constant(raw))
+    predicted = pd.DataFrame(run.predict(*files))
+    for name in ("probability", "score"):
+        np.testing.assert_allclose(served[name], live[name], atol=1e-5)
+        np.testing.assert_allclose(predicted[name], live[name], atol=1e-5)
+    assert [label.decode() for label in served["label"].numpy()] == predicted["label"].tolist()
+
+
+def test_predictions_are_json_with_the_outputs_that_the_card_names(task, tiny_run):
+    run = tiny_run(task)
+    rows = run.predict(run.path / "examples")
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+    for row in rows:
+        assert set(row) == {"input", "threshold", *run.card["outputs"]}
+        assert row["label"] in run.card["classes"]
+        assert row["label"] == run.card["classes"][row["probability"] >= run.card["threshold"]]
+
+
+@pytest.mark.parametrize(
+    ("batch", "named"),
+    [
+        (FLOAT_IMAGES, "float32 .*values 0 to 1"),
+        (FLOAT_IMAGES.astype("int64") * 4096, "int64 .*values 0 to 4096"),
+        (np.zeros((1, 31, 32, 1), "uint8"), r"\[31, 32, 1\]"),
+        (np.zeros((1, 32, 32, 3), "uint8"), r"\[32, 32, 3\]"),
+        (np.zeros((32, 32, 1), "uint8"), r"\[32, 1\]"),
+    ],
+    ids=["floats", "large integers", "height", "colour", "no batch"],
+)
+def test_an_input_of_the_wrong_type_range_or_shape_is_reported(task, batch, named, tiny_run):
+    with pytest.raises(UsageError, match=rf"the model takes uint8 of shape .*{named}"):
+        answer(tiny_run(task), batch)
+
+
+# Settings
+
+
+def configs_of(task: Task) -> Sequence[Config]:
+    """Return the settings a task comes with: each recipe, whole and tiny."""
+    recipes = (task.config.recipe, *task.recipes)
+    return [settings.resolve(task, {"recipe": recipe}, tiny=tiny) for recipe in recipes for tiny in (False, True)]
+
+
+def test_settings_survive_json_files_and_the_command_line(task, tmp_path):
+    record = registry.find(task)
+    for config in configs_of(record):
+        values = settings.to_json(config)
+        assert settings.replace(record.config, json.loads(json.dumps(values))) == config
+        assert (
+            settings.replace(record.config, settings.parse(f"{key}={value}" for key, value in values.items())) == config
+        )
+        (tmp_path / "config.json").write_text(json.dumps({"task": task, "config": values}))
+        assert settings.resolve(record, file=tmp_path / "config.json") == config
+
+
+def test_an_unknown_setting_is_an_error_that_names_the_valid_ones(task):
+    record = registry.find(task)
+    with pytest.raises(UsageError, match="no setting 'epoch'; did you mean 'epochs'") as caught:
+        settings.resolve(record, {"epoch": 3})
+    assert all(key in str(caught.value) for key in settings.to_json(record.config))

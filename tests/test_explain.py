@@ -1,0 +1,91 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_dl import explain
+from keras_dl.errors import BadInput, UsageError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 1), dtype="uint8")
+
+
+def backbone():
+    image = keras.Input((32, 32, 1))
+    x = layers.Conv2D(4, 3, padding="same", activation="relu", name="inner_conv")(image)
+    return keras.Model(image, x, name="backbone")
+
+
+def classifier(body):
+    """A network around `body`, which maps images to maps; its head adds up the first channel."""
+    image = keras.Input((32, 32, 1), dtype="uint8")
+    x = body(layers.Rescaling(1 / 255)(image))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, layers.Dense(1, activation="sigmoid", name="head")(x))
+
+
+def bright_spot_detector(nested):
+    keras.utils.set_random_seed(0)
+    inner = backbone()
+    model = classifier(inner if nested else layers.Conv2D(4, 3, padding="same", activation="relu", name="inner_conv"))
+    convolution = inner.get_layer("inner_conv") if nested else model.get_layer("inner_conv")
+    kernel = np.zeros((3, 3, 1, 4), "float32")
+    kernel[1, 1, 0, 0] = 1.0  # the first channel is the image
+    convolution.set_weights([kernel, np.zeros(4, "float32")])
+    model.get_layer("head").set_weights([np.array([[5.0], [0], [0], [0]], "float32"), np.zeros(1, "float32")])
+    return model
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_heat_lies_where_the_model_looks_in_nested_models_too(nested):
+    images = np.zeros((2, 32, 32, 1), "uint8")
+    images[0, 4:8, 20:24] = images[1, 24:28, 6:10] = 255
+    heat = explain.grad_cam(bright_spot_detector(nested), images)
+    assert heat.shape == (2, 32, 32)
+    assert np.unravel_index(heat[0].argmax(), (32, 32)) == pytest.approx((5.5, 21.5), abs=2)
+    assert np.unravel_index(heat[1].argmax(), (32, 32)) == pytest.approx((25.5, 7.5), abs=2)
+    assert heat[0][heat[0] > 0.5].size <= 16
+
+
+def test_random_weights_give_another_heatmap(tiny_run):
+    run = tiny_run("pneumonia")
+    size = run.config.image_size
+    images = np.random.default_rng(1).integers(0, 256, (4, size, size, 1), dtype="uint8")
+    trained = explain.grad_cam(run.model, images)
+    keras.utils.set_random_seed(1)
+    other = explain.grad_cam(run.task.build(run.config, run.assets), images)
+    assert np.abs(trained - other).mean() > 0.05
+
+
+def test_a_model_that_is_sure_still_has_a_heatmap():
+    model = bright_spot_detector(nested=False)
+    model.get_layer("head").set_weights([np.array([[4000.0], [0], [0], [0]], "float32"), np.zeros(1, "float32")])
+    assert model(IMAGES).numpy().min() > 0.9999
+    assert explain.grad_cam(model, IMAGES).max() == pytest.approx(1)
+
+
+def test_a_model_without_convolution_says_so():
+    with pytest.raises(UsageError, match="no convolution"):
+        explain.grad_cam(classifier(layers.Identity()), IMAGES)
+
+
+def test_listening_leaves_the_layer_as_it_was():
+    model = bright_spot_detector(nested=True)
+    before = model(IMAGES).numpy()
+    explain.grad_cam(model, IMAGES)
+    np.testing.assert_array_equal(model(IMAGES).numpy(), before)
+    model.predict(IMAGES, verbose=0)
+
+
+def test_explaining_a_file_writes_a_picture_and_gives_the_prediction(tiny_run, tmp_path):
+    run = tiny_run("pneumonia")
+    example = next((run.path / "examples").iterdir())
+    result = run.explain(example, tmp_path / "heat.png")
+    (predicted,) = run.predict(example)
+    assert result["probability"] == pytest.approx(predicted["probability"], abs=1e-6)
+    assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_that_is_no_image_is_refused(tiny_run, tmp_path):
+    (tmp_path / "notes.jpeg").write_text("hello")
+    with pytest.raises(BadInput):
+        tiny_run("pneumonia").explain(tmp_path / "notes.jpeg")
