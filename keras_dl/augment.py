@@ -91,9 +91,6 @@ def exposure(*, gamma: float = 0.0, contrast: float = 0.0, brightness: float = 0
     return apply
 
 
-POLICIES = ("none", "rand_augment", "cutout")
-
-
 def policy(name: str) -> Augment:
     """Apply a policy of keras-cv: "rand_augment" (Cubuk et al. 2020) or "cutout" (DeVries, Taylor 2017).
 

@@ -7,7 +7,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from keras_dl.errors import UsageError
 from keras_dl.task import Config, Task
@@ -78,8 +78,12 @@ def read_config(path: Path, task: Task) -> dict[str, Any]:
     return values
 
 
-def convert(key: str, value: Any, kind: type) -> Any:
-    """Convert a value, often a string, to the type of its field."""
+def convert(key: str, value: Any, kind: Any) -> Any:
+    """Convert a value, often a string, to the type of its field; a `Literal` field takes one of its words."""
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise UsageError(f"setting {key}={value!r} must be one of: {', '.join(get_args(kind))}")
+        return value
     try:
         if kind is bool and isinstance(value, str):
             return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from keras_dl.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 Assets = dict[str, Any]
 """What is fitted on the training split or chosen on validation and travels with the model: JSON values only."""
+
+Ranges = Mapping[str, tuple[float, float]]
+"""What a number must lie in, by name, ends included."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,25 @@ class Config:
     bad_share: float = 0.05  # the largest share of unusable files that is only reported; more is an error
     target_sensitivity: float = 0.0  # wanted on validation, in (0, 1); 0 means: the threshold of Youden's J
     deterministic: bool = False  # operations that repeat bit for bit; slower on some devices
+
+    RANGES: ClassVar[Ranges] = {
+        "seed": (0, 2**31 - 1),
+        "epochs": (1, 100_000),
+        "batch_size": (1, 100_000),
+        "learning_rate": (1e-12, 1e3),
+        "patience": (1, 100_000),
+        "steps_per_execution": (1, 10_000),
+        "cache_gb": (0, 1e6),
+        "bad_share": (0, 1),
+        "target_sensitivity": (0, 0.9999),
+    }
+
+    def __post_init__(self) -> None:
+        """Refuse numbers outside their range with a UsageError that names it."""
+        for name, (low, high) in self.RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UsageError(f"setting {name}={value} must be from {low:g} to {high:g}")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from keras_dl import checkpoints, devices, pipeline, sources
 from keras_dl.checkpoints import Checkpoints, Progress
+from keras_dl.errors import KerasDLError
 from keras_dl.evaluate import conclude
 from keras_dl.pipeline import Examples
 from keras_dl.progress import EpochLines, duration
@@ -32,7 +34,7 @@ def fit_run(run: Run) -> Run:
         strategy = devices.prepare(run.asked["device"])
         devices.seed_everything(config.seed, deterministic=config.deterministic)
         say(f"{run.task.title}, into {run.path}")
-        data = sources.load(run)
+        data = load_or_discard(run)
         splits = {
             name: pipeline.decoded(split, config, run.path / "cache" / name, name=name)
             for name, split in data.splits().items()
@@ -43,6 +45,16 @@ def fit_run(run: Run) -> Run:
         fitted = fit(run, model, data, splits, strategy)
         say(f"trained in {duration(fitted['seconds'])}; calibrating, fitting the baseline, evaluating on test ...")
         return conclude(run, model, data, splits, {"device": devices.describe(strategy), **fitted})
+
+
+def load_or_discard(run: Run) -> Data:
+    """Load the run's data; where that fails, take back a run directory that holds nothing yet."""
+    try:
+        return sources.load(run)
+    except KerasDLError:
+        if not (run.path / "splits.csv").exists():
+            shutil.rmtree(run.path)
+        raise
 
 
 def fit(

@@ -89,15 +89,15 @@ def exported(session_folder: Path, tiny_run: Callable[[str], Run]) -> Callable[[
 
 
 @pytest.fixture(scope="session")
-def trained_by_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Path, Completed]]:
+def trained_by_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], tuple[Path, Completed]]:
     """Give the run directory of a task trained by the command line, repeatable to the bit, and what was printed.
 
     A process of its own is needed: op determinism cannot be taken back in this one.
     """
 
     @cache
-    def trained(task: str, *, again: bool = False) -> tuple[Path, Completed]:
-        path = tmp_path_factory.mktemp(f"command-{task}") / "run"
+    def trained(task: str, which: str) -> tuple[Path, Completed]:
+        path = tmp_path_factory.mktemp(f"{which}-{task}") / "run"
         arguments = ("train", task, "--tiny", "--set", "deterministic=true", "--json", "--out", path)
         return path, subprocess.run([KERAS_DL, *arguments], capture_output=True, text=True, timeout=300)
 

@@ -1,6 +1,7 @@
 """Who may import whom, and the few other rules that keep the house in shape; each failure names rule and place."""
 
 import ast
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,3 +152,9 @@ def test_what_breaks_a_rule_is_found(file, source, rule):
 )
 def test_what_keeps_the_rules_is_let_through(file, source):
     assert problems(file, source) == []
+
+
+@pytest.mark.parametrize("address", [("192.0.2.1", 80), ("example.org", 443)])
+def test_tests_reach_no_other_machine(address):
+    with socket.socket() as one, pytest.raises(RuntimeError, match=address[0]):
+        one.connect(address)

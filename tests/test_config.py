@@ -38,6 +38,10 @@ def test_a_runs_own_config_gives_the_same_config_back(tmp_path):
         ({"epochs": "many"}, "epochs='many' is not of type int"),
         ({"epochs": "1.5"}, "not of type int"),
         ({"flip": "perhaps"}, "not of type bool"),
+        ({"network": "resnet"}, "network='resnet' must be one of: xray_resnet, xray_cnn"),
+        ({"batch_size": 0}, "batch_size=0 must be from 1"),
+        ({"learning_rate": "nan"}, "learning_rate=nan must be from"),
+        ({"image_size": 8}, "image_size=8 must be from 32 to 1024"),
         ({"recipe": "orginal"}, "there is: default, original"),
     ],
 )

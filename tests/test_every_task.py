@@ -144,8 +144,8 @@ def test_the_loss_falls_on_one_repeated_batch(task, tiny_run):
 
 def test_the_same_seed_gives_the_same_history_and_weights_to_the_bit(task, trained_by_command):
     runs = []
-    for again in (False, True):
-        path, process = trained_by_command(task, again=again)
+    for which in ("first", "second"):
+        path, process = trained_by_command(task, which)
         assert process.returncode == 0, process.stderr
         runs.append(Run(path))
     histories = [pd.read_csv(run.path / "history.csv").drop(columns="seconds") for run in runs]

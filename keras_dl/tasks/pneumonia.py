@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from keras_dl import recipes
 from keras_dl.metrics import binary_metrics
-from keras_dl.task import Assets, Config, Data, Phase, Split, Task
+from keras_dl.task import Assets, Config, Data, Phase, Ranges, Split, Task
 
 if TYPE_CHECKING:
     import keras
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 class Pneumonia(Config):
     """The settings; in the comments the value of document A where the default is another."""
 
-    network: str = "xray_resnet"  # or "xray_cnn": document A
+    network: Literal["xray_resnet", "xray_cnn"] = "xray_resnet"  # document A: xray_cnn
     image_size: int = 128  # pixels, square
     dropout: float = 0.3  # before the last layer; document A: 0.5, and half of it in the blocks
     epochs: int = 15  # document A: 25
     learning_rate: float = 2e-3  # Adam; document A: 1e-3
-    schedule: str = "cosine"  # to zero, after a warm-up; document A: "plateau"
+    schedule: Literal["cosine", "plateau"] = "cosine"  # to zero, after a warm-up; document A: "plateau"
     label_smoothing: float = 0.05  # document A: 0
     patience: int = 15  # document A: 5
-    balance: str = "classes"  # each class is drawn equally often
+    balance: Literal["classes", "none"] = "classes"  # each class is drawn equally often
     rotation: float = 15.0  # degrees
     zoom: float = 0.2  # share; document A: a "small affine", here 0.05
     stretch: float = 0.2  # share, of the width alone; document A: 0
@@ -46,7 +46,17 @@ class Pneumonia(Config):
     contrast: float = 0.3  # share; document A: 0
     brightness: float = 0.1  # share of the full scale; document A: 0
     noise: float = 0.05  # largest standard deviation, share of the full scale; document A: 0
-    policy: str = "none"  # keras-cv's "rand_augment" or "cutout" on top
+    policy: Literal["none", "rand_augment", "cutout"] = "none"  # of keras-cv, on top; not repeated on resume
+
+    RANGES: ClassVar[Ranges] = {
+        **Config.RANGES,
+        **dict.fromkeys(("zoom", "stretch", "shift", "contrast", "brightness", "noise"), (0.0, 0.9)),
+        "image_size": (32, 1024),
+        "dropout": (0, 0.95),
+        "label_smoothing": (0, 0.5),
+        "rotation": (0, 180),
+        "gamma": (0, 10),
+    }
 
 
 ORIGINAL = {
