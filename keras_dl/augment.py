@@ -67,28 +67,48 @@ def affine(
     return apply
 
 
-def exposure(*, gamma: float = 0.0, contrast: float = 0.0, brightness: float = 0.0, noise: float = 0.0) -> Augment:
+def exposure(
+    *,
+    gamma: float = 0.0,
+    contrast: float = 0.0,
+    brightness: float = 0.0,
+    sharpness: float = 0.0,
+    noise: float = 0.0,
+) -> Augment:
     """Vary each image as another exposure or another device would.
 
     Args:
         gamma: the exponent is drawn log-uniformly from [1 / (1 + gamma), 1 + gamma].
         contrast: the factor about the image's mean is drawn from [1 - contrast, 1 + contrast].
         brightness: the offset is drawn from [-brightness, brightness], of a full scale of 1.
+        sharpness: the factor of the fine detail (the image minus its 3 x 3 binomial blur) is drawn log-uniformly from
+            [1 / (1 + sharpness), 1 + sharpness].
         noise: standard deviation of Gaussian noise, drawn from [0, noise] for each image.
     """
 
     def apply(images: tf.Tensor, y: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        uniform = tf.random.stateless_uniform((4, tf.shape(images)[0], 1, 1, 1), seed, -1.0, 1.0)
+        uniform = tf.random.stateless_uniform((5, tf.shape(images)[0], 1, 1, 1), seed, -1.0, 1.0)
         x = tf.cast(images, tf.float32) / 255
         if gamma:
             x = x ** ((1 + gamma) ** uniform[0])
         mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
         x = (x - mean) * (1 + contrast * uniform[1]) + mean + brightness * uniform[2]
+        if sharpness:
+            smooth = blurred(x)
+            x = smooth + (x - smooth) * (1 + sharpness) ** uniform[4]
         if noise:
             x += tf.random.stateless_normal(tf.shape(x), seed + 1) * noise * tf.abs(uniform[3])
         return tf.cast(tf.clip_by_value(x * 255 + 0.5, 0, 255), images.dtype), y
 
     return apply
+
+
+def blurred(images: tf.Tensor) -> tf.Tensor:
+    """Blur float images `[batch, height, width, channels]` with the 3 x 3 binomial kernel, edges repeated."""
+    rows = tf.pad(images, ((0, 0), (1, 1), (0, 0), (0, 0)), "SYMMETRIC")
+    images = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 4
+    columns = tf.pad(images, ((0, 0), (0, 0), (1, 1), (0, 0)), "SYMMETRIC")
+    return (columns[:, :, :-2] + 2 * columns[:, :, 1:-1] + columns[:, :, 2:]) / 4
 
 
 def policy(name: str) -> Augment:

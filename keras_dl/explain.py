@@ -37,8 +37,16 @@ def explain(run: Run, source: str | Path, out: str | Path | None = None) -> dict
     answers = {name: plain(values[0]) for name, values in answer(run, image[None]).items()}
     heat = grad_cam(run.model, image[None])[0]
     target = Path(out) if out else Path(f"{source.stem}-explained.png")
-    draw(target, image, heat, f"{source.name}: {answers['label']}, probability {answers['probability']:.2f}")
-    return {"input": str(source), **answers, "threshold": run.assets["threshold"], "heatmap": str(target)}
+    positive = run.assets["classes"][-1]
+    title = f"{source.name}: {answers['label']}, probability of {positive} {answers['probability']:.2f}"
+    draw(target, image, heat, title, f"what speaks for {positive} (Grad-CAM)")
+    return {
+        "input": str(source),
+        **answers,
+        "of": positive,
+        "threshold": run.assets["threshold"],
+        "heatmap": str(target),
+    }
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndarray:
@@ -122,7 +130,7 @@ def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return grey * (1 - strength) + colormaps["inferno"](heat)[..., :3] * strength
 
 
-def draw(path: Path, image: np.ndarray, heat: np.ndarray, title: str) -> None:
+def draw(path: Path, image: np.ndarray, heat: np.ndarray, title: str, caption: str) -> None:
     """Write a PNG with the image beside the image under its heatmap."""
     from matplotlib.figure import Figure
 
@@ -130,7 +138,7 @@ def draw(path: Path, image: np.ndarray, heat: np.ndarray, title: str) -> None:
     for axes, picture, name in zip(
         figure.subplots(1, 2),
         (image / 255, overlay(image, heat)),
-        ("the model's input", "what spoke for it (Grad-CAM)"),
+        ("the model's input", caption),
         strict=True,
     ):
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1)

@@ -21,8 +21,8 @@ def predict(run: Run, inputs: Iterable[str | Path]) -> list[dict[str, Any]]:
     """Predict files; a folder stands for the files below it.
 
     Returns:
-        One row of JSON values per file, in order: "input" and what `run.task.predict` names, or "input" and "error"
-        for a file that cannot be used.
+        One row of JSON values per file, in order: "input", what `run.task.predict` names, "of" (the class that the
+        probability is of) and "threshold"; or "input" and "error" for a file that cannot be used.
 
     Raises:
         UsageError: if an input is not there.
@@ -51,7 +51,7 @@ def predict_chunk(run: Run, files: list[Path]) -> list[dict[str, Any]]:
         usable = [row for row in rows if "error" not in row]
         for number, row in enumerate(usable):
             row |= {name: plain(values[number]) for name, values in answers.items()}
-            row["threshold"] = run.assets["threshold"]
+            row |= {"of": run.assets["classes"][-1], "threshold": run.assets["threshold"]}
     return rows
 
 

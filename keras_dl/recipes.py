@@ -78,6 +78,17 @@ def warm_cosine(learning_rate: float, steps: int) -> keras.optimizers.schedules.
     )
 
 
+def compile_binary(model: keras.Model, learning_rate: Any, *, label_smoothing: float = 0.0) -> None:
+    """Set Adam, binary cross entropy, accuracy and AUROC; `learning_rate` is a number or a schedule."""
+    import keras
+
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing),
+        metrics=[keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.AUC(name="auroc")],
+    )
+
+
 def early_stopping(config: Config) -> keras.callbacks.Callback:
     """Stop after `config.patience` epochs without a lower validation loss; the best epoch is kept by the run."""
     import keras

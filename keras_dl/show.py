@@ -74,7 +74,7 @@ def predictions(rows: list[dict[str, Any]]) -> str:
         else:
             lines.append(
                 f"{row['input']}  {row['label']}  "
-                f"probability {row['probability']:.3f} (threshold {row['threshold']:.3f})"
+                f"probability of {row['of']} {row['probability']:.3f}, threshold {row['threshold']:.3f}"
             )
     return "\n".join(lines)
 

@@ -1,9 +1,11 @@
-"""Evaluate a run; the same as `keras-dl evaluate`, by the same function.
+"""Evaluate a run; `keras-dl evaluate`, by the same function.
 
 python scripts/evaluate.py pneumonia --data other_hospital/
 """
 
-from keras_dl.cli import evaluate
+import sys
+
+from keras_dl.cli import main
 
 if __name__ == "__main__":
-    evaluate()
+    main(["evaluate", *sys.argv[1:]], prog_name="keras-dl")
