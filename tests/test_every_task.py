@@ -188,8 +188,8 @@ def test_predictions_are_json_with_the_outputs_that_the_card_names(task, tiny_ru
     rows = run.predict(run.path / "examples")
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
     for row in rows:
-        assert set(row) == {"input", "threshold", *run.card["outputs"]}
-        assert row["label"] in run.card["classes"]
+        assert set(row) == {"input", "of", "threshold", *run.card["outputs"]}
+        assert row["of"] == run.card["classes"][-1]
         assert row["label"] == run.card["classes"][row["probability"] >= run.card["threshold"]]
 
 

@@ -194,7 +194,7 @@ def test_an_export_that_decodes_otherwise_in_the_graph_is_refused(task, tiny_run
         return right(raw) // 2 if tf.inside_function() else right(raw)
 
     run.task = replace(run.task, decode=lambda config, assets: decode)
-    with pytest.raises(KerasDLError, match="is refused: .* of 'serving_default'"):
+    with pytest.raises(KerasDLError, match=r"is refused: .* of 'serving_default'"):
         run.export(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

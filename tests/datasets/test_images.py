@@ -138,6 +138,17 @@ def test_duplicates_do_not_count_as_bad(tmp_path):
     assert (len(found), len(found.skipped)) == (4, 20)
 
 
+def test_copies_within_a_published_test_part_stay(tmp_path):
+    for part in ("train", "test"):
+        fill(tmp_path / part, {"NORMAL": 2, "PNEUMONIA": 2})
+        for copy in ("one.jpeg", "two.jpeg"):
+            (tmp_path / part / "NORMAL" / copy).write_bytes(encoded(seed=300 + len(part)))
+    found = read_folders(tmp_path, CLASSES)
+    kept = [name for name in found.ids if name.startswith("test/")]
+    assert len(kept) == 6
+    assert "train/NORMAL/two.jpeg" in [skipped.path for skipped in found.skipped]
+
+
 def test_no_usable_image_is_an_error(tmp_path):
     for name in CLASSES:
         (tmp_path / name).mkdir()
