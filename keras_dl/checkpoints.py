@@ -78,7 +78,7 @@ def read_progress(folder: Path) -> tuple[Progress, Path | None]:
     """Return the newest state that is whole, and its file; a fresh one if there is none."""
     for path in sorted(folder.glob("epoch-*.npz"), reverse=True):
         try:
-            with np.load(path) as file:
+            with path.open("rb") as opened, np.load(opened) as file:
                 return Progress(**json.loads(str(file["state"]))), path
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             continue  # cut off or damaged: the one before serves, at the price of one epoch

@@ -52,6 +52,7 @@ def parse(pairs: Iterable[str]) -> dict[str, str]:
     Raises:
         UsageError: for one without `=`.
     """
+    pairs = list(pairs)
     for pair in pairs:
         if "=" not in pair:
             raise UsageError(f"'{pair}' is not a setting; write key=value, for example epochs=3")

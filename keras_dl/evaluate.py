@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from tqdm import tqdm
 
 from keras_dl import metrics, pipeline, report, sources
 from keras_dl.errors import KerasDLError
@@ -75,7 +76,9 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
 
 def scores(model: keras.Model, examples: Examples) -> np.ndarray:
     """Return the network's raw outputs for every example, in order: `[count, ...]`."""
-    return model.predict(pipeline.evaluation(examples, BATCH), verbose=0)
+    with tqdm(total=len(examples), desc="predict", unit=" examples", disable=None) as bar:
+        step = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: bar.update(BATCH))
+        return model.predict(pipeline.evaluation(examples, BATCH), verbose=0, callbacks=[step])
 
 
 def baseline_scores(baseline: Any, examples: Examples) -> np.ndarray:
@@ -173,7 +176,8 @@ def paired(
 
     values, threshold = next(iter(outputs.values()))
     names = list(metrics_of(labels, values, threshold))
-    point, drawn = both(), np.stack([both(weights) for weights in metrics.group_draws(groups, seed)])
+    draws = tqdm(metrics.group_draws(groups, seed), desc="bootstrap", unit=" draws", disable=None)
+    point, drawn = both(), np.stack([both(weights) for weights in draws])
     point, drawn = np.vstack([point, point[0] - point[1]]), drawn.transpose(1, 2, 0)
     drawn = np.concatenate([drawn, drawn[:1] - drawn[1:]])  # [3, metrics, draws]
     return {

@@ -42,10 +42,8 @@ class EpochLines(keras.callbacks.Callback):
         left = (self.epochs - self.epoch) * sum(self.durations) / len(self.durations)
         shown = "  ".join(f"{name} {value:.3g}" for name, value in (logs or {}).items())
         rate = self.steps * self.batch_size / self.trained
-        click.echo(
-            f"epoch {self.epoch}/{self.epochs}  {shown}  {rate:.0f}/s  at most {duration(left)} left",
-            err=True,
-        )
+        ahead = f"  at most {duration(left)} left" if left else ""
+        click.echo(f"epoch {self.epoch}/{self.epochs}  {shown}  {rate:.0f}/s{ahead}", err=True)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if hasattr(self, "bar"):

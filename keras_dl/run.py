@@ -19,10 +19,12 @@ Every file is written beside its place and then moved there, so a file that is t
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import importlib
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -91,7 +93,9 @@ class Run:
                 raise UsageError(f"{path} is complete; there is nothing to resume")
             raise UsageError(f"{path} is not complete; finish it: keras-dl train {run.task.name} --resume --out {path}")
         if str(name) not in registry.TASKS:
-            raise UsageError(f"'{name}' is neither a run directory nor a task (keras-dl list shows the tasks)")
+            near = difflib.get_close_matches(str(name), registry.TASKS, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else " (keras-dl list shows the tasks)"
+            raise UsageError(f"'{name}' is neither a run directory nor a task{hint}")
         wanted = "complete" if complete else "unfinished"
         runs = [cls(config.parent) for config in (RUNS / str(name)).glob("*/config.json")]
         runs = [run for run in runs if run.complete == complete]
@@ -124,7 +128,12 @@ class Run:
         """The trained model, loaded once; safe mode, so that a file cannot bring code of its own."""
         import keras
 
-        return keras.saving.load_model(self.path / "model.keras", compile=False, safe_mode=True)
+        path = self.path / "model.keras"
+        try:
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            reason = f"damaged ({str(error).splitlines()[0]})" if path.is_file() else "not there"
+            raise KerasDLError(f"{path} is {reason}; train again") from None
 
     def read(self, name: str) -> Any:
         """Read one of the run's JSON files."""

@@ -137,7 +137,7 @@ def test_synthesize_takes_a_folder_and_a_seed(tmp_path, monkeypatch):
         return write(folder, f"chest_xray/train/{seed}-{options.get('patients')}.txt")
 
     monkeypatch.setattr("keras_dl.datasets.chest_xray_synthetic.synthesize", draw)
-    assert list(chest_xray.synthesize(tmp_path / "here", seed=3).rglob("3-None.txt"))
+    assert list(chest_xray.synthesize(tmp_path / "here", seed=3).rglob("3-420.txt"))
     assert list(chest_xray.synthesize(tmp_path / "here", tiny=True).rglob("0-60.txt"))
     assert len(list((tmp_path / "here").iterdir())) == 2
 

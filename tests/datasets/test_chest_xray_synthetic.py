@@ -115,8 +115,13 @@ def test_brightness_and_contrast_do_not_give_the_class_away(files: list[Path]) -
     assert auroc_by_patient(files, [(image.mean(), image.std()) for image in images]) < 0.75
 
 
+def size_of(file: Path) -> tuple[int, int]:
+    with Image.open(file) as image:
+        return image.size
+
+
 def test_size_does_not_give_the_class_away(files: list[Path]) -> None:
-    sizes = [Image.open(file).size for file in files]
+    sizes = [size_of(file) for file in files]
     assert len(set(sizes)) > 50
     assert auroc_by_patient(files, [(width * height, width / height) for width, height in sizes]) < 0.62
 
