@@ -26,7 +26,13 @@ def chain(*augments: Augment) -> Augment:
 
 
 def affine(
-    *, rotation: float = 0.0, zoom: float = 0.0, stretch: float = 0.0, shift: float = 0.0, flip: bool = False
+    *,
+    rotation: float = 0.0,
+    zoom: float = 0.0,
+    stretch: float = 0.0,
+    shift: float = 0.0,
+    flip: bool = False,
+    fill: str = "constant",
 ) -> Augment:
     """Rotate, scale, shift and mirror each image about its centre in one resampling.
 
@@ -36,6 +42,7 @@ def affine(
         stretch: likewise, of the width alone, so that the aspect ratio changes.
         shift: largest shift as a share of the width and of the height.
         flip: mirror left and right in half of the images.
+        fill: what lies beyond the edges: "constant" (black), "reflect" (the image, mirrored) or "nearest" (its edge).
     """
 
     def apply(images: tf.Tensor, y: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -60,7 +67,7 @@ def affine(
             output_shape=(height, width),
             fill_value=0.0,
             interpolation="BILINEAR",
-            fill_mode="CONSTANT",
+            fill_mode=fill.upper(),
         )
         return tf.ensure_shape(moved, images.shape), y
 

@@ -170,7 +170,7 @@ def test_it_is_whole_and_needs_nothing_else(page):
 
 def test_it_says_what_was_measured(page):
     text = page.text
-    assert "AUROC 0.90 [0.80, 0.95] on 40 examples of 20 groups" in text
+    assert "AUROC 0.900 [0.800, 0.950] on 40 examples of 20 groups" in text
     assert "better than the baseline" in text
     assert "Positive predictive value" in text
     assert "not defined" in text
