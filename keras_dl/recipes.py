@@ -68,6 +68,11 @@ def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     return decode
 
 
+def chosen(config: Config, *names: str) -> dict[str, Any]:
+    """Return some settings by name, to be passed on as they are."""
+    return {name: getattr(config, name) for name in names}
+
+
 def warm_cosine(learning_rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
     """Rise linearly to `learning_rate` over a tenth of the steps, then fall to zero along a cosine."""
     import keras

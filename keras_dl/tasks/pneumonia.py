@@ -43,6 +43,7 @@ class Pneumonia(Config):
     stretch: float = 0.2  # share, of the width alone; document A: 0
     shift: float = 0.08  # share of the side; document A: 0.05
     flip: bool = True  # left and right
+    fill: Literal["reflect", "constant", "nearest"] = "reflect"  # beyond the edges; document A: constant (black)
     gamma: float = 0.5  # exponent in [1 / 1.5, 1.5]; document A: 0
     contrast: float = 0.3  # share; document A: 0
     brightness: float = 0.1  # share of the full scale; document A: 0
@@ -61,7 +62,7 @@ class Pneumonia(Config):
 
 ORIGINAL = {
     "network": "xray_cnn", "dropout": 0.5, "epochs": 25, "learning_rate": 1e-3, "schedule": "plateau",
-    "label_smoothing": 0.0, "patience": 5, "zoom": 0.05, "stretch": 0.0, "shift": 0.05, "gamma": 0.0,
+    "label_smoothing": 0.0, "patience": 5, "zoom": 0.05, "stretch": 0.0, "shift": 0.05, "fill": "constant", "gamma": 0.0,
     "contrast": 0.0, "brightness": 0.0, "sharpness": 0.0, "noise": 0.0,
 }  # fmt: skip
 
@@ -90,16 +91,9 @@ def augmentation(config: Pneumonia):
     """Vary pose and exposure; the order matters: noise is of the detector, so it comes last."""
     from keras_dl import augment
 
-    pose = augment.affine(
-        rotation=config.rotation, zoom=config.zoom, stretch=config.stretch, shift=config.shift, flip=config.flip
-    )
-    exposure = augment.exposure(
-        gamma=config.gamma,
-        contrast=config.contrast,
-        brightness=config.brightness,
-        sharpness=config.sharpness,
-        noise=config.noise,
-    )
+    pose = augment.affine(**recipes.chosen(config, "rotation", "zoom", "stretch", "shift", "flip", "fill"))
+    names = ("gamma", "contrast", "brightness", "sharpness", "noise")
+    exposure = augment.exposure(**recipes.chosen(config, *names))
     policy = [] if config.policy == "none" else [augment.policy(config.policy)]
     return augment.chain(pose, exposure, *policy)
 
