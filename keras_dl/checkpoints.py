@@ -37,6 +37,10 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
     callbacks: list[dict[str, Any]] = field(default_factory=list)
 
+    def enter(self, phase: int) -> None:
+        """Begin another phase; the best value so far and the history stay."""
+        self.phase, self.phase_epoch, self.phase_ended, self.callbacks = phase, 0, False, []
+
 
 class Checkpoints(keras.callbacks.Callback):
     """Saves the state after each epoch, and the best weights whenever the monitored value improves.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,9 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
     else:
         source = sources.checked(run.task, data)
         split = run.task.read(run.config, run.assets, source)
-    examples = pipeline.decoded(split, run.config, run.path / "cache" / "evaluation", name="test")
-    predictions = predict_both(run.task, run.assets, run.model, load_baseline(run), examples, split)
+    with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
+        examples = pipeline.decoded(split, run.config, Path(folder) / "test", name="test")
+        predictions = predict_both(run.task, run.assets, run.model, load_baseline(run), examples, split)
     return {"data": str(source), **measure(run.task, run.assets, predictions, run.config.seed)}
 
 

@@ -44,7 +44,9 @@ def fit_run(run: Run) -> Run:
         say(f"{model.count_params():,} parameters on {devices.describe(strategy)}")
         fitted = fit(run, model, data, splits, strategy)
         say(f"trained in {duration(fitted['seconds'])}; calibrating, fitting the baseline, evaluating on test ...")
-        return conclude(run, model, data, splits, {"device": devices.describe(strategy), **fitted})
+        run = conclude(run, model, data, splits, {"device": devices.describe(strategy), **fitted})
+        shutil.rmtree(run.path / "cache", ignore_errors=True)  # examples that did not fit in memory
+        return run
 
 
 def load_or_discard(run: Run) -> Data:
@@ -68,12 +70,7 @@ def fit(
         if number < progress.phase:
             continue
         if number > progress.phase:
-            progress.phase, progress.phase_epoch, progress.phase_ended, progress.callbacks = (
-                number,
-                0,
-                False,
-                [],
-            )
+            progress.enter(number)
         with strategy.scope():
             phase.compile(model)
             model.optimizer.build(model.trainable_variables)

@@ -109,6 +109,48 @@ def test_early_stopping_and_plateau_go_on_with_their_counters(tmp_path):
     assert (second[0].wait, second[0].best, second[1].wait, second[1].best) == (3, 0.25, 2, 0.25)
 
 
+def test_a_second_phase_goes_on_from_the_best_of_the_first_and_resumes_within_itself(tmp_path, monkeypatch):
+    """Freezing in the first phase must not change which variable is which in a checkpoint."""
+    import dataclasses
+
+    import keras
+
+    from keras_dl import registry
+    from keras_dl.task import Phase
+
+    def compile_phase(model, frozen):
+        for layer in model.layers[:-3]:
+            layer.trainable = not frozen
+        model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy")
+
+    class StopIn(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == stop_in:
+                raise KeyboardInterrupt
+
+    def phases(config, data):
+        return [
+            Phase("head", 2, lambda model: compile_phase(model, frozen=True)),
+            Phase("all", 2, lambda model: compile_phase(model, frozen=False), [lambda config: StopIn()]),
+        ]
+
+    task = dataclasses.replace(registry.find("pneumonia"), phases=phases)
+    monkeypatch.setattr(registry, "find", lambda name: task)
+    stop_in = None
+    whole = api.train("pneumonia", tiny=True, out=tmp_path / "whole")
+    stop_in = 3
+    with pytest.raises(KeyboardInterrupt):
+        api.train("pneumonia", tiny=True, out=tmp_path / "stopped")
+    stop_in = None
+    stopped = api.train("pneumonia", resume=True, out=tmp_path / "stopped")
+    histories = [pd.read_csv(run.path / "history.csv").drop(columns="seconds") for run in (whole, stopped)]
+    assert histories[0]["phase"].tolist() == ["head", "head", "all", "all"]
+    pd.testing.assert_frame_equal(*histories, rtol=1e-4)
+    one, other = weights(whole.path), weights(stopped.path)
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
     import keras
 

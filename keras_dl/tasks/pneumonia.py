@@ -62,8 +62,8 @@ class Pneumonia(Config):
 
 ORIGINAL = {
     "network": "xray_cnn", "dropout": 0.5, "epochs": 25, "learning_rate": 1e-3, "schedule": "plateau",
-    "label_smoothing": 0.0, "patience": 5, "zoom": 0.05, "stretch": 0.0, "shift": 0.05, "fill": "constant", "gamma": 0.0,
-    "contrast": 0.0, "brightness": 0.0, "sharpness": 0.0, "noise": 0.0,
+    "label_smoothing": 0.0, "patience": 5, "zoom": 0.05, "stretch": 0.0, "shift": 0.05, "fill": "constant",
+    "gamma": 0.0, "contrast": 0.0, "brightness": 0.0, "sharpness": 0.0, "noise": 0.0,
 }  # fmt: skip
 
 
