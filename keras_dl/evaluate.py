@@ -79,7 +79,7 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
 def scores(model: keras.Model, examples: Examples) -> np.ndarray:
     """Return the network's raw outputs for every example, in order: `[count, ...]`."""
     with tqdm(total=len(examples), desc="predict", unit=" examples", disable=None) as bar:
-        step = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: bar.update(BATCH))
+        step = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda *_: bar.update(min(BATCH, bar.total - bar.n)))
         return model.predict(pipeline.evaluation(examples, BATCH), verbose=0, callbacks=[step])
 
 
