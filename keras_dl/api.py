@@ -46,7 +46,7 @@ def begin(
         data: a folder or archive in a layout the task reads; None for the embedded data.
         out: the run directory; None for runs/TASK/TIME, or, to resume, for the newest unfinished run.
         settings: settings of the task's Config, as values or strings.
-        file: settings from a JSON file, or a run's config.json.
+        file: settings from a JSON file, or a run's config.json, which also says on what data.
         tiny: a small model on a small embedded set.
         device: "auto", "cpu", "gpu" or "tpu".
         resume: go on with a run; its data and settings are its own, so none may be given.
@@ -55,8 +55,11 @@ def begin(
     if device not in devices.DEVICES:
         raise UsageError(f"no device '{device}'; there is: {', '.join(devices.DEVICES)}")
     if not resume:
+        if file:
+            before = settings_of.read_run(file)
+            data, tiny = (before.get("data") if data is None else data), tiny or before.get("tiny", False)
         config = settings_of.resolve(record, settings, file=file, tiny=tiny)
-        source = str(sources.checked(record, data)) if data else None
+        source = None if data is None else str(sources.checked(record, data))
         return Run.create(Path(out) if out else None, record, config, data=source, tiny=tiny, device=device)
     if settings or file or data or tiny:
         raise UsageError("a resumed run keeps its own data and settings: give --resume alone, or with --out")

@@ -62,8 +62,8 @@ class Checkpoints(keras.callbacks.Callback):
         progress = self.progress
         if not all(np.isfinite(value) for value in logs.values()):
             raise KerasDLError(
-                f"epoch {progress.epoch + 1} gave a value that is not finite: {logs}; try a smaller learning rate, "
-                f"for example --set learning_rate={float(self.model.optimizer.learning_rate) / 10:.0e}"
+                f"epoch {progress.epoch + 1} gave a value that is not finite: {logs}; "
+                "start again with a smaller --set learning_rate"
             )
         if better(logs[self.monitor], progress.best, self.monitor):
             progress.best, progress.best_epoch = float(logs[self.monitor]), progress.epoch + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ class Group(click.Group):
         except KerasDLError as error:
             fail(context, error, 1)
         except KeyboardInterrupt:
-            click.echo("\nstopped; a training goes on with: keras-dl train TASK --resume", err=True)
+            click.echo("\nstopped", err=True)
             context.exit(1)
+        except OSError as error:
+            fail(context, error, 1)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
@@ -148,7 +151,11 @@ def train(task: str, as_json: bool, settings: tuple[str, ...], **options: Any) -
     chosen = {**parse(settings), **{name: value for name, value in chosen.items() if value is not None}}
     run = api.begin(task, settings=chosen, file=options.pop("config"), **options)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    run = api.finish(run)
+    try:
+        run = api.finish(run)
+    except KeyboardInterrupt:
+        click.echo(f"\ngo on with: keras-dl train {task} --resume --out {shlex.quote(str(run.path))}", err=True)
+        raise
     emit({"run": str(run.path), **run.metrics}, as_json, show.trained(run))
 
 
@@ -193,7 +200,7 @@ def predict(run: str, inputs: tuple[str, ...], as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="The PNG.  [default: NAME-explained.png]")
 @json_option
 def explain(run: str, input: Path, out: Path | None, as_json: bool) -> None:
-    """Draw what in an image spoke for the prediction.
+    """Draw what in an image speaks for the disease, or whatever the last class is (Grad-CAM).
 
     Example: keras-dl explain pneumonia image.jpeg --out heatmap.png
     """

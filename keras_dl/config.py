@@ -20,18 +20,22 @@ def resolve(
     file: Path | None = None,
     tiny: bool = False,
 ) -> Config:
-    """Return the task's Config with these settings; later ones win: recipe, tiny, file, settings.
+    """Return the task's Config with these settings; later ones win: tiny, file, settings.
+
+    A recipe in the file or in the settings stands before what they say besides.
 
     Raises:
         UsageError: for an unknown key or recipe or a value of the wrong type, with the valid ones.
     """
-    chosen = {**(read_config(file, task) if file else {}), **(settings or {})}
-    recipe = chosen.get("recipe", task.config.recipe)
     recipes = {task.config.recipe: {}, **task.recipes}
-    if recipe not in recipes:
-        raise UsageError(f"no recipe '{recipe}' for {task.name}; there is: {', '.join(recipes)}")
-    config = dataclasses.replace(task.config, recipe=recipe, **recipes[recipe])
-    return replace(replace(config, task.tiny if tiny else {}), chosen)
+    config = replace(task.config, task.tiny if tiny else {})
+    for layer in (read_config(file, task) if file else {}, settings or {}):
+        if "recipe" in layer:
+            if layer["recipe"] not in recipes:
+                raise UsageError(f"no recipe '{layer['recipe']}' for {task.name}; there is: {', '.join(recipes)}")
+            config = replace(replace(task.config, recipes[layer["recipe"]]), task.tiny if tiny else {})
+        config = replace(config, layer)
+    return config
 
 
 def replace(config: Config, values: Mapping[str, Any]) -> Config:
@@ -64,18 +68,28 @@ def to_json(config: Config) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def read_config(path: Path, task: Task) -> dict[str, Any]:
-    """Read settings from a JSON file: a plain object, or a run's own config.json."""
+def read_run(path: Path) -> dict[str, Any]:
+    """Read a JSON object: a run's config.json, or plain settings.
+
+    Raises:
+        UsageError: if the file does not hold one.
+    """
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read settings from {path}: {error}") from None
-    if isinstance(values, dict) and isinstance(values.get("config"), dict):
-        if values.get("task") != task.name:
-            raise UsageError(f"{path} is of the task '{values.get('task')}', not '{task.name}'")
-        values = values["config"]
     if not isinstance(values, dict):
         raise UsageError(f'{path} must hold a JSON object such as {{"epochs": 3}}')
+    return values
+
+
+def read_config(path: Path, task: Task) -> dict[str, Any]:
+    """Read settings from a JSON file: a plain object, or a run's own config.json."""
+    values = read_run(path)
+    if isinstance(values.get("config"), dict):
+        if values.get("task") != task.name:
+            raise UsageError(f"{path} is of the task '{values.get('task')}', not '{task.name}'")
+        return values["config"]
     return values
 
 
@@ -86,8 +100,8 @@ def convert(key: str, value: Any, kind: Any) -> Any:
             raise UsageError(f"setting {key}={value!r} must be one of: {', '.join(get_args(kind))}")
         return value
     try:
-        if kind is bool and isinstance(value, str):
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
+        if kind is bool and not isinstance(value, bool):
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[str(value).lower()]
         if kind is int and float(value) != int(float(value)):
             raise ValueError
         return kind(float(value)) if kind is int else kind(value)

@@ -18,6 +18,7 @@ DEVICES = ("auto", "cpu", "gpu", "tpu")
 def import_quietly() -> None:
     """Import TensorFlow without the lines its C++ part writes to stderr before anyone could ask it not to."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever ~/.keras/keras.json says: the pipeline is tf.data
     stderr = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -82,7 +83,7 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
 
 
 def describe(strategy: tf.distribute.Strategy) -> str:
-    """Return what the model runs on, for the run's card: "2 x CPU cores", "NVIDIA H200", ..."""
+    """Return what the model runs on, for the run's card: "CPU, 2 cores", "NVIDIA H200", ..."""
     import tensorflow as tf
 
     if isinstance(strategy, tf.distribute.TPUStrategy):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import keras
 import numpy as np
 import pandas as pd
@@ -61,31 +62,46 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
         data: a folder or archive in the layouts of the task; of one with parts the test part is taken. None for
             the test part of the run's own data.
 
+    Examples that the run was trained or chosen on, by their file names, are counted in "seen" and warned of.
+
     Returns:
         `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
         "difference" being network minus baseline on the same draws.
     """
-    if data is None:
-        split, source = sources.load(run).test, sources.folder(run)
-    else:
-        source = sources.checked(run.task, data)
-        split = run.task.read(run.config, run.assets, source)
+    source = sources.folder(run) if data is None else sources.checked(run.task, data)
+    own = str(source) == str(sources.folder(run))
+    split = sources.load(run).test if own else run.task.read(run.config, run.assets, source)
+    seen = 0 if own else seen_in_training(run, split)
+    if seen:
+        click.echo(
+            f"{seen} of {len(split)} examples have the names of training examples: too good to be true", err=True
+        )
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
         examples = pipeline.decoded(split, run.config, Path(folder) / "test", name="test")
         predictions = predict_both(run.task, run.assets, run.model, load_baseline(run), examples, split)
-    return {"data": str(source), **measure(run.task, run.assets, predictions, run.config.seed)}
+    return {"data": str(source), "seen": seen, **measure(run.task, run.assets, predictions, run.config.seed)}
+
+
+def seen_in_training(run: Run, split: Split) -> int:
+    """Count the examples whose file names the run had in its training or validation part."""
+    table = pd.read_csv(run.path / "splits.csv", dtype=str, keep_default_na=False)
+    known = {Path(name).name for name in table["id"][table["split"] != "test"]}
+    return sum(Path(name).name in known for name in split.ids)
 
 
 def scores(model: keras.Model, examples: Examples) -> np.ndarray:
     """Return the network's raw outputs for every example, in order: `[count, ...]`."""
     with tqdm(total=len(examples), desc="predict", unit=" examples", disable=None) as bar:
-        step = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda *_: bar.update(min(BATCH, bar.total - bar.n)))
+        step = keras.callbacks.LambdaCallback(
+            on_predict_batch_end=lambda batch, logs=None: bar.update(min(BATCH, bar.total - bar.n))
+        )
         return model.predict(pipeline.evaluation(examples, BATCH), verbose=0, callbacks=[step])
 
 
 def baseline_scores(baseline: Any, examples: Examples) -> np.ndarray:
-    """Return the baseline's probabilities of class 1 as `[count, 1]`, like the network's."""
-    return baseline.predict_proba(examples.arrays()[0])[:, 1:].astype("float32")
+    """Return the baseline's scores for class 1, in (0, 1), as `[count, 1]`, like the network's."""
+    margin = baseline.decision_function(examples.arrays()[0])  # what predict_proba would calibrate, we do ourselves
+    return (1 / (1 + np.exp(-margin)))[:, None].astype("float32")
 
 
 def operating_point(labels: np.ndarray, outputs: np.ndarray, config: Config) -> Assets:
@@ -183,15 +199,22 @@ def paired(
     point, drawn = np.vstack([point, point[0] - point[1]]), drawn.transpose(1, 2, 0)
     drawn = np.concatenate([drawn, drawn[:1] - drawn[1:]])  # [3, metrics, draws]
     return {
-        row: {name: interval(value, draws) for name, value, draws in zip(names, values, ends, strict=True)}
+        row: {name: interval(name, value, draws) for name, value, draws in zip(names, values, ends, strict=True)}
         for row, values, ends in zip((*outputs, "difference"), point, drawn, strict=True)
     }
 
 
-def interval(value: float, draws: np.ndarray) -> dict[str, float | None]:
-    """Return a value with the 2.5 and 97.5 percentiles of its draws; None where it is not defined."""
+def interval(name: str, value: float, draws: np.ndarray) -> dict[str, float | None]:
+    """Return a metric's value with the 2.5 and 97.5 percentiles of its draws; None where it is not defined.
+
+    A distance from perfection, such as the calibration error, grows when examples are drawn again, so that the
+    percentiles may lie above the value. For these the interval is mirrored at the value (the "basic" bootstrap).
+    """
     defined = draws[np.isfinite(draws)]
     low, high = np.percentile(defined, [2.5, 97.5]) if len(defined) else (np.nan, np.nan)
+    if name in metrics.DISTANCES:
+        low, high = 2 * value - high, 2 * value - low
+        low = max(low, 0.0) if value >= 0 and defined.min(initial=0) >= 0 else low
     return {
         key: round(float(number), 6) if np.isfinite(number) else None
         for key, number in (("value", value), ("low", low), ("high", high))
@@ -229,7 +252,6 @@ def load_baseline(run: Run) -> Any:
 
 def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dict[str, Any]) -> dict[str, Any]:
     """Return what a user of the model must know: inputs, outputs, data, splits, versions, device, limits."""
-    source = sources.module(run.task)
     inputs = {tensor.name: {"dtype": tensor.dtype, "shape": list(tensor.shape)} for tensor in model.inputs}
     outputs = run.task.predict(tf.constant(np.full((1, 1), 0.5, "float32")), assets)
     return {
@@ -247,9 +269,7 @@ def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dic
         "data": {
             "source": run.asked["data"] or "embedded, synthetic",
             "synthetic": run.asked["data"] is None,
-            "title": source.TITLE,
-            "licence": source.LICENCE,
-            "citation": source.CITATION,
+            **provenance(run),
             "notes": dict(data.notes),
         },
         "splits": {
@@ -265,4 +285,16 @@ def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dic
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in ("keras-dl", "keras", "tensorflow", "numpy")},
         },
+    }
+
+
+def provenance(run: Run) -> dict[str, str]:
+    """Return title, licence and citation of what was trained on; of a user's own data we know the layout alone."""
+    source = sources.module(run.task)
+    if run.asked["data"] is None:
+        return {"title": "drawn by keras-dl", "licence": "Apache 2.0", "citation": ""}
+    return {
+        "title": f"data of the user, in the layout of: {source.TITLE}",
+        "licence": f"that of the data; the published set has {source.LICENCE}",
+        "citation": source.CITATION,
     }

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_dl.errors import UsageError
+from keras_dl.errors import BadInput, UsageError
 from keras_dl.predict import answer, decode_file, plain
 from keras_dl.run import Run, replacing
 
@@ -22,7 +22,7 @@ def explain(run: Run, source: str | Path, out: str | Path | None = None) -> dict
     Args:
         run: a complete run of an image task.
         source: the image file.
-        out: the PNG to write; None for `<name of the image>-explained.png` in the working directory.
+        out: the PNG to write, or the folder for `<name of the image>-explained.png`; None for the working directory.
 
     Returns:
         The prediction as `keras_dl.predict.predict` gives it, and "heatmap": the path of the PNG.
@@ -33,10 +33,15 @@ def explain(run: Run, source: str | Path, out: str | Path | None = None) -> dict
     source = Path(source)
     if not source.is_file():
         raise UsageError(f"there is no file {source}")
-    image = decode_file(run, source)
+    try:
+        image = decode_file(run, source)
+    except BadInput as error:
+        raise BadInput(f"{source} cannot be used: {error}") from None
     answers = {name: plain(values[0]) for name, values in answer(run, image[None]).items()}
     heat = grad_cam(run.model, image[None])[0]
-    target = Path(out) if out else Path(f"{source.stem}-explained.png")
+    target = Path(out or ".")
+    if target.is_dir():
+        target /= f"{source.stem}-explained.png"
     positive = run.assets["classes"][-1]
     title = f"{source.name}: {answers['label']}, probability of {positive} {answers['probability']:.2f}"
     draw(target, image, heat, title, f"what speaks for {positive} (Grad-CAM)")
@@ -50,7 +55,7 @@ def explain(run: Run, source: str | Path, out: str | Path | None = None) -> dict
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndarray:
-    """Return Grad-CAM heatmaps (Selvaraju et al. 2017) of the last convolution, for models nested to any depth.
+    """Return Grad-CAM heatmaps (Selvaraju et al. 2017) of the last feature map, for models nested to any depth.
 
     The gradient is taken before the last sigmoid or softmax: behind it nothing is left of it where the model is sure.
 
@@ -65,7 +70,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndar
     Raises:
         UsageError: if the model has no convolution.
     """
-    layer = last_convolution(model)
+    layer = last_feature_map(model)
     with tf.GradientTape() as tape, captured(layer, tape) as seen, linear_head(model):
         score = model(tf.convert_to_tensor(images), training=False)[:, output]
     (activation,) = seen
@@ -76,14 +81,22 @@ def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndar
     return tf.clip_by_value(tf.math.divide_no_nan(heat, peak), 0, 1).numpy()
 
 
-def last_convolution(model: keras.Model) -> keras.Layer:
-    """Return the convolution nearest to the output, looking into nested models."""
-    for layer in reversed(model.layers):
-        if isinstance(layer, keras.Model):
-            return last_convolution(layer)
-        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.SeparableConv2D):
-            return layer
-    raise UsageError(f"the model {model.name} has no convolution to explain by Grad-CAM")
+def last_feature_map(model: keras.Model) -> keras.Layer:
+    """Return the layer whose map the pooling or flattening sees, looking into nested models.
+
+    The last convolution itself would miss what a residual network adds to it.
+    """
+    layers = [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+    convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+    if not any(isinstance(layer, convolutions) for layer in layers):
+        raise UsageError(f"the model {model.name} has no convolution to explain by Grad-CAM")
+    return deepest_map(model)
+
+
+def deepest_map(model: keras.Model) -> keras.Layer:
+    """Return the layer nearest to the output that gives maps `[batch, height, width, channels]`."""
+    layer = next(layer for layer in reversed(model.layers) if len(layer.output.shape) == 4)
+    return deepest_map(layer) if isinstance(layer, keras.Model) else layer
 
 
 @contextmanager
@@ -146,4 +159,4 @@ def draw(path: Path, image: np.ndarray, heat: np.ndarray, title: str, caption: s
         axes.axis("off")
     figure.suptitle(title, fontsize=11)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+        figure.savefig(temporary, dpi=120, format="png")

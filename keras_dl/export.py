@@ -42,7 +42,7 @@ def export(run: Run, out: str | Path | None = None) -> Path:
     temporary = folder / f".{version}.unfinished"  # TF Serving looks at numbers alone
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        raw = [path.read_bytes() for path in sorted((run.path / "examples").glob("*"))]
+        raw = [path.read_bytes() for path in sorted((run.path / "examples").glob("[!.]*"))]
         if not raw:
             raise KerasDLError(f"{run.path} has no examples to prove the export on; train again")
         write_archive(run, temporary)

@@ -8,6 +8,8 @@ import numpy as np
 
 DRAWS = 1000  # bootstrap draws; the ends of a 95 % interval then rest on 25 draws each
 
+DISTANCES = ("ece",)  # metrics that measure a distance: never below 0, and larger in resampled data
+
 
 def binary_metrics(
     labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None
@@ -22,7 +24,7 @@ def binary_metrics(
 
     Returns:
         auroc, accuracy, sensitivity, specificity, ppv, npv, f1, pr_auc (average precision), brier, ece (10 bins of
-        equal width, Guo et al. 2017). A metric whose denominator is empty is nan.
+        equal width; Guo et al. 2017, here of the probability of class 1). A metric whose denominator is empty is nan.
     """
     labels = np.asarray(labels, dtype=bool)
     weights = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)

@@ -41,7 +41,7 @@ def image_split(images: Images, decode: Callable[[tf.Tensor], tf.Tensor]) -> Spl
 
 
 def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return the function from an encoded image (JPEG, PNG, BMP, GIF) to uint8 `[size, size, 1]`.
+    """Return the function from an encoded image (JPEG or PNG) to uint8 `[size, size, 1]`.
 
     Large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size, which their format gives nearly for nothing, as long as
     that still leaves twice the pixels wanted on each side; the rest is an antialiased resize.
@@ -94,11 +94,12 @@ def compile_binary(model: keras.Model, learning_rate: Any, *, label_smoothing: f
     )
 
 
-def early_stopping(config: Config) -> keras.callbacks.Callback:
-    """Stop after `config.patience` epochs without a lower validation loss; the best epoch is kept by the run."""
+def early_stopping(config: Config, monitor: str = "val_loss") -> keras.callbacks.Callback:
+    """Stop after `config.patience` epochs without a better monitored value; the best epoch is kept by the run."""
     import keras
 
-    return keras.callbacks.EarlyStopping(monitor="val_loss", patience=config.patience)
+    mode = "min" if monitor.endswith("loss") else "max"
+    return keras.callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=config.patience)
 
 
 def plateau(config: Config) -> keras.callbacks.Callback:
@@ -136,16 +137,14 @@ def classify(outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
 def hog_svm(config: Config) -> BaseEstimator:
     """Return the classical baseline for images: histograms of oriented gradients and an SVM (Dalal, Triggs 2005).
 
-    It takes uint8 images `[count, height, width, 1]` and gives probabilities by Platt's method.
+    It takes uint8 images `[count, height, width, 1]`; its `decision_function` is calibrated like the network's score.
     """
-    from sklearn.calibration import CalibratedClassifierCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
     from sklearn.svm import LinearSVC
 
     svm = LinearSVC(C=1e-3, class_weight="balanced", random_state=config.seed)
-    classifier = CalibratedClassifierCV(svm, method="sigmoid", cv=3, ensemble=False)
-    return make_pipeline(FunctionTransformer(hog_features), StandardScaler(), classifier)
+    return make_pipeline(FunctionTransformer(hog_features), StandardScaler(), svm)
 
 
 def hog_features(images: np.ndarray) -> np.ndarray:

@@ -9,7 +9,10 @@ from keras_dl.errors import UsageError
 from keras_dl.task import Task
 
 TASKS = {
-    "pneumonia": ("keras_dl.tasks.pneumonia:PNEUMONIA", "pneumonia from chest radiographs, a four-block CNN"),
+    "pneumonia": (
+        "keras_dl.tasks.pneumonia:PNEUMONIA",
+        "pneumonia from chest radiographs, a residual network from random weights",
+    ),
 }
 
 

@@ -56,8 +56,11 @@ class Run:
         if not (self.path / "config.json").is_file():
             raise UsageError(f"{path} is not a run: it has no config.json (keras-dl train TASK makes one)")
         self.asked = self.read("config.json")
-        self.task: Task = registry.find(self.asked["task"])
-        self.config: Config = settings.replace(self.task.config, self.asked["config"])
+        try:
+            self.task: Task = registry.find(self.asked["task"])
+            self.config: Config = settings.replace(self.task.config, self.asked["config"])
+        except (KeyError, TypeError, UsageError) as error:
+            raise UsageError(f"{path} is no run that this version can read: {error}") from None
 
     @classmethod
     def create(cls, path: Path | None, task: Task, config: Config, **asked: Any) -> Run:
@@ -67,6 +70,8 @@ class Run:
             UsageError: if `path` is there and not empty.
         """
         path = path or RUNS / task.name / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+        if path.is_file():
+            raise UsageError(f"{path} is a file; --out takes the run directory to make")
         if path.exists() and any(path.iterdir()):
             raise UsageError(f"{path} is not empty; continue it with --resume or choose another --out")
         path.mkdir(parents=True, exist_ok=True)
@@ -97,11 +102,11 @@ class Run:
             hint = f"; did you mean '{near[0]}'?" if near else " (keras-dl list shows the tasks)"
             raise UsageError(f"'{name}' is neither a run directory nor a task{hint}")
         wanted = "complete" if complete else "unfinished"
-        runs = [cls(config.parent) for config in (RUNS / str(name)).glob("*/config.json")]
-        runs = [run for run in runs if run.complete == complete]
-        if not runs:
+        every = (RUNS / str(name)).glob("*/config.json")
+        files = [file for file in every if file.with_name("metrics.json").is_file() == complete]
+        if not files:
             raise UsageError(f"no {wanted} run of '{name}' in {RUNS / str(name)}; keras-dl train {name} makes one")
-        return max(runs, key=lambda run: (run.path / "config.json").stat().st_mtime_ns)
+        return cls(max(files, key=lambda file: file.stat().st_mtime_ns).parent)
 
     @property
     def complete(self) -> bool:
@@ -188,7 +193,8 @@ class Run:
         if not self.complete:
             return f"<Run {self.path}: {self.task.name}, not complete>"
         network = self.metrics["test"]["network"]
-        shown = ", ".join(f"{name} {network[name]['value']:.3f}" for name in list(network)[:4])
+        known = [(name, cell["value"]) for name, cell in network.items() if cell["value"] is not None]
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in known[:4])
         return f"<Run {self.path}: {self.task.name}, {shown} on {self.metrics['test']['examples']} test examples>"
 
 

@@ -50,7 +50,7 @@ def trained(run: Run) -> str:
     if run.card["data"]["synthetic"]:
         lines.append("These figures are of SYNTHETIC images made by the package: they say nothing about patients.")
     lines += ["", f"run     {run.path}", f"report  {run.path / 'report.html'}"]
-    lines += [f"next    keras-dl explain {run.path} {min((run.path / 'examples').iterdir())}"]
+    lines += [f"next    keras-dl explain {run.path} {min((run.path / 'examples').glob('[!.]*'))}"]
     return "\n".join(lines)
 
 

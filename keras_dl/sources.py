@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -26,8 +29,8 @@ def checked(task: Task, data: str | Path) -> Path:
     Raises:
         UsageError: if there is nothing at it.
     """
-    if not Path(data).exists():
-        raise UsageError(f"there is nothing at {data}; keras-dl data {task.name} gets the real set")
+    if not str(data) or not Path(data).exists():
+        raise UsageError(f"there is nothing at '{data}'; keras-dl data {task.name} gets the real set")
     return Path(data).resolve()
 
 
@@ -61,6 +64,19 @@ def load(run: Run) -> Data:
         with replacing(path) as temporary:
             now.to_csv(temporary, index=False)
     return data
+
+
+def remarks(notes: Mapping[str, Any]) -> list[str]:
+    """Say in a few lines what was left out of the data and why, and what the reader could not know."""
+    skipped = Counter(re.split(r"[:;]| of | at ", one["reason"])[0] for one in notes.get("skipped", ()))
+    lines = [f"{notes['read']} of {notes['files']} files used"] if "files" in notes else []
+    lines += [f"left out: {count} ({reason})" for reason, count in skipped.most_common(5)]
+    if notes.get("unnamed"):
+        lines.append(
+            f"{notes['unnamed']} file names tell no patient and count as one each: if patients have several images, "
+            "they may be in two splits, and the figures are too good"
+        )
+    return lines
 
 
 def table(data: Data) -> pd.DataFrame:

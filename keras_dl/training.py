@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -31,10 +33,13 @@ def fit_run(run: Run) -> Run:
     """
     with run.locked():
         config = run.config
-        strategy = devices.prepare(run.asked["device"])
-        devices.seed_everything(config.seed, deterministic=config.deterministic)
-        say(f"{run.task.title}, into {run.path}")
-        data = load_or_discard(run)
+        with begun(run):
+            strategy = devices.prepare(run.asked["device"])
+            devices.seed_everything(config.seed, deterministic=config.deterministic)
+            say(f"{run.task.title}, into {run.path}")
+            data = sources.load(run)
+        for line in sources.remarks(data.notes):
+            say(line)
         splits = {
             name: pipeline.decoded(split, config, run.path / "cache" / name, name=name)
             for name, split in data.splits().items()
@@ -49,12 +54,13 @@ def fit_run(run: Run) -> Run:
         return run
 
 
-def load_or_discard(run: Run) -> Data:
-    """Load the run's data; where that fails, take back a run directory that holds nothing yet."""
+@contextmanager
+def begun(run: Run) -> Iterator[None]:
+    """Take back a run directory that holds nothing yet when its training cannot even start."""
     try:
-        return sources.load(run)
+        yield
     except KerasDLError:
-        if not (run.path / "splits.csv").exists():
+        if {path.name for path in run.path.iterdir()} <= {"config.json", ".lock"}:
             shutil.rmtree(run.path)
         raise
 

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # these two before anything imports TensorFlow
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+hypothesis.settings.register_profile("keras-dl", deadline=None)  # a busy machine is no error
+hypothesis.settings.load_profile("keras-dl")
 
 KERAS_DL = Path(sys.executable).with_name("keras-dl")  # the installed command, beside the Python that runs the tests
 Completed = subprocess.CompletedProcess[str]

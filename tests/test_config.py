@@ -23,6 +23,12 @@ def test_a_recipe_sets_what_it_stands_for_and_single_settings_win_over_it():
     assert (resolved.network, resolved.epochs, resolved.recipe) == ("xray_cnn", 3, "original")
 
 
+def test_a_recipe_given_beside_a_file_is_taken_whole(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"task": "pneumonia", "config": config.to_json(config.resolve(TASK))}))
+    assert config.resolve(TASK, {"recipe": "original"}, file=file) == config.resolve(TASK, {"recipe": "original"})
+
+
 def test_a_runs_own_config_gives_the_same_config_back(tmp_path):
     first = config.resolve(TASK, {"recipe": "original", "zoom": 0.3, "flip": "false"})
     file = tmp_path / "config.json"

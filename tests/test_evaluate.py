@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_dl import evaluate, metrics, sources
+from keras_dl import evaluate, metrics, pipeline, sources
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.run import Run
 from keras_dl.task import Config
@@ -80,6 +80,34 @@ def test_the_difference_is_that_of_the_same_draws():
     both = {"network": (values, 0.5), "baseline": (values, 0.5)}
     difference = evaluate.paired(metrics.binary_metrics, labels, both, pd.Series(range(200)), 0)["difference"]
     assert all(cell == {"value": 0, "low": 0, "high": 0} for cell in difference.values())
+
+
+def test_threshold_and_calibration_are_those_of_the_validation_part(tiny_run, tmp_path):
+    run = tiny_run("pneumonia")
+    data = sources.load(run)
+    points = {}
+    for name, split in data.splits().items():
+        examples = pipeline.decoded(split, run.config, tmp_path / name, name=name)
+        points[name] = evaluate.operating_point(examples.labels, evaluate.scores(run.model, examples), run.config)
+    assert run.assets["threshold"] == pytest.approx(points["validation"]["threshold"], abs=1e-4)
+    assert run.assets["calibration"] == pytest.approx(points["validation"]["calibration"], rel=1e-3)
+    assert points["test"]["calibration"] != pytest.approx(points["validation"]["calibration"], rel=1e-3)
+
+
+def test_the_interval_of_a_distance_holds_its_value():
+    labels, outputs = scores(300, 0.0)
+    both = {"network": (outputs[:, 0], 0.5), "baseline": (outputs[:, 0] / 2, 0.5)}
+    cell = evaluate.paired(metrics.binary_metrics, labels, both, pd.Series(range(300)), 0)["network"]["ece"]
+    assert 0 <= cell["low"] <= cell["value"] <= cell["high"]
+
+
+def test_training_examples_in_another_set_are_counted(tiny_run, tmp_path):
+    run = tiny_run("pneumonia")
+    folder = tmp_path / "other"
+    shutil.copytree(sources.folder(run), folder)
+    result = run.evaluate(folder)
+    table = pd.read_csv(run.path / "splits.csv")
+    assert result["seen"] == (table["split"] != "test").sum()
 
 
 def test_evaluating_the_runs_own_test_part_again_gives_its_metrics(tiny_run):

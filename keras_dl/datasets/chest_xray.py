@@ -90,13 +90,13 @@ def read(source: Path, *, bad_share: float = 0.05) -> Images:
 
 
 def patient(path: Path) -> str:
-    """Return the patient of an image by its name, or the stem of a name that tells none.
+    """Return the patient of an image by its name, or class and stem of a name that tells none.
 
     `person7_bacteria_23.jpeg` is "person7", `NORMAL2-IM-0383-0001.jpeg` is "NORMAL2-IM-0383". Bacterial and viral
     patients are numbered apart, so "person7" may be two; taking them for one costs a little freedom, no truth.
     """
     match = _match(path)
-    return match["patient"] if match else Path(path).stem
+    return match["patient"] if match else f"{Path(path).parent.name}/{Path(path).stem}"
 
 
 def kind(path: Path) -> str:
@@ -111,9 +111,13 @@ def synthesize(folder: Path | None = None, *, tiny: bool = False, seed: int = 0)
     target = Path(folder or cache_folder()) / f"chest_xray-synthetic-{SYNTHETIC_VERSION}-{seed}{size}"
 
     def make(work: Path) -> None:
+        from tqdm import tqdm
+
         from keras_dl.datasets.chest_xray_synthetic import synthesize as draw
 
-        draw(work, patients=TINY_PATIENTS if tiny else PATIENTS, seed=seed)
+        patients = TINY_PATIENTS if tiny else PATIENTS
+        with tqdm(total=patients, desc="draw the embedded set", unit=" patients", disable=None) as bar:
+            draw(work, patients=patients, seed=seed, progress=lambda done, total: bar.update(done - bar.n))
 
     return made_once(target, make)
 

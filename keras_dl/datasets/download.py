@@ -62,7 +62,7 @@ def fetch(url: str, target: Path, sha256: str | None = None, auth: tuple[str, st
         way_out = "try again later" if sha256 else f"if the source has a new version, delete {seen}"
         raise KerasDLError(f"{url}: its sha256 is not the expected {expected}; {way_out}") from error
     except OSError as error:
-        raise KerasDLError(f"{target}: {error.strerror or error}; choose a place with KERAS_DL_CACHE") from error
+        raise KerasDLError(f"{target}: {error.strerror or error}; choose another --out, or KERAS_DL_CACHE") from error
     return target
 
 
@@ -86,7 +86,7 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
                 if not folder.exists():
                     raise
     except OSError as error:
-        raise KerasDLError(f"{folder}: {error.strerror or error}; choose a place with KERAS_DL_CACHE") from error
+        raise KerasDLError(f"{folder}: {error.strerror or error}; choose another --out, or KERAS_DL_CACHE") from error
     return folder
 
 

@@ -221,5 +221,5 @@ def _refuse_too_many(home: Path, reasons: Mapping[str, str], files: int, bad_sha
         enough = min(1.0, (int(share * 100) + 1) / 100)  # rounded up, so that the setting shown is enough
         raise KerasDLError(
             f"{home}: {len(reasons)} of {files} files ({share:.1%}) cannot be used, {bad_share:.1%} may be "
-            f"({examples}); mend them, or accept it with --set bad_share={enough:g}"
+            f"({examples}); mend them, or train with --set bad_share={enough:g} to accept it"
         )

@@ -35,8 +35,8 @@ def by_group(
         _refuse_shared_groups(groups, official)
     if min(validation, test) < 0 or validation + test >= 1:
         raise KerasDLError(
-            f"validation={validation:g} and test={test:g} are not shares of one whole; "
-            "each is at least 0 and their sum below 1, such as --set validation=0.1"
+            f"validation={validation:g} and test={test:g} are not shares of one whole: "
+            "each is at least 0 and their sum below 1"
         )
     shares = {"test": test, "validation": validation, "train": 1 - validation - test}
     shares = {name: share for name, share in shares.items() if share > 0}

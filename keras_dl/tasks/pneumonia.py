@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_dl import recipes
 from keras_dl.datasets import chest_xray, splits
@@ -70,7 +71,7 @@ ORIGINAL = {
 def load(config: Pneumonia, source: Path) -> Data:
     """Read a folder or archive of radiographs and split it by patient."""
     images = chest_xray.read(source, bad_share=config.bad_share)
-    rows = splits.by_group(images.groups, images.labels, seed=config.seed, parts=images.parts)
+    rows = splits.by_group(images.groups, images.labels, seed=config.seed, parts=images.parts, classes=images.classes)
     decode = recipes.grey_image(config.image_size)
     return Data(
         **{name: recipes.image_split(images.take(index), decode) for name, index in rows.items()},
@@ -111,13 +112,14 @@ def phases(config: Pneumonia, data: Data) -> Sequence[Phase]:
     """Train in one phase with Adam and binary cross entropy."""
     steps = config.epochs * max(1, len(data.train) // config.batch_size)
     cosine = config.schedule == "cosine"
-    callbacks = [recipes.early_stopping] if cosine else [recipes.early_stopping, recipes.plateau]
+    monitor = "val_auroc" if cosine else "val_loss"  # with augmentation this wide the loss is a matter of calibration
+    callbacks: list[Any] = [partial(recipes.early_stopping, monitor=monitor)]
 
     def compile_model(model: keras.Model) -> None:
         rate = recipes.warm_cosine(config.learning_rate, steps) if cosine else config.learning_rate
         recipes.compile_binary(model, rate, label_smoothing=config.label_smoothing)
 
-    monitor = "val_auroc" if cosine else "val_loss"  # with augmentation this wide the loss is a matter of calibration
+    callbacks += [] if cosine else [recipes.plateau]
     return [Phase("train", config.epochs, compile_model, callbacks, monitor)]
 
 
