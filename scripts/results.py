@@ -5,6 +5,7 @@ python scripts/results.py runs/pneumonia/A runs/pneumonia/B > RESULTS.md
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -20,17 +21,20 @@ METRICS = ("auroc", "accuracy", "sensitivity", "specificity", "f1", "brier", "ec
 @click.argument("runs", nargs=-1, required=True)
 def main(runs: tuple[str, ...]) -> None:
     """Group the runs by task, recipe and data, and print a table of each group."""
-    from keras_dl import open_run
+    from keras_dl import devices, open_run
+    from keras_dl.config import to_json
 
+    devices.import_quietly()
     groups = defaultdict(list)
     for run in map(open_run, runs):
         data = "embedded, synthetic" if run.card["data"]["synthetic"] else Path(run.card["data"]["source"]).name
-        groups[run.task.name, run.config.recipe, data].append(run)
+        settings = json.dumps(to_json(run.config) | {"seed": None})  # only runs that differ in the seed are averaged
+        groups[run.task.name, run.config.recipe, data, settings].append(run)
     click.echo(
         "# Results\n\nWritten by `scripts/results.py` from complete runs. Values are on the test part, with 95 %"
     )
     click.echo("bootstrap intervals drawn by group (patients); the threshold was chosen on validation.")
-    for (task, recipe, data), members in groups.items():
+    for (task, recipe, data, _), members in groups.items():
         click.echo(f"\n## {task}, recipe {recipe}, on {data}\n\n{section(members)}")
 
 
@@ -51,8 +55,10 @@ def section(runs: list[Any]) -> str:
         rows.append(f"| all | {model}, mean (standard deviation) | {cells} | |")
     splits = card["splits"]
     sizes = ", ".join(f"{name} {part['examples']} of {part['groups']} groups" for name, part in splits.items())
-    command = f"keras-dl train {runs[0].task.name} --data DATA --set recipe={runs[0].config.recipe} --seed SEED"
-    facts = f"`{command}`; splits of the first seed: {sizes}; {card['training']['device']}; {versions}"
+    from keras_dl.report import command
+
+    asked = command(runs[0]).replace(str(card["data"]["source"]), Path(card["data"]["source"]).name)
+    facts = f"`{asked}`, and the other seeds with `--seed`; splits of the first seed: {sizes}; {card['training']['device']}; {versions}"
     return f"{facts}\n\n{head}\n" + "\n".join(rows)
 
 
@@ -68,8 +74,10 @@ def interval(cell: dict) -> str:
     return "-" if cell["value"] is None else f"{cell['value']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]"
 
 
-def spread(values: list[float]) -> str:
-    """Write the mean over the seeds and its spread."""
+def spread(values: list[float | None]) -> str:
+    """Write the mean over the seeds and its spread; "-" where a metric is not defined for one of them."""
+    if None in values:
+        return "-"
     return f"{statistics.mean(values):.3f} ({statistics.stdev(values) if len(values) > 1 else 0:.3f})"
 
 

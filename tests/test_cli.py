@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from keras_dl import registry
 from keras_dl.cli import main
+from keras_dl.run import Run
 
 COMMANDS = sorted(main.commands)
 TASK = next(iter(registry.TASKS))
@@ -133,14 +134,14 @@ def test_an_unforeseen_error_is_one_line_too(monkeypatch):
     assert result.stderr == "Error: unexpected ZeroDivisionError: two lines (--debug shows where)\n"
 
 
-def test_an_interrupted_command_says_how_to_go_on(monkeypatch):
-    def interrupted(name: str) -> None:
+def test_an_interrupted_training_says_how_to_go_on(monkeypatch, tmp_path):
+    def interrupted(run: Run) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(registry, "find", interrupted)
-    result = run("info", TASK)
+    monkeypatch.setattr("keras_dl.api.finish", interrupted)
+    result = run("train", TASK, "--out", str(tmp_path / "a run"))
     assert result.exit_code == 1
-    assert "--resume" in result.stderr
+    assert f"keras-dl train {TASK} --resume --out '{tmp_path / 'a run'}'" in result.stderr
 
 
 # Results

@@ -33,8 +33,8 @@ NAMES = {
     "IM-0115-0001_jpeg.rf.0d1c2b3a4f5e.jpg": ("IM-0115", "normal"),
     "NORMAL2-IM-0383-0001_jpeg.rf.0d1c2b3a4f5e.jpg": ("NORMAL2-IM-0383", "normal"),
     "person7_bacteria_23_jpeg.rf.0d1c2b3a4f5e.jpg": ("person7", "bacteria"),
-    "my scan.png": ("my scan", "unknown"),
-    "person_7.png": ("person_7", "unknown"),
+    "my scan.png": ("NORMAL/my scan", "unknown"),
+    "person_7.png": ("NORMAL/person_7", "unknown"),
 }
 
 
@@ -91,8 +91,13 @@ def test_patients_of_the_test_part_are_not_trained_on(tmp_path):
         "train/NORMAL/IM-0001-0001.jpeg": "its patient is in the test part",
         "train/PNEUMONIA/person2_virus_9.jpeg": "its patient is in the test part",
     }
-    assert set(images.groups[images.parts == "test"]) == {"test/IM-0001", "test/scan1", "test/person1", "test/person2"}
-    assert set(images.groups[images.parts != "test"]) == {"NORMAL2-IM-0001", "scan1", "person1", "person2"}
+    assert set(images.groups[images.parts == "test"]) == {
+        "test/IM-0001",
+        "test/NORMAL/scan1",
+        "test/person1",
+        "test/person2",
+    }
+    assert set(images.groups[images.parts != "test"]) == {"NORMAL2-IM-0001", "NORMAL/scan1", "person1", "person2"}
     assert images.notes == {"files": 10, "unnamed": 2}
     assert images.classes == ("NORMAL", "PNEUMONIA")
     assert [images.classes[label] for label in images.labels] == [path.parent.name for path in images.paths]
@@ -100,7 +105,7 @@ def test_patients_of_the_test_part_are_not_trained_on(tmp_path):
 
 def test_in_train_a_number_is_one_patient(tmp_path):
     names = ("train/NORMAL/a.jpeg", "train/PNEUMONIA/person1_bacteria_1.jpeg", "train/PNEUMONIA/person1_virus_1.jpeg")
-    assert chest_xray.read(write(tmp_path, *names)).groups.tolist() == ["a", "person1", "person1"]
+    assert chest_xray.read(write(tmp_path, *names)).groups.tolist() == ["NORMAL/a", "person1", "person1"]
 
 
 def test_an_archive_is_read_like_a_folder(tmp_path, cache):
