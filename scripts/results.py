@@ -58,7 +58,8 @@ def section(runs: list[Any]) -> str:
     from keras_dl.report import command
 
     asked = command(runs[0]).replace(str(card["data"]["source"]), Path(card["data"]["source"]).name)
-    facts = f"`{asked}`, and the other seeds with `--seed`; splits of the first seed: {sizes}; {card['training']['device']}; {versions}"
+    facts = f"`{asked}`, and the other seeds with `--seed`; splits of the first seed: {sizes}; "
+    facts += f"{card['training']['device']}; {versions}"
     return f"{facts}\n\n{head}\n" + "\n".join(rows)
 
 
