@@ -49,7 +49,7 @@ def section(runs: list[Any]) -> str:
         for model in ("network", "baseline"):
             cells = " | ".join(interval(test[model][name]) for name in METRICS)
             rows.append(f"| {run.config.seed} | {model} | {cells} | {took(run) if model == 'network' else ''} |")
-    for model in ("network", "baseline"):
+    for model in ("network", "baseline") if len(runs) > 1 else ():
         values = [[run.metrics["test"][model][name]["value"] for run in runs] for name in METRICS]
         cells = " | ".join(spread(seen) for seen in values)
         rows.append(f"| all | {model}, mean (standard deviation) | {cells} | |")

@@ -2,7 +2,9 @@
 
 Source   course document A (PyTorch): `--set recipe=original`; data Kermany et al. 2018, CC BY 4.0
 Command  keras-dl train pneumonia --data chest_xray/
-Measured not yet measured
+Measured AUROC 0.997, accuracy 0.978, sensitivity 0.980, specificity 0.972: means of 3 seeds on a test part of about
+         785 of the 5,190 distinct published training radiographs, split by patient (HOG + SVM: 0.991, 0.953,
+         0.954, 0.949); 9 min on 2 CPU cores. On the published test part: not yet measured
 
 The default differs from the document in three things, each against its weakness, that it learns how one set of
 images was taken: a residual network that standardises each image, wider changes of geometry and exposure in
