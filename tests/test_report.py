@@ -212,7 +212,7 @@ def test_without_pictures_it_says_so(run):
     shutil.rmtree(run.path / "shown")
     page = Page(run)
     assert page.images == []
-    assert "The pictures are not at hand: there is nothing at /moved away/set" in page.text
+    assert "The pictures are not at hand: there is nothing at '/moved away/set'" in page.text
     assert EVIL in page.text, "the list of errors is still there"
 
 
