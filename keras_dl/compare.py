@@ -41,7 +41,7 @@ def compare(runs: Sequence[Run]) -> dict[str, Any]:
             same = table[["id", "label"]].equals(reference["table"][["id", "label"]])
             rows.append(
                 {
-                    "name": f"{run.task.name}, {column}",
+                    "name": f"{run.path.name}, {column}",
                     "run": str(run.path),
                     "metrics": run.metrics["test"][column],
                     "difference": difference(model, reference, first.config.seed) if same and len(rows) else None,

@@ -139,7 +139,7 @@ def draw(
     classes, labels = run.assets["classes"], predictions["label"].to_numpy()
     outputs = {name: predictions[name].to_numpy() for name in ("network", "baseline")}
     models = labels, outputs, measured["thresholds"]
-    draws = group_draws(predictions["group"], run.config.seed, BAND_DRAWS)
+    draws = group_draws(predictions["group"], run.config.seed, draws=BAND_DRAWS)
     per_class = {name: split["per_class"] for name, split in run.card["splits"].items()}
     figures = {
         "curves": (plots.curves(history.to_dict("list"), best), "Loss and metrics over the epochs"),
