@@ -45,8 +45,8 @@ class Progress:
 class Checkpoints(keras.callbacks.Callback):
     """Saves the state after each epoch, and the best weights whenever the monitored value improves.
 
-    It must stand last in the list of callbacks, so that it saves what the others made of the epoch and gives them
-    their state back after they have reset it.
+    It must stand behind the callbacks whose state it keeps (`others`) and behind the history: it saves what they made
+    of the epoch, and gives them their state back after they have reset it.
     """
 
     def __init__(self, folder: Path, progress: Progress, others: Sequence[keras.callbacks.Callback], monitor: str):
