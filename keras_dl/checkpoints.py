@@ -46,12 +46,20 @@ class Checkpoints(keras.callbacks.Callback):
     """Saves the state after each epoch, and the best weights whenever the monitored value improves.
 
     It must stand behind the callbacks whose state it keeps (`others`) and behind the history: it saves what they made
-    of the epoch, and gives them their state back after they have reset it.
+    of the epoch, and gives them their state back after they have reset it. `whole` is the model to save; the one that
+    is trained may be its last layers alone.
     """
 
-    def __init__(self, folder: Path, progress: Progress, others: Sequence[keras.callbacks.Callback], monitor: str):
+    def __init__(
+        self,
+        folder: Path,
+        progress: Progress,
+        others: Sequence[keras.callbacks.Callback],
+        monitor: str,
+        whole: keras.Model,
+    ) -> None:
         super().__init__()
-        self.folder, self.progress, self.others, self.monitor = folder, progress, others, monitor
+        self.folder, self.progress, self.others, self.monitor, self.whole = folder, progress, others, monitor, whole
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         for callback, state in zip(self.others, self.progress.callbacks, strict=False):
@@ -67,12 +75,12 @@ class Checkpoints(keras.callbacks.Callback):
             )
         if better(logs[self.monitor], progress.best, self.monitor):
             progress.best, progress.best_epoch = float(logs[self.monitor]), progress.epoch + 1
-            save(self.folder / "best.npz", self.model.variables)
+            save(self.folder / "best.npz", self.whole.variables)
         progress.epoch += 1
         progress.phase_epoch += 1
         progress.phase_ended = bool(self.model.stop_training)
         progress.callbacks = [plain_state(callback) for callback in self.others]
-        variables = self.model.variables + self.model.optimizer.variables
+        variables = self.whole.variables + self.model.optimizer.variables
         save(self.folder / f"epoch-{progress.epoch:04d}.npz", variables, asdict(progress))
         for old in sorted(self.folder.glob("epoch-*.npz"))[:-KEPT]:
             old.unlink()

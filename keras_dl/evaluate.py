@@ -10,6 +10,7 @@ import importlib.metadata
 import platform
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,12 @@ import pandas as pd
 import tensorflow as tf
 from tqdm import tqdm
 
-from keras_dl import metrics, pipeline, report, sources
+from keras_dl import gallery, metrics, pipeline, report, sources
 from keras_dl.errors import KerasDLError
 from keras_dl.pipeline import Examples
-from keras_dl.recipes import EPSILON
+from keras_dl.predictions import Predictions
 from keras_dl.run import Run, replacing
-from keras_dl.task import Assets, Config, Data, Split, Task
+from keras_dl.task import Assets, Data, Split, Task
 
 BATCH = 64
 
@@ -38,15 +39,14 @@ def conclude(run: Run, model: keras.Model, data: Data, splits: dict[str, Example
     baseline = run.task.baseline(run.config).fit(*splits["train"].arrays())
     save_baseline(baseline, run.path / "assets" / "baseline.skops")
     chosen = splits["validation"]
-    assets = data.assets | operating_point(chosen.labels, scores(model, chosen), run.config)
-    assets["baseline"] = operating_point(chosen.labels, baseline_scores(baseline, chosen), run.config)
+    assets = data.assets | run.task.calibrate(chosen.labels, scores(model, chosen), run.config)
+    assets["baseline"] = run.task.calibrate(chosen.labels, baseline_scores(run.task, baseline, chosen), run.config)
     run.write("assets/assets.json", assets)
 
     keep_examples(run, data.test, assets["classes"])
     predictions = predict_both(run.task, assets, model, baseline, splits["test"], data.test)
-    with replacing(run.path / "predictions.csv") as temporary:
-        predictions.to_csv(temporary, index=False)
-    report.keep(run, data.test, predictions)
+    predictions.write(run, assets["classes"])
+    gallery.keep(run, data.test, predictions)
     run.write("card.json", card(run, model, data, assets, training))
     measured = measure(run.task, assets, predictions, run.config.seed)
     report.write(run, measured)
@@ -98,71 +98,36 @@ def scores(model: keras.Model, examples: Examples) -> np.ndarray:
         return model.predict(pipeline.evaluation(examples, BATCH), verbose=0, callbacks=[step])
 
 
-def baseline_scores(baseline: Any, examples: Examples) -> np.ndarray:
-    """Return the baseline's scores for class 1, in (0, 1), as `[count, 1]`, like the network's."""
+def baseline_scores(task: Task, baseline: Any, examples: Examples) -> np.ndarray:
+    """Return the baseline's scores in the form of the network's: `[count, 1]`, or `[count, classes]` of several."""
+    from scipy.special import expit, softmax
+
     margin = baseline.decision_function(examples.arrays()[0])  # what predict_proba would calibrate, we do ourselves
-    return (1 / (1 + np.exp(-margin)))[:, None].astype("float32")
-
-
-def operating_point(labels: np.ndarray, outputs: np.ndarray, config: Config) -> Assets:
-    """Fit on validation what turns scores into calibrated probabilities and these into answers.
-
-    The temperature and the bias of the log-odds minimise the negative log-likelihood; the threshold maximises
-    Youden's J, or reaches `config.target_sensitivity` where that is set.
-
-    Args:
-        labels: `[count]`, 0 or 1.
-        outputs: `[count, 1]`, probabilities as the model gave them.
-    """
-    from scipy.optimize import minimize
-
-    score = np.clip(outputs[:, 0].astype("float64"), EPSILON, 1 - EPSILON)
-    logit = np.log(score) - np.log1p(-score)
-
-    def loss(parameters: np.ndarray) -> float:
-        margin = logit * np.exp(-parameters[0]) + parameters[1]
-        # A little weight on "no change" keeps a validation part that is separated perfectly from infinite slopes.
-        return np.mean(np.logaddexp(0, margin) - labels * margin) + 1e-3 * np.sum(parameters**2)
-
-    fitted = minimize(loss, np.zeros(2), method="Nelder-Mead").x
-    calibration = {"temperature": float(np.exp(fitted[0])), "bias": float(fitted[1])}
-    probability = 1 / (1 + np.exp(-(logit / calibration["temperature"] + calibration["bias"])))
-    wanted = config.target_sensitivity
-    if wanted:
-        threshold = metrics.sensitivity_threshold(labels, probability, wanted)
-    else:
-        threshold = metrics.youden_threshold(labels, probability)
-    return {"calibration": calibration, "threshold": threshold}
+    shares = {"probability": expit, "probabilities": partial(softmax, axis=1), "score": np.asarray}[task.value]
+    return shares(margin).reshape(len(margin), -1).astype("float32")
 
 
 def predict_both(
     task: Task, assets: Assets, model: keras.Model, baseline: Any, examples: Examples, split: Split
-) -> pd.DataFrame:
-    """Return one row per example: id, group, label, and the calibrated probabilities of network and baseline."""
+) -> Predictions:
+    """Return what the network and the baseline say of every example, as `Task.value`."""
     network = task.predict(tf.constant(scores(model, examples)), assets)
-    other = task.predict(tf.constant(baseline_scores(baseline, examples)), assets | assets["baseline"])
-    return pd.DataFrame(
-        {
-            "id": split.ids,
-            "group": split.groups,
-            "label": split.labels,
-            "network": network["probability"].numpy(),
-            "baseline": other["probability"].numpy(),
-        }
-    )
+    other = task.predict(tf.constant(baseline_scores(task, baseline, examples)), assets | assets["baseline"])
+    table = pd.DataFrame({"id": split.ids, "group": split.groups, "label": split.labels})
+    return Predictions(table, {"network": network[task.value].numpy(), "baseline": other[task.value].numpy()})
 
 
-def measure(task: Task, assets: Assets, predictions: pd.DataFrame, seed: int) -> dict[str, Any]:
+def measure(task: Task, assets: Assets, predictions: Predictions, seed: int) -> dict[str, Any]:
     """Return the metrics of network and baseline and their difference, each with its 95 % bootstrap interval."""
-    if not len(predictions):
+    if not len(predictions.table):
         raise KerasDLError("there is no example to evaluate on; give a folder that has a test part")
-    labels = predictions["label"].to_numpy()
     thresholds = {"network": assets["threshold"], "baseline": assets["baseline"]["threshold"]}
-    outputs = {name: (predictions[name].to_numpy(), threshold) for name, threshold in thresholds.items()}
+    outputs = {name: (predictions.outputs[name], threshold) for name, threshold in thresholds.items()}
+    groups, labels = predictions.table["group"], predictions.labels
     return {
-        **paired(task.evaluate, labels, outputs, predictions["group"], seed),
-        "examples": len(predictions),
-        "groups": int(predictions["group"].nunique()),
+        **paired(task.evaluate, labels, outputs, groups, seed),
+        "examples": len(labels),
+        "groups": int(groups.nunique()),
         "per_class": {name: int((labels == index).sum()) for index, name in enumerate(assets["classes"])},
         "thresholds": thresholds,
     }
@@ -171,7 +136,7 @@ def measure(task: Task, assets: Assets, predictions: pd.DataFrame, seed: int) ->
 def paired(
     metrics_of: Callable[..., dict[str, float]],
     labels: np.ndarray,
-    outputs: Mapping[str, tuple[np.ndarray, float]],
+    outputs: Mapping[str, tuple[np.ndarray, float | None]],
     groups: pd.Series,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
@@ -180,7 +145,7 @@ def paired(
     Args:
         metrics_of: `Task.evaluate`.
         labels: `[count]`.
-        outputs: two models, name -> (probabilities, threshold).
+        outputs: two models, name -> (values, threshold), as `metrics_of` takes them.
         groups: `[count]`, what is drawn as a whole.
         seed: of the draws.
 
@@ -253,12 +218,14 @@ def load_baseline(run: Run) -> Any:
 def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dict[str, Any]) -> dict[str, Any]:
     """Return what a user of the model must know: inputs, outputs, data, splits, versions, device, limits."""
     inputs = {tensor.name: {"dtype": tensor.dtype, "shape": list(tensor.shape)} for tensor in model.inputs}
-    outputs = run.task.predict(tf.constant(np.full((1, 1), 0.5, "float32")), assets)
+    outputs = run.task.predict(tf.zeros((1, *model.output.shape[1:])), assets)
     return {
         "task": run.task.name,
         "title": run.task.title,
         "inputs": inputs,
-        "outputs": {name: {"dtype": tensor.dtype.name, "shape": [None]} for name, tensor in outputs.items()},
+        "outputs": {
+            name: {"dtype": tensor.dtype.name, "shape": [None, *tensor.shape[1:]]} for name, tensor in outputs.items()
+        },
         "classes": assets["classes"],
         "threshold": assets["threshold"],
         "calibration": assets["calibration"],

@@ -1,8 +1,8 @@
-"""Explanations of a prediction: Grad-CAM for models that look at images."""
+"""Explanations of a prediction: heatmaps for models that look at images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dl.errors import BadInput, UsageError
-from keras_dl.predict import answer, decode_file, plain
+from keras_dl.predict import answer, decode_file, worded
 from keras_dl.run import Run, replacing
 
 
 def explain(run: Run, source: str | Path, out: str | Path | None = None) -> dict[str, Any]:
-    """Explain the prediction for one image with a Grad-CAM heatmap and write it as a PNG.
+    """Explain the prediction for one image with a heatmap and write it as a PNG.
 
     Args:
         run: a complete run of an image task.
@@ -37,24 +37,48 @@ def explain(run: Run, source: str | Path, out: str | Path | None = None) -> dict
         image = decode_file(run, source)
     except BadInput as error:
         raise BadInput(f"{source} cannot be used: {error}") from None
-    answers = {name: plain(values[0]) for name, values in answer(run, image[None]).items()}
-    heat = grad_cam(run.model, image[None])[0]
+    row = worded(run, {name: values[0] for name, values in answer(run, image[None]).items()})
+    (heat,) = heatmaps(run, image[None], [run.assets["classes"].index(row["of"])])
     target = Path(out or ".")
     if target.is_dir():
         target /= f"{source.stem}-explained.png"
-    positive = run.assets["classes"][-1]
-    title = f"{source.name}: {answers['label']}, probability of {positive} {answers['probability']:.2f}"
-    draw(target, image, heat, title, f"what speaks for {positive} (Grad-CAM)")
-    return {
-        "input": str(source),
-        **answers,
-        "of": positive,
-        "threshold": run.assets["threshold"],
-        "heatmap": str(target),
-    }
+    name, value = ("probability", row["probability"]) if "probability" in row else ("score", row["score"])
+    draw(
+        target,
+        image,
+        heat,
+        f"{source.name}: {row['label']}, {name} of {row['of']} {value:.2f}",
+        caption(run, row["of"]),
+    )
+    return {"input": str(source), **row, "heatmap": str(target)}
 
 
-def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndarray:
+def heatmaps(run: Run, images: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+    """Return what in each image speaks for a class: by the task's own heatmap, or Grad-CAM.
+
+    Args:
+        run: a complete run of an image task.
+        images: `[count, height, width, channels]`, as the model takes them.
+        classes: for each image the class index that is explained; with one output it is always class 1.
+
+    Returns:
+        `[count, height, width]` in [0, 1].
+
+    Raises:
+        UsageError: if the model has no convolution and the task no heatmap.
+    """
+    if run.task.heatmap:
+        return run.task.heatmap(run.model, images)
+    outputs = np.zeros(len(images), int) if run.model.output_shape[-1] == 1 else np.asarray(classes)
+    return grad_cam(run.model, images, outputs)
+
+
+def caption(run: Run, name: str) -> str:
+    """Say what a heatmap of this run shows."""
+    return f"what speaks for {name} ({'Grad-CAM' if run.task.heatmap is None else 'distance from healthy'})"
+
+
+def grad_cam(model: keras.Model, images: np.ndarray, outputs: int | np.ndarray = 0) -> np.ndarray:
     """Return Grad-CAM heatmaps (Selvaraju et al. 2017) of the last feature map, for models nested to any depth.
 
     The gradient is taken before the last sigmoid or softmax: behind it nothing is left of it where the model is sure.
@@ -62,7 +86,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndar
     Args:
         model: takes images `[count, height, width, channels]` and gives probabilities `[count, outputs]`.
         images: as the model takes them.
-        output: which output is explained.
+        outputs: which output is explained, one for all images or one for each.
 
     Returns:
         `[count, height, width]` in [0, 1]; all zero where nothing speaks for the output.
@@ -72,7 +96,8 @@ def grad_cam(model: keras.Model, images: np.ndarray, output: int = 0) -> np.ndar
     """
     layer = last_feature_map(model)
     with tf.GradientTape() as tape, captured(layer, tape) as seen, linear_head(model):
-        score = model(tf.convert_to_tensor(images), training=False)[:, output]
+        scores = model(tf.convert_to_tensor(images), training=False)
+        score = tf.gather(scores, tf.broadcast_to(outputs, (len(images),)), axis=1, batch_dims=1)
     (activation,) = seen
     weights = tf.reduce_mean(tape.gradient(score, activation), axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * activation, axis=-1, keepdims=True))

@@ -14,7 +14,7 @@ DISTANCES = ("ece",)  # metrics that measure a distance: never below 0, and larg
 def binary_metrics(
     labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None
 ) -> dict[str, float]:
-    """Return the metrics of a binary classifier.
+    """Return the metrics of a binary classifier: those of `score_metrics`, and how good the probabilities are.
 
     Args:
         labels: `[count]`, 0 or 1.
@@ -28,11 +28,27 @@ def binary_metrics(
     """
     labels = np.asarray(labels, dtype=bool)
     weights = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
-    predicted = probabilities >= threshold
+    return {
+        **score_metrics(labels, probabilities, threshold, weights),
+        "brier": float((weights * (probabilities - labels) ** 2).sum() / weights.sum()),
+        "ece": calibration_error(labels, probabilities, weights),
+    }
+
+
+def score_metrics(
+    labels: np.ndarray, scores: np.ndarray, threshold: float, weights: np.ndarray | None = None
+) -> dict[str, float]:
+    """Return the metrics that need no probability, only a score `[count]` that is higher for class 1.
+
+    The other arguments are those of `binary_metrics`, and so are the results but for brier and ece.
+    """
+    labels = np.asarray(labels, dtype=bool)
+    weights = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
+    predicted = scores >= threshold
     with np.errstate(invalid="ignore", divide="ignore"):
         hit, miss = weights[labels & predicted].sum(), weights[labels & ~predicted].sum()
         alarm, rest = weights[~labels & predicted].sum(), weights[~labels & ~predicted].sum()
-        curve = ranking(labels, probabilities, weights)
+        curve = ranking(labels, scores, weights)
         return {
             "auroc": curve["auroc"],
             "accuracy": float((hit + rest) / weights.sum()),
@@ -42,8 +58,49 @@ def binary_metrics(
             "npv": float(rest / (rest + miss)),
             "f1": float(2 * hit / (2 * hit + miss + alarm)),
             "pr_auc": curve["pr_auc"],
-            "brier": float((weights * (probabilities - labels) ** 2).sum() / weights.sum()),
-            "ece": calibration_error(labels, probabilities, weights),
+        }
+
+
+def multiclass_metrics(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    threshold: None = None,
+    weights: np.ndarray | None = None,
+    *,
+    classes: Sequence[str],
+) -> dict[str, float]:
+    """Return the metrics of a classifier with several classes, whose answer is the likeliest one.
+
+    Args:
+        labels: `[count]`, class index.
+        probabilities: `[count, classes]`.
+        threshold: None; there is none.
+        weights: `[count]`, how often each example counts.
+        classes: the names of the classes.
+
+    Returns:
+        accuracy, balanced_accuracy (mean recall), macro_f1 (mean F1), auroc (mean of each class against the rest),
+        brier (mean squared distance to the true class, 0 to 2), ece (of the likeliest class; Guo et al. 2017), and of
+        each class "recall NAME" and "precision NAME". A metric whose denominator is empty is nan.
+    """
+    labels = np.asarray(labels, dtype=int)
+    weights = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
+    predicted, count = probabilities.argmax(axis=1), len(classes)
+    table = np.bincount(labels * count + predicted, weights, count * count).reshape(count, count)  # true, predicted
+    right = predicted == labels
+    with np.errstate(invalid="ignore", divide="ignore"):
+        hits = table.diagonal()
+        recall, precision = hits / table.sum(axis=1), hits / table.sum(axis=0)
+        areas = [ranking(labels == one, probabilities[:, one], weights)["auroc"] for one in range(count)]
+        return {
+            "accuracy": float(hits.sum() / weights.sum()),
+            "balanced_accuracy": float(recall.mean()),
+            "macro_f1": float(np.mean(2 * hits / (table.sum(axis=0) + table.sum(axis=1)))),
+            "auroc": float(np.mean(areas)),
+            "brier": float(weights @ ((probabilities - np.eye(count)[labels]) ** 2).sum(axis=1) / weights.sum()),
+            "ece": calibration_error(right, probabilities.max(axis=1), weights),
+            **{f"recall {name}": float(value) for name, value in zip(classes, recall, strict=True)},
+            **{f"precision {name}": float(value) for name, value in zip(classes, precision, strict=True)},
         }
 
 

@@ -1,4 +1,7 @@
-"""The figures of a report, drawn without any global state, and the compact SVG they go into the page as."""
+"""The figures of a report, drawn without any global state, and the compact SVG they go into the page as.
+
+Ranking and calibration have a module of their own, `curves`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # After Okabe and Ito (2008), told apart by all common kinds of colour vision. In the SVG each becomes a CSS variable of
@@ -21,6 +23,7 @@ COLOURS = {
     "baseline": "#d55e00",
     "class-0": "#009e73",
     "class-1": "#aa4499",
+    "class-2": "#b58900",
     "ink": "#1c1e21",
     "muted": "#7b818a",
     "grid": "#dfe2e6",
@@ -41,12 +44,9 @@ STYLE: Any = {  # Any: matplotlib types each key
     "svg.fonttype": "none",
     "svg.hashsalt": "keras-dl",  # the same figure, the same file
 }
-BINS = 10  # of the reliability diagram, as in metrics.calibration_error
+CLASSES = sum(name.startswith("class-") for name in COLOURS)
 POINTS_PER_EM = 11.1  # 10-point labels come out a little smaller than the page's text
-GRID = np.linspace(0, 1, 101)
-
-Outputs = Mapping[str, np.ndarray]  # model -> probabilities of class 1, [count]
-Curve = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+LONG_TAIL = 10.0  # a highest score of so many times the median is drawn on a logarithmic axis
 
 
 def styled(plot: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -86,7 +86,7 @@ def svg(figure: Figure, name: str, description: str) -> str:
 
 
 @styled
-def curves(history: Mapping[str, Sequence[Any]], best: int | None = None) -> Figure:
+def training(history: Mapping[str, Sequence[Any]], best: int | None = None) -> Figure:
     """Draw the loss and up to two metrics of training and validation over the epochs.
 
     Args:
@@ -115,31 +115,29 @@ def curves(history: Mapping[str, Sequence[Any]], best: int | None = None) -> Fig
 
 
 @styled
-def confusion(
-    name: str, labels: np.ndarray, outputs: Outputs, thresholds: Mapping[str, float], classes: Sequence[str]
-) -> Figure:
-    """Draw the confusion matrix of the model `name`: counts, and shares of the true class.
+def confusion(name: str, labels: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Draw the confusion matrix of a model: counts, and shares of the true class.
 
     Args:
         name: "network" or "baseline".
-        labels: `[count]`, 0 or 1.
-        outputs: the models' probabilities of class 1.
-        thresholds: model -> threshold; class 1 is predicted from it on.
-        classes: names of class 0 and 1.
+        labels: `[count]`, class index.
+        answers: `[count]`, the class index that the model chose.
+        classes: the names of the classes.
     """
-    figure = Figure(figsize=(3.1, 3.0), layout="constrained")
+    count, side = len(classes), max(3.0, 1.0 + 0.8 * len(classes))
+    figure = Figure(figsize=(side + 0.1, side), layout="constrained")
     axes = figure.subplots()
-    counts = np.zeros((2, 2), int)
-    np.add.at(counts, (labels, (outputs[name] >= thresholds[name]).astype(int)), 1)
+    counts = np.zeros((count, count), int)
+    np.add.at(counts, (labels, answers), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    for true, given in np.ndindex(2, 2):
+    for true, given in np.ndindex(count, count):
         strength = 0.06 + 0.5 * shares[true, given]
         axes.fill_between([given, given + 1], true, true + 1, color=COLOURS[name], alpha=strength, linewidth=0)
         text = f"{counts[true, given]:,}\n{shares[true, given]:.0%}"
         axes.text(given + 0.5, true + 0.5, text, ha="center", va="center", fontsize=12)
-    axes.set_xticks([0.5, 1.5], classes)
-    axes.set_yticks([0.5, 1.5], classes, rotation=90, va="center")
-    axes.set(xlim=(0, 2), ylim=(2, 0), aspect="equal", title=name, xlabel="predicted", ylabel="true")
+    axes.set_xticks(np.arange(count) + 0.5, classes)
+    axes.set_yticks(np.arange(count) + 0.5, classes, rotation=90, va="center")
+    axes.set(xlim=(0, count), ylim=(count, 0), aspect="equal", title=name, xlabel="predicted", ylabel="true")
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)
@@ -147,91 +145,70 @@ def confusion(
 
 
 @styled
-def roc(labels: np.ndarray, outputs: Outputs, thresholds: Mapping[str, float], draws: np.ndarray) -> Figure:
-    """Draw the ROC curve of each model with its 95 % band over the draws, and a point at its threshold.
-
-    Arguments as for `confusion`; draws: `[draws, count]`, how often each example counts.
-    """
-    from sklearn.metrics import roc_curve
-
-    def curve(labels: np.ndarray, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return roc_curve(labels, values, sample_weight=weights)[:2]
-
-    figure, axes = square("false positive rate (1 - specificity)", "true positive rate (sensitivity)")
-    if not two_classes(axes, labels):
-        return figure
-    axes.plot([0, 1], [0, 1], color=COLOURS["muted"], linestyle=":", linewidth=1)
-    for name, values in outputs.items():
-        with_band(axes, name, curve, labels, values, draws)
-        chosen = values >= thresholds[name]
-        axes.plot(chosen[labels == 0].mean(), chosen[labels == 1].mean(), "o", color=COLOURS[name], markersize=7)
-    axes.legend(loc="lower right")
-    return figure
-
-
-@styled
-def precision_recall(
-    labels: np.ndarray, outputs: Outputs, thresholds: Mapping[str, float], draws: np.ndarray
+def histograms(
+    labels: np.ndarray,
+    values: np.ndarray,
+    answers: np.ndarray,
+    classes: Sequence[str],
+    *,
+    xlabel: str,
+    threshold: float | None = None,
+    shares: bool = True,
 ) -> Figure:
-    """Draw precision over recall of each model, like `roc`; the dotted line is the share of class 1."""
-    from sklearn.metrics import precision_recall_curve
+    """Draw a histogram of the network's values for each true class; wrong answers are pale.
 
-    def curve(labels: np.ndarray, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        precision, recall, _ = precision_recall_curve(labels, values, sample_weight=weights)
-        return recall[::-1], precision[::-1]
-
-    figure, axes = square("recall (sensitivity)", "precision (positive predictive value)")
-    if not two_classes(axes, labels):
-        return figure
-    axes.axhline(labels.mean(), color=COLOURS["muted"], linestyle=":", linewidth=1)
-    for name, values in outputs.items():
-        with_band(axes, name, curve, labels, values, draws)
-        chosen = values >= thresholds[name]
-        if chosen.any():
-            axes.plot(chosen[labels == 1].mean(), labels[chosen].mean(), "o", color=COLOURS[name], markersize=7)
-    axes.legend(loc="lower left")
-    return figure
-
-
-@styled
-def reliability(labels: np.ndarray, probabilities: np.ndarray, draws: np.ndarray) -> Figure:
-    """Draw how often class 1 was true over how probable the network said it was, in ten bins with 95 % bars."""
-    figure, axes = square("predicted probability", "share that is of the class")
-    axes.plot([0, 1], [0, 1], color=COLOURS["muted"], linestyle=":", linewidth=1, label="perfect")
-    place = np.minimum((probabilities * BINS).astype(int), BINS - 1)
-    for number in np.unique(place):
-        rows = place == number
-        drawn = draws[:, rows]
-        drawn = drawn[drawn.sum(axis=1) > 0]
-        ends = np.percentile(drawn @ labels[rows] / drawn.sum(axis=1), [2.5, 97.5]) if len(drawn) else [np.nan] * 2
-        x, y = probabilities[rows].mean(), labels[rows].mean()
-        axes.plot([x, x], ends, color=COLOURS["network"], linewidth=1.5, alpha=0.5)
-        axes.plot(x, y, "o", color=COLOURS["network"], label="network" if number == place.min() else None)
-        axes.annotate(f"{rows.sum()}", (x, y), (6, -4), textcoords="offset points", fontsize=8, color=COLOURS["muted"])
-    axes.legend(loc="upper left")
-    return figure
-
-
-@styled
-def scores(labels: np.ndarray, outputs: Outputs, thresholds: Mapping[str, float], classes: Sequence[str]) -> Figure:
-    """Draw the histogram of the network's probabilities of class 1 for each true class; wrong answers are pale."""
-    probabilities, threshold = outputs["network"], thresholds["network"]
-    edges = np.union1d(np.linspace(0, 1, 26), [threshold])  # no bar on both sides of the threshold
-    edges = edges[(edges == threshold) | (np.abs(edges - threshold) > 0.008)]
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
-    panels = figure.subplots(len(classes), 1, sharex=True)
+    Args:
+        labels: `[count]`, class index.
+        values: `[count]`.
+        answers: `[count]`, the class index that the network chose.
+        classes: the names of the classes.
+        xlabel: what the values are.
+        threshold: of the values, where there is one.
+        shares: whether the values lie in [0, 1]; scores that do not have an axis of their own.
+    """
+    edges = np.linspace(0, 1, 26) if shares else score_edges(values, threshold)
+    if threshold is not None:  # no bar on both sides of the threshold
+        edges = np.union1d(edges, [threshold])
+        close = np.abs(edges - threshold) < 0.2 * np.abs(np.gradient(edges))
+        edges = edges[(edges == threshold) | ~close]
+    figure = Figure(figsize=(4.6, 0.8 + 1.7 * len(classes)), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(len(classes), 1, sharex=True))
     for index, (axes, name) in enumerate(zip(panels, classes, strict=True)):
-        counts, _ = np.histogram(probabilities[labels == index], edges)
-        right = (edges[:-1] >= threshold) == bool(index)
-        bars = axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=COLOURS[f"class-{index}"])
-        for bar, correct in zip(bars, right, strict=True):
-            bar.set_alpha(1 if correct else 0.45)
-        axes.axvline(threshold, color=COLOURS["ink"], linestyle="--", linewidth=1.2)
-        axes.set(title=f"{name}: {counts[~right].sum()} of {counts.sum()} wrong", ylabel="examples", xlim=(0, 1))
+        of_class, bottom = labels == index, np.zeros(len(edges) - 1)
+        for right in (True, False):
+            counts, _ = np.histogram(
+                np.clip(values, edges[0], edges[-1])[of_class & ((answers == index) == right)], edges
+            )
+            full = counts > 0
+            bars = edges[:-1][full], counts[full], np.diff(edges)[full], bottom[full]
+            axes.bar(*bars, align="edge", color=class_colour(index), alpha=1 if right else 0.45)
+            bottom += counts
+        if threshold is not None:
+            axes.axvline(threshold, color=COLOURS["ink"], linestyle="--", linewidth=1.2)
+        wrong = (of_class & (answers != index)).sum()
+        axes.set(title=f"{name}: {wrong:,} of {of_class.sum():,} wrong", ylabel="examples", xlim=(edges[0], edges[-1]))
         axes.yaxis.get_major_locator().set_params(integer=True)
         axes.grid(False, axis="x")
-    panels[-1].set_xlabel(f"probability of {classes[1]}; dashed: threshold {threshold:.2f}")
+    if not shares and is_long(values):
+        panels[-1].set_xscale("log")
+        panels[-1].xaxis.set_major_formatter("{x:g}")
+    panels[-1].set_xlabel(xlabel)
     return figure
+
+
+def score_edges(values: np.ndarray, threshold: float | None) -> np.ndarray:
+    """Return the edges of a histogram of scores; a long tail gets edges of equal ratio, or ends in its last bar."""
+    marks = values if threshold is None else np.append(values, threshold)
+    if is_long(values):
+        return np.geomspace(marks.min(), marks.max() * 1.001, 41)
+    low, high = np.percentile(marks, [0.5, 99.5]) if len(marks) > 200 else (marks.min(), marks.max())
+    low, high = (low, high) if threshold is None else (min(low, threshold), max(high, threshold))
+    return np.linspace(low, high if high > low else low + 1, 41)
+
+
+def is_long(values: np.ndarray) -> bool:
+    """Whether scores are positive and have so long a tail that a logarithmic axis shows more."""
+    return bool(values.min() > 0 and values.max() > LONG_TAIL * np.median(values))
 
 
 @styled
@@ -243,8 +220,7 @@ def balance(splits: Mapping[str, Mapping[str, int]]) -> Figure:
     for index, name in enumerate(next(iter(splits.values()))):
         counts = np.array([split[name] for split in splits.values()])
         shares = 100 * counts / np.maximum([sum(split.values()) for split in splits.values()], 1)
-        colour = COLOURS.get(f"class-{index}", COLOURS["muted"])
-        bars = axes.barh(list(splits), shares, 0.62, left, color=colour, alpha=0.55, label=name)
+        bars = axes.barh(list(splits), shares, 0.62, left, color=class_colour(index), alpha=0.55, label=name)
         axes.bar_label(bars, [f"{count:,}" if count else "" for count in counts], label_type="center")
         left += shares
     axes.invert_yaxis()
@@ -256,30 +232,6 @@ def balance(splits: Mapping[str, Mapping[str, int]]) -> Figure:
     return figure
 
 
-def square(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    """Make a figure of one square from 0 to 1."""
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
-    axes = figure.subplots()
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=xlabel, ylabel=ylabel, aspect="equal")
-    return figure, axes
-
-
-def two_classes(axes: Axes, labels: np.ndarray) -> bool:
-    """Whether there is a curve to draw; where not, the figure says so."""
-    if len(np.unique(labels)) == 2:
-        return True
-    axes.text(0.5, 0.5, "not defined:\nall examples are of one class", ha="center", va="center")
-    return False
-
-
-def with_band(axes: Axes, name: str, curve: Curve, labels: np.ndarray, values: np.ndarray, draws: np.ndarray) -> None:
-    """Draw a curve and the 2.5 to 97.5 percentile of the curves of the draws; `curve` gives rising x, and y."""
-    drawn = [
-        np.interp(GRID, *curve(labels, values, weights))
-        for weights in draws
-        if len(np.unique(labels[weights > 0])) == 2
-    ]
-    if drawn:
-        low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-        axes.fill_between(GRID, low, high, color=COLOURS[name], alpha=0.16, linewidth=0)
-    axes.plot(*curve(labels, values, np.ones(len(labels))), color=COLOURS[name], label=name)
+def class_colour(index: int) -> str:
+    """Return the colour of a class; they come again where there are more classes than colours."""
+    return COLOURS[f"class-{index % CLASSES}"]

@@ -21,8 +21,8 @@ def predict(run: Run, inputs: Iterable[str | Path]) -> list[dict[str, Any]]:
     """Predict files; a folder stands for the files below it.
 
     Returns:
-        One row of JSON values per file, in order: "input", what `run.task.predict` names, "of" (the class that the
-        probability is of) and "threshold"; or "input" and "error" for a file that cannot be used.
+        One row of JSON values per file, in order: "input" and what `worded` gives; or "input" and "error" for a file
+        that cannot be used.
 
     Raises:
         UsageError: if an input is not there.
@@ -50,8 +50,7 @@ def predict_chunk(run: Run, files: list[Path]) -> list[dict[str, Any]]:
         answers = answer(run, np.stack(decoded))
         usable = [row for row in rows if "error" not in row]
         for number, row in enumerate(usable):
-            row |= {name: plain(values[number]) for name, values in answers.items()}
-            row |= {"of": run.assets["classes"][-1], "threshold": run.assets["threshold"]}
+            row |= worded(run, {name: values[number] for name, values in answers.items()})
     return rows
 
 
@@ -84,6 +83,18 @@ def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
         )
     outputs = run.task.predict(run.model(batch, training=False), run.assets)
     return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+
+def worded(run: Run, answers: dict[str, Any]) -> dict[str, Any]:
+    """Turn the answers for one example into JSON values: what `run.task.predict` names, and what it refers to.
+
+    Values `[classes]` become `{class: value}`. Where there is a threshold, "of" is the class whose probability or score
+    it is for, and "threshold" the threshold; else "of" is the class that was chosen.
+    """
+    classes, threshold = run.assets["classes"], run.assets["threshold"]
+    row = {name: plain(value) for name, value in answers.items()}
+    row = {name: dict(zip(classes, v, strict=True)) if isinstance(v, list) else v for name, v in row.items()}
+    return row | ({"of": row["label"]} if threshold is None else {"of": classes[-1], "threshold": threshold})
 
 
 def expand(inputs: Iterable[str | Path]) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Default functions a task can put into its record: loading images, one phase, answers, a baseline.
+"""Default functions a task can put into its record: loading images, one phase, a baseline.
 
 Heavy imports stand inside the functions: a recipe file is imported to list and check settings, which must be fast.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_dl.task import Assets, Config, Split
+from keras_dl.task import Config, Split
 
 if TYPE_CHECKING:
     import keras
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from keras_dl.datasets.images import Images
-
-EPSILON = 1e-6  # keeps log-odds finite; smaller than what float32 tells from 1
 
 
 def image_split(images: Images, decode: Callable[[tf.Tensor], tf.Tensor]) -> Split:
@@ -83,15 +81,23 @@ def warm_cosine(learning_rate: float, steps: int) -> keras.optimizers.schedules.
     )
 
 
-def compile_binary(model: keras.Model, learning_rate: Any, *, label_smoothing: float = 0.0) -> None:
-    """Set Adam, binary cross entropy, accuracy and AUROC; `learning_rate` is a number or a schedule."""
+def compile_classifier(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, *, label_smoothing: float = 0.0
+) -> None:
+    """Set optimizer, cross entropy, accuracy and, of one output, AUROC.
+
+    A model with one output takes labels 0 and 1, one with several the index of the class. Labels of several classes
+    are not smoothed.
+    """
     import keras
 
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss=keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing),
-        metrics=[keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.AUC(name="auroc")],
-    )
+    if model.output_shape[-1] > 1:
+        metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(), metrics=metrics)
+        return
+    metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.AUC(name="auroc")]
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing)
+    model.compile(optimizer, loss, metrics=metrics)
 
 
 def early_stopping(config: Config, monitor: str = "val_loss") -> keras.callbacks.Callback:
@@ -102,36 +108,12 @@ def early_stopping(config: Config, monitor: str = "val_loss") -> keras.callbacks
     return keras.callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=config.patience)
 
 
-def plateau(config: Config) -> keras.callbacks.Callback:
-    """Halve the learning rate after two epochs without a lower validation loss."""
+def plateau(config: Config, monitor: str = "val_loss") -> keras.callbacks.Callback:
+    """Halve the learning rate after two epochs without a better monitored value."""
     import keras
 
-    return keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=2, min_lr=1e-6)
-
-
-def classify(outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
-    """Turn the probability of a binary classifier, `[batch, 1]`, into what it means; all graph operations.
-
-    The log-odds are recalibrated with the temperature and the bias fitted on validation: the temperature undoes
-    overconfidence (Guo et al. 2017), the bias what class balancing did to the prior (Alexandari et al. 2020).
-
-    Returns:
-        "probability": `[batch]`, calibrated; "score": `[batch]`, as the network gave it; "label": `[batch]`, the
-        class name at the run's threshold.
-    """
-    import tensorflow as tf
-
-    score = tf.reshape(outputs, [-1])
-    clipped = tf.clip_by_value(score, EPSILON, 1 - EPSILON)
-    logit = tf.math.log(clipped) - tf.math.log1p(-clipped)
-    calibration = assets["calibration"]
-    probability = tf.sigmoid(logit / calibration["temperature"] + calibration["bias"])
-    positive = tf.cast(probability >= assets["threshold"], tf.int32)
-    return {
-        "probability": probability,
-        "score": score,
-        "label": tf.gather(tf.constant(assets["classes"]), positive),
-    }
+    mode = "min" if monitor.endswith("loss") else "max"
+    return keras.callbacks.ReduceLROnPlateau(monitor=monitor, mode=mode, factor=0.5, patience=2, min_lr=1e-6)
 
 
 def hog_svm(config: Config) -> BaseEstimator:

@@ -13,6 +13,30 @@ TASKS = {
         "keras_dl.tasks.pneumonia:PNEUMONIA",
         "pneumonia from chest radiographs, a residual network from random weights",
     ),
+    "pneumonia-cnn150": (
+        "keras_dl.tasks.pneumonia_cnns:PNEUMONIA_CNN150",
+        "the same with a CNN of four convolutions at 150 pixels",
+    ),
+    "pneumonia-simple-cnn": (
+        "keras_dl.tasks.pneumonia_cnns:PNEUMONIA_SIMPLE_CNN",
+        "the same with a CNN of three convolutions",
+    ),
+    "pneumonia-mobilenetv2": (
+        "keras_dl.tasks.pneumonia_transfer:PNEUMONIA_MOBILENETV2",
+        "the same with MobileNetV2 from ImageNet: the head first, then its upper layers too",
+    ),
+    "pneumonia-inceptionv3": (
+        "keras_dl.tasks.pneumonia_transfer:PNEUMONIA_INCEPTIONV3",
+        "the same with InceptionV3 from ImageNet, frozen",
+    ),
+    "pneumonia-vgg19": (
+        "keras_dl.tasks.pneumonia_transfer:PNEUMONIA_VGG19",
+        "the same with VGG19 from ImageNet, all layers fine-tuned",
+    ),
+    "pneumonia3-resnet101": (
+        "keras_dl.tasks.pneumonia_transfer:PNEUMONIA3_RESNET101",
+        "normal, bacterial or viral, with ResNet101 from ImageNet, frozen or fine-tuned",
+    ),
 }
 
 

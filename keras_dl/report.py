@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,18 +14,21 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
+from matplotlib.figure import Figure
 
 from keras_dl import config as settings
-from keras_dl import plots, sources
-from keras_dl.errors import KerasDLError, UsageError
+from keras_dl import curves, gallery, plots, predictions
+from keras_dl.curves import Ranking
+from keras_dl.gallery import keep as keep
 from keras_dl.metrics import DRAWS, group_draws
+from keras_dl.plots import COLOURS, class_colour
+from keras_dl.predictions import Predictions
 from keras_dl.progress import duration
 from keras_dl.run import Run, replacing
-from keras_dl.task import Split
 
 WORDS = {"example": "example", "group": "group", "baseline": "classical baseline"}  # a card's "words" say it better
-METRICS = {  # name -> as people write it, whether more is better, what it is
-    "auroc": ("AUROC", True, "the chance that a random example of {1} gets a higher probability than one of {0}"),
+METRICS = {  # name -> as people write it, whether more is better, what it is of two classes {0} and {1}
+    "auroc": ("AUROC", True, "the chance that a random example of {1} gets a higher {value} than one of {0}"),
     "accuracy": ("Accuracy", True, "the share of right answers"),
     "sensitivity": ("Sensitivity", True, "of all {1}, the share that is found"),
     "specificity": ("Specificity", True, "of all {0}, the share that is left alone"),
@@ -38,11 +39,26 @@ METRICS = {  # name -> as people write it, whether more is better, what it is
     "brier": ("Brier score", False, "the mean squared error of the probability"),
     "ece": ("Calibration error", False, "the mean gap between predicted and observed share, over ten bins"),
 }
+SEVERAL = METRICS | {  # the same of several classes; {of} is the class in the metric's own name
+    "auroc": (
+        "AUROC",
+        True,
+        "the mean over the classes of: the chance that a random example of it gets more of its probability than others",
+    ),
+    "balanced_accuracy": ("Balanced accuracy", True, "the mean recall of the classes"),
+    "macro_f1": ("Macro F1", True, "the mean over the classes of the harmonic mean of recall and precision"),
+    "brier": ("Brier score", False, "the mean squared distance between the probabilities and the truth, 0 to 2"),
+    "ece": (
+        "Calibration error",
+        False,
+        "the mean gap between the answer's probability and the share of right answers, over ten bins",
+    ),
+    "recall": ("Recall of {of}", True, "of all {of}, the share that is recognised"),
+    "precision": ("Precision of {of}", True, "of all answers {of}, the share that is right"),
+}
 NOTES = {"files": "files found", "read": "used", "unnamed": "without a known {group}, each taken for one of its own"}
 BAND_DRAWS = 200  # for bands one looks at; the intervals in the tables rest on more
-ERRORS, RIGHT, SHOWN = 4, 2, 20  # pictures per kind of error and per class that is right; skipped files listed
-
-Gallery = dict[str, pd.DataFrame]  # title -> rows of predictions.csv
+SHOWN = 20  # of the files that were left out
 
 
 def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
@@ -53,8 +69,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         measured: what `evaluate.measure` found on the test part; None for what metrics.json says.
     """
     measured = measured or run.metrics["test"]
-    predictions = read_predictions(run)
-    classes, thresholds = run.assets["classes"], measured["thresholds"]
+    found, classes, thresholds = predictions.read(run), run.assets["classes"], measured["thresholds"]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": number, "counted": counted, "interval": interval, "linked": linked}
     template = environment.from_string((files("keras_dl") / "report.html").read_text(encoding="utf-8"))
@@ -62,24 +77,27 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
     words = WORDS | run.card.get("words", {})
     history = pd.read_csv(run.path / "history.csv")
     best = best_epoch(run, history)
-    pictures, note = picture_all(run, choose(predictions, thresholds["network"], classes))
+    examples, note = gallery.examples(run, found, thresholds)
     page = template.render(
         card=run.card,
+        kind=run.task.value,
         words=words,
         measured=measured,
-        metrics=metric_rows(measured, classes),
+        metrics=metric_rows(measured, classes, run.task.value),
         thresholds=thresholds,
         draws=DRAWS,
-        target=run.config.target_sensitivity,
+        band_draws=BAND_DRAWS,
+        config=settings.to_json(run.config),
         best=best,
-        plots=draw(run, history, best, predictions, measured),
+        plots=draw(run, history, best, found, thresholds),
         epochs=len(history),
         shared_groups=shared_groups(run),
         notes=note_lines(run.card["data"]["notes"], words),
         skipped=skipped[:SHOWN],
         reasons=Counter(reason(row["reason"]) for row in skipped).most_common(),
-        gallery=pictures,
+        gallery=examples,
         gallery_note=note,
+        own_heatmap=run.task.heatmap is not None,
         settings=setting_rows(run),
         trained_in=duration(run.card["training"]["seconds"]),
         command=command(run),
@@ -91,26 +109,15 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
     return path
 
 
-def keep(run: Run, split: Split, predictions: pd.DataFrame) -> None:
-    """Keep the raw inputs that the report shows in the run, so that it can be written again without the data."""
-    for rows in choose(predictions, run.assets["threshold"], run.assets["classes"]).values():
-        for row in rows.index:
-            with replacing(kept(run, row, split.ids[row])) as temporary:
-                temporary.write_bytes(split.raw(row))
-
-
-def read_predictions(run: Run) -> pd.DataFrame:
-    """Read predictions.csv: one row per test example, in order."""
-    return pd.read_csv(run.path / "predictions.csv", dtype={"id": str, "group": str}, keep_default_na=False)
-
-
-def metric_rows(measured: Mapping[str, Any], classes: Sequence[str]) -> list[dict[str, Any]]:
+def metric_rows(measured: Mapping[str, Any], classes: Sequence[str], kind: str) -> list[dict[str, Any]]:
     """Return the rows of the metric table; the first is the one the verdict is about."""
     rows = []
-    for name in measured["network"]:
-        title, more, meaning = METRICS.get(name, (name, True, ""))
-        cells = {column: measured[column][name] for column in ("network", "baseline", "difference")}
-        meaning = meaning.format(*classes) + ("" if more else "; lower is better")
+    for metric in measured["network"]:
+        name, _, of = metric.partition(" ")
+        title, more, meaning = (SEVERAL if kind == "probabilities" else METRICS).get(name, (metric, True, ""))
+        cells = {column: measured[column][metric] for column in ("network", "baseline", "difference")}
+        title, meaning = (text.format(*classes, of=of, value=kind) for text in (title, meaning))
+        meaning += "" if more else "; lower is better"
         rows.append({"title": title, "meaning": meaning, **cells, "judgement": judgement(cells["difference"], more)})
     return rows
 
@@ -133,107 +140,65 @@ def best_epoch(run: Run, history: pd.DataFrame) -> int | None:
 
 
 def draw(
-    run: Run, history: pd.DataFrame, best: int | None, predictions: pd.DataFrame, measured: Mapping[str, Any]
+    run: Run, history: pd.DataFrame, best: int | None, found: Predictions, thresholds: Mapping[str, float | None]
 ) -> dict[str, Markup]:
-    """Draw all figures, as SVG by name."""
-    classes, labels = run.assets["classes"], predictions["label"].to_numpy()
-    outputs = {name: predictions[name].to_numpy() for name in ("network", "baseline")}
-    models = labels, outputs, measured["thresholds"]
-    draws = group_draws(predictions["group"], run.config.seed, draws=BAND_DRAWS)
+    """Draw all figures that the kind of task has, as SVG by name."""
+    classes = run.assets["classes"]
+    answers = {name: found.answers(name, threshold) for name, threshold in thresholds.items()}
+    draws = group_draws(found.table["group"], run.config.seed, draws=BAND_DRAWS)
+    ranked = list(rankings(found, answers, classes))
+    matrix = {name: plots.confusion(name, found.labels, chosen, classes) for name, chosen in answers.items()}
     per_class = {name: split["per_class"] for name, split in run.card["splits"].items()}
     figures = {
-        "curves": (plots.curves(history.to_dict("list"), best), "Loss and metrics over the epochs"),
-        "confusion-network": (plots.confusion("network", *models, classes), "Confusion matrix of the network"),
-        "confusion-baseline": (plots.confusion("baseline", *models, classes), "Confusion matrix of the baseline"),
-        "roc": (plots.roc(*models, draws), "ROC curves with 95 % bands"),
-        "recall": (plots.precision_recall(*models, draws), "Precision-recall curves with 95 % bands"),
-        "reliability": (plots.reliability(labels, outputs["network"], draws), "Reliability diagram of the network"),
-        "scores": (plots.scores(*models, classes), "Histogram of the network's probabilities for each class"),
+        "confusion-network": (matrix["network"], "Confusion matrix of the network"),
+        "confusion-baseline": (matrix["baseline"], "Confusion matrix of the baseline"),
+        "roc": (curves.roc(ranked, draws), "ROC curves with 95 % bands"),
+        "recall": (curves.precision_recall(ranked, draws), "Precision-recall curves with 95 % bands"),
+        "scores": (histogram(run, found, answers["network"], thresholds["network"]), "Histogram for each class"),
         "balance": (plots.balance(per_class), "Share of each class in the splits"),
     }
+    if run.task.value != "score":
+        figures["reliability"] = (honesty(found, answers["network"], draws), "Reliability diagram of the network")
+    if any(name.startswith("val_") for name in history):
+        figures["training"] = (plots.training(history.to_dict("list"), best), "Loss and metrics over the epochs")
     return {name: Markup(plots.svg(figure, name, title)) for name, (figure, title) in figures.items()}
 
 
-def choose(predictions: pd.DataFrame, threshold: float, classes: Sequence[str]) -> Gallery:
-    """Choose what is worth looking at: the most confident errors of both kinds, and as many of the most confident hits.
-
-    Of each group (patient) one example at most is taken for each kind.
-    """
-    score, label = predictions["network"], predictions["label"]
-    negative, positive = classes
-    kinds = {
-        f"{positive} taken for {negative}": ((label == 1) & (score < threshold), True, ERRORS),
-        f"{negative} taken for {positive}": ((label == 0) & (score >= threshold), False, ERRORS),
-        f"{positive}, recognised": ((label == 1) & (score >= threshold), False, RIGHT),
-        f"{negative}, recognised": ((label == 0) & (score < threshold), True, RIGHT),
-    }
-    return {
-        title: predictions[mask].sort_values("network", ascending=rising).drop_duplicates("group").head(count)
-        for title, (mask, rising, count) in kinds.items()
-    }
+def rankings(found: Predictions, answers: Mapping[str, np.ndarray], classes: Sequence[str]) -> Iterator[Ranking]:
+    """Give what ROC and precision-recall curves are drawn of: each model, or of several classes each against all."""
+    labels = found.labels
+    for name, values in found.outputs.items():
+        if values.ndim == 1:
+            yield Ranking(name, COLOURS[name], labels == 1, values, answers[name] == 1)
+            continue
+        for one, title in enumerate(classes):
+            chosen, network = answers[name] == one, name == "network"
+            named = title if network else ""
+            yield Ranking(named, class_colour(one), labels == one, values[:, one], chosen, dashed=not network)
 
 
-def picture_all(run: Run, chosen: Gallery) -> tuple[dict[str, list[dict[str, Any]]], str]:
-    """Return for each kind its examples, with pictures and heatmaps where the model looks at images and they are there.
-
-    The second value is "", or why there are no pictures.
-    """
-    gallery = {title: rows.reset_index(names="row").to_dict("records") for title, rows in chosen.items()}
-    entries = [entry for rows in gallery.values() for entry in rows]
-    if [len(spec["shape"]) for spec in run.card["inputs"].values()] != [4] or not entries:
-        return gallery, ""
-    try:
-        raw = raw_inputs(run, entries)
-    except (OSError, KerasDLError) as error:
-        return gallery, f"The pictures are not at hand: {error}."
-    for entry, pictures in zip(entries, heatmaps(run, raw), strict=True):
-        entry |= pictures
-    return gallery, ""
+def honesty(found: Predictions, answers: np.ndarray, draws: np.ndarray) -> Figure:
+    """Draw whether the network's probabilities, of class 1 or of the answer, are as good as their word."""
+    values = found.outputs["network"]
+    if values.ndim == 1:
+        return curves.reliability(found.labels, values, draws, ylabel="share that is of the class")
+    hits = (answers == found.labels).astype(int)
+    return curves.reliability(hits, values.max(axis=1), draws, ylabel="share of right answers")
 
 
-def raw_inputs(run: Run, entries: Sequence[Mapping[str, Any]]) -> list[bytes]:
-    """Read the raw inputs: those kept in the run, else from the data, if it is still where and what it was.
-
-    Raises:
-        KerasDLError: if they are nowhere.
-    """
-    paths = [kept(run, entry["row"], entry["id"]) for entry in entries]
-    if all(path.is_file() for path in paths):
-        return [path.read_bytes() for path in paths]
-    test = sources.load(run).test
-    return [test.raw(entry["row"]) for entry in entries]
-
-
-def kept(run: Run, row: int, name: str) -> Path:
-    """Return where the raw input of a row of predictions.csv is kept."""
-    return run.path / "shown" / f"{row:06d}{Path(name).suffix}"
-
-
-def heatmaps(run: Run, raw: Sequence[bytes]) -> list[dict[str, str]]:
-    """Return "picture" and, for a model with convolutions, "heatmap" of each image, as data URLs."""
-    import tensorflow as tf
-
-    from keras_dl import explain
-
-    decode = run.task.decode(run.config, run.assets)
-    images = np.stack([decode(tf.constant(data)).numpy() for data in raw])
-    pictures = [{"picture": data_url(image)} for image in images]
-    try:
-        heats = explain.grad_cam(run.model, images)
-    except UsageError:  # no convolution: the pictures alone
-        return pictures
-    for picture, image, heat in zip(pictures, images, heats, strict=True):
-        picture["heatmap"] = data_url(np.round(255 * explain.overlay(image, heat)).astype("uint8"))
-    return pictures
-
-
-def data_url(image: np.ndarray) -> str:
-    """Encode a uint8 image `[height, width, 1 or 3]` as a JPEG in a data URL."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "JPEG", quality=90)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+def histogram(run: Run, found: Predictions, answers: np.ndarray, threshold: float | None) -> Figure:
+    """Draw the network's values for each true class: of class 1 with the threshold, or of the true class."""
+    classes, values = run.assets["classes"], found.outputs["network"]
+    shares = run.task.value != "score"
+    if threshold is None:
+        values, xlabel = values[np.arange(len(values)), found.labels], "probability of the true class"
+    else:
+        named = f"probability of {classes[1]}" if shares else f"score, higher for {classes[1]}"
+        xlabel = (
+            f"{named}; dashed: threshold {threshold:.2f}" if shares else f"{named}; dashed: threshold {threshold:.3g}"
+        )
+    labels = found.labels, values, answers, classes
+    return plots.histograms(*labels, xlabel=xlabel, threshold=threshold, shares=shares)
 
 
 def shared_groups(run: Run) -> int:

@@ -181,6 +181,10 @@ class Run:
         """Explain the prediction for one input; see `keras_dl.explain`."""
         return importlib.import_module("keras_dl.explain").explain(self, source, out)
 
+    def embed(self, **options: Any) -> dict[str, Any]:
+        """Write embeddings, a nearest-neighbour classifier and t-SNE maps; see `keras_dl.embed`."""
+        return importlib.import_module("keras_dl.embed").embed(self, **options)
+
     def export(self, out: str | Path | None = None) -> Path:
         """Write a SavedModel for TensorFlow Serving; see `keras_dl.export`."""
         return importlib.import_module("keras_dl.export").export(self, out)

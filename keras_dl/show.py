@@ -72,11 +72,16 @@ def predictions(rows: list[dict[str, Any]]) -> str:
         if "error" in row:
             lines.append(f"{row['input']}  cannot be used: {row['error']}")
         else:
-            lines.append(
-                f"{row['input']}  {row['label']}  "
-                f"probability of {row['of']} {row['probability']:.3f}, threshold {row['threshold']:.3f}"
-            )
+            lines.append(f"{row['input']}  {row['label']}  {answer(row)}")
     return "\n".join(lines)
+
+
+def answer(row: dict[str, Any]) -> str:
+    """Say how sure a prediction is: "probability of PNEUMONIA 0.912, threshold 0.430"."""
+    if "probabilities" in row:
+        return ", ".join(f"{name} {value:.3f}" for name, value in row["probabilities"].items())
+    what = "probability" if "probability" in row else "score"
+    return f"{what} of {row['of']} {row[what]:.3f}, threshold {row['threshold']:.3f}"
 
 
 def comparison(result: dict[str, Any]) -> str:

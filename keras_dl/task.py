@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_dl.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import tensorflow as tf
     from sklearn.base import BaseEstimator
 
@@ -96,13 +97,20 @@ class Data:
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training: `compile(model)` freezes what is frozen and sets optimiser, loss and metrics."""
+    """One stretch of training: `compile(model)` freezes what is frozen and sets optimiser, loss and metrics.
+
+    `frozen` names a layer up to which nothing is trained in this phase. Its outputs, of the plain images, are then
+    computed once and kept in a cache, and only the layers behind it run in each epoch. With `fit`, these layers are
+    not trained by gradients but set in one go, from the features of the training part `[count, ...]`.
+    """
 
     name: str
     epochs: int
     compile: Callable[[keras.Model], None]
     callbacks: Sequence[Callable[[Config], keras.callbacks.Callback]] = ()
     monitor: str = "val_loss"  # chooses the best epoch; smaller is better when it ends in "loss"
+    frozen: str = ""
+    fit: Callable[[keras.Model, np.ndarray], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,9 +123,11 @@ class Task:
     check(raw)                             raises BadInput for raw bytes that decode() could not take
     build(config, assets) -> keras.Model   an uncompiled functional model
     phases(config, data) -> [Phase]        how it is trained; empty for a task without training
-    evaluate(labels, probabilities, threshold, weights) -> {metric: value}
+    calibrate(labels, outputs, config) -> Assets  fit on validation what `predict` needs: calibration, threshold
     predict(outputs, assets) -> {name: tensor}  what the raw model output means; in the graph, so that it is exported
+    evaluate(labels, values, threshold, weights) -> {metric: value}
     baseline(config) -> estimator          the scikit-learn model a sober user would take instead
+    heatmap(model, images) -> [count, height, width] in [0, 1]; None: Grad-CAM
     """
 
     name: str
@@ -132,9 +142,13 @@ class Task:
     check: Callable[[bytes], None]
     build: Callable[[Any, Assets], keras.Model]
     phases: Callable[[Any, Data], Sequence[Phase]]
-    evaluate: Callable[..., dict[str, float]]
+    calibrate: Callable[[np.ndarray, np.ndarray, Any], Assets]
     predict: Callable[[tf.Tensor, Assets], dict[str, tf.Tensor]]
+    evaluate: Callable[..., dict[str, float]]
     baseline: Callable[[Any], BaseEstimator]
+    value: Literal["probability", "probabilities", "score"] = "probability"  # the output that is measured and drawn
+    heatmap: Callable[[keras.Model, np.ndarray], np.ndarray] | None = None
+    neighbours: int = 7  # how many the nearest-neighbour classifier asks
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME
     words: Mapping[str, str] = field(default_factory=dict)  # what "example", "group", "baseline" are called here
     intended_use: str = ""  # for card and report

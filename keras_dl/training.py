@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from keras_dl import checkpoints, devices, pipeline, sources
+from keras_dl import checkpoints, devices, features, pipeline, sources
 from keras_dl.checkpoints import Checkpoints, Progress
 from keras_dl.errors import KerasDLError
 from keras_dl.evaluate import conclude
@@ -71,42 +72,85 @@ def fit(
     """Train the phases that are left and leave the best weights in the model; return the best epoch and the time."""
     folder = run.path / "checkpoints"
     progress, saved = checkpoints.read_progress(folder)
-    phases = run.task.phases(run.config, data)
-    for number, phase in enumerate(phases):
+    for number, phase in enumerate(run.task.phases(run.config, data)):
         if number < progress.phase:
             continue
         if number > progress.phase:
             progress.enter(number)
+        part, part_data, part_splits = model, data, splits
         with strategy.scope():
-            phase.compile(model)
-            model.optimizer.build(model.trainable_variables)
+            if phase.frozen:
+                part, part_data, part_splits = behind(model, phase.frozen, data, splits)
+            phase.compile(part)
+            if part.optimizer:
+                part.optimizer.build(part.trainable_variables)
         if saved and progress.phase_epoch:
-            checkpoints.restore(saved, model.variables + model.optimizer.variables)
+            checkpoints.restore(saved, model.variables + part.optimizer.variables)
             say(f"resumed after epoch {progress.epoch}")
         saved = None
-        if not progress.phase_ended and progress.phase_epoch < phase.epochs:
-            fit_phase(run, model, data, splits, phase, progress)
+        if phase.fit:
+            fit_at_once(run, model, part, part_splits["train"], phase, progress)
+        elif not progress.phase_ended and progress.phase_epoch < phase.epochs:
+            fit_phase(run, model, part, part_data, part_splits, phase, progress)
         if (folder / "best.npz").exists():  # the next phase, or the evaluation, goes on from the best epoch
             checkpoints.restore(folder / "best.npz", model.variables)
     return {"best_epoch": progress.best_epoch, "seconds": sum(row["seconds"] for row in progress.history)}
 
 
-def fit_phase(
-    run: Run, model: keras.Model, data: Data, splits: dict[str, Examples], phase: Phase, progress: Progress
+def behind(
+    model: keras.Model, layer: str, data: Data, splits: dict[str, Examples]
+) -> tuple[keras.Model, Data, dict[str, Examples]]:
+    """Return the model of what comes after a layer, and the data that it sees: the layer's outputs, from the cache.
+
+    They are those of the plain images: augmentation would need the layers before at every step.
+    """
+    features_of = keras.Model(model.input, model.get_layer(layer).output, name="frozen")
+    head = keras.Model(model.get_layer(layer).output, model.output, name="head")
+    seen = {}
+    for name in ("train", "validation"):
+        values = features.cached(features_of, splits[name].x, name=name)
+        with tf.device("CPU:0"):
+            seen[name] = replace(splits[name], x=tf.convert_to_tensor(values))
+    return head, replace(data, augment=None), seen
+
+
+def fit_at_once(
+    run: Run, model: keras.Model, part: keras.Model, examples: Examples, phase: Phase, progress: Progress
 ) -> None:
-    """Train one phase from where `progress` stands to its end."""
+    """Fit a phase that needs no epochs, from the features of the training part; it counts as one."""
+    began = time.monotonic()
+    assert phase.fit
+    phase.fit(part, examples.arrays()[0])
+    progress.epoch += 1
+    progress.best_epoch = progress.epoch
+    checkpoints.save(run.path / "checkpoints" / "best.npz", model.variables)
+    progress.history.append({"epoch": progress.epoch, "phase": phase.name, "seconds": time.monotonic() - began})
+    write_history(run, progress)
+    say(f"{phase.name}: fitted on {len(examples)} examples")
+
+
+def fit_phase(
+    run: Run,
+    model: keras.Model,
+    part: keras.Model,
+    data: Data,
+    splits: dict[str, Examples],
+    phase: Phase,
+    progress: Progress,
+) -> None:
+    """Train one phase from where `progress` stands to its end; `part` is what of the model is trained."""
     config = run.config
-    steps, model.steps_per_execution = pipeline.steps(splits["train"], config)
+    steps, part.steps_per_execution = pipeline.steps(splits["train"], config)
     callbacks = [make(config) for make in phase.callbacks]
     start = progress.epoch - progress.phase_epoch
     total = start + phase.epochs
     callbacks += [
         History(run, phase.name, progress),
         keras.callbacks.TensorBoard(run.path / "logs", write_graph=False),
-        Checkpoints(run.path / "checkpoints", progress, callbacks[:], phase.monitor),
+        Checkpoints(run.path / "checkpoints", progress, callbacks[:], phase.monitor, model),
         EpochLines(epochs=total, done=progress.epoch, steps=steps, batch_size=config.batch_size),
     ]
-    model.fit(
+    part.fit(
         pipeline.training(splits["train"], data, config, start_epoch=progress.epoch),
         validation_data=pipeline.evaluation(splits["validation"], config.batch_size),
         initial_epoch=progress.epoch,
@@ -123,7 +167,7 @@ class History(keras.callbacks.Callback):
 
     def __init__(self, run: Run, phase: str, progress: Progress) -> None:
         super().__init__()
-        self.path, self.phase, self.progress = run.path / "history.csv", phase, progress
+        self.run, self.phase, self.progress = run, phase, progress
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.began = time.monotonic()
@@ -133,8 +177,13 @@ class History(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "phase": self.phase, **{name: float(value) for name, value in (logs or {}).items()}}
         row |= {"learning_rate": rate, "seconds": time.monotonic() - self.began}
         self.progress.history.append(row)
-        with replacing(self.path) as temporary:
-            pd.DataFrame(self.progress.history).to_csv(temporary, index=False)
+        write_history(self.run, self.progress)
+
+
+def write_history(run: Run, progress: Progress) -> None:
+    """Write history.csv from what the checkpoints keep too."""
+    with replacing(run.path / "history.csv") as temporary:
+        pd.DataFrame(progress.history).to_csv(temporary, index=False)
 
 
 def say(line: str) -> None:

@@ -13,10 +13,10 @@ FILES = sorted(path for folder in ("keras_dl", "scripts", "tests") for path in (
 
 LAYERS = (  # a module may import from its own layer and from those before it
     "errors task",
-    "config datasets models layers losses metrics text augment plots",
-    "tasks recipes",
-    "registry run sources pipeline devices checkpoints progress",
-    "training evaluate predict explain report export compare server",
+    "config datasets models layers losses metrics text augment plots curves forest",
+    "tasks recipes calibration radiographs pretrained anomaly",
+    "registry run sources pipeline devices checkpoints progress predictions features",
+    "training evaluate predict explain gallery report export compare embed server",
     "cli api show __init__ __main__",
 )
 LAYER_OF = {f"keras_dl.{name}": number for number, names in enumerate(LAYERS) for name in names.split()}

@@ -5,49 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_dl import evaluate, metrics, pipeline, sources
+from keras_dl import calibration, evaluate, metrics, pipeline, sources
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.run import Run
-from keras_dl.task import Config
 
 
-def scores(count, shift, seed=0):
-    generator = np.random.default_rng(seed)
+def scored(count):
+    generator = np.random.default_rng(0)
     labels = generator.integers(0, 2, count)
-    logit = generator.normal(3.0 * labels - 1.5 + shift, 1.5)
-    return labels, (1 / (1 + np.exp(-2 * logit))).astype("float32")[:, None]  # twice too sure, and shifted
-
-
-def calibrated(outputs, point):
-    logit = np.log(outputs[:, 0]) - np.log1p(-outputs[:, 0])
-    return 1 / (1 + np.exp(-(logit / point["calibration"]["temperature"] + point["calibration"]["bias"])))
-
-
-def test_calibration_takes_back_overconfidence_and_a_shifted_prior():
-    labels, outputs = scores(4000, shift=1.0)
-    outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
-    point = evaluate.operating_point(labels, outputs, Config())
-    before = metrics.calibration_error(labels, outputs[:, 0], np.ones(4000))
-    after = metrics.calibration_error(labels, calibrated(outputs, point), np.ones(4000))
-    assert before > 0.1
-    assert after < 0.03
-    assert point["calibration"]["temperature"] > 1.2
-    assert point["calibration"]["bias"] < -0.5
-
-
-def test_a_wanted_sensitivity_sets_the_threshold():
-    labels, outputs = scores(1000, shift=0.0)
-    outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
-    point = evaluate.operating_point(labels, outputs, Config(target_sensitivity=0.99))
-    found = metrics.binary_metrics(labels, calibrated(outputs, point), point["threshold"])
-    assert 0.99 <= found["sensitivity"] < 1.0
-
-
-def test_scores_that_separate_perfectly_are_calibrated_to_numbers():
-    labels, outputs = np.array([0] * 20 + [1] * 20), np.array([[1e-9]] * 20 + [[1 - 1e-9]] * 20)
-    point = evaluate.operating_point(labels, outputs, Config())
-    assert 0.01 < point["calibration"]["temperature"] < 100
-    assert 0 < point["threshold"] < 1
+    return labels, 1 / (1 + np.exp(-generator.normal(6.0 * labels - 3.0, 3.0)))
 
 
 def test_draws_take_whole_groups():
@@ -75,8 +41,7 @@ def test_intervals_by_group_are_wider_where_a_groups_examples_agree():
 
 
 def test_the_difference_is_that_of_the_same_draws():
-    labels, outputs = scores(200, 0.0)
-    values = outputs[:, 0]
+    labels, values = scored(200)
     both = {"network": (values, 0.5), "baseline": (values, 0.5)}
     difference = evaluate.paired(metrics.binary_metrics, labels, both, pd.Series(range(200)), 0)["difference"]
     assert all(cell == {"value": 0, "low": 0, "high": 0} for cell in difference.values())
@@ -88,15 +53,15 @@ def test_threshold_and_calibration_are_those_of_the_validation_part(tiny_run, tm
     points = {}
     for name, split in data.splits().items():
         examples = pipeline.decoded(split, run.config, tmp_path / name, name=name)
-        points[name] = evaluate.operating_point(examples.labels, evaluate.scores(run.model, examples), run.config)
+        points[name] = calibration.calibrate_binary(examples.labels, evaluate.scores(run.model, examples), run.config)
     assert run.assets["threshold"] == pytest.approx(points["validation"]["threshold"], abs=1e-4)
     assert run.assets["calibration"] == pytest.approx(points["validation"]["calibration"], rel=1e-3)
     assert points["test"]["calibration"] != pytest.approx(points["validation"]["calibration"], rel=1e-3)
 
 
 def test_the_interval_of_a_distance_holds_its_value():
-    labels, outputs = scores(300, 0.0)
-    both = {"network": (outputs[:, 0], 0.5), "baseline": (outputs[:, 0] / 2, 0.5)}
+    labels, values = scored(300)
+    both = {"network": (values, 0.5), "baseline": (values / 2, 0.5)}
     cell = evaluate.paired(metrics.binary_metrics, labels, both, pd.Series(range(300)), 0)["network"]["ece"]
     assert 0 <= cell["low"] <= cell["value"] <= cell["high"]
 

@@ -34,6 +34,47 @@ def test_metrics_are_those_of_scikit_learn(scored):
     assert list(got) == [*wanted, "ece"]
 
 
+def test_a_score_has_the_metrics_that_need_no_probability(scored):
+    labels, probabilities = scored
+    got = metrics.score_metrics(labels, 100 * probabilities, 40)
+    whole = metrics.binary_metrics(labels, probabilities, 0.4)
+    assert got == {name: value for name, value in whole.items() if name not in ("brier", "ece")}
+
+
+@pytest.fixture
+def of_three():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 300)
+    return labels, generator.dirichlet((1, 1, 1), 300) * 0.6 + 0.4 * np.eye(3)[labels]
+
+
+def test_metrics_of_several_classes_are_those_of_scikit_learn(of_three):
+    labels, probabilities = of_three
+    predicted, names = probabilities.argmax(axis=1), ("a", "b", "c")
+    got = metrics.multiclass_metrics(labels, probabilities, classes=names)
+    recall, precision = (of(labels, predicted, average=None) for of in (sk.recall_score, sk.precision_score))
+    wanted = {
+        "accuracy": sk.accuracy_score(labels, predicted),
+        "balanced_accuracy": sk.balanced_accuracy_score(labels, predicted),
+        "macro_f1": sk.f1_score(labels, predicted, average="macro"),
+        "auroc": sk.roc_auc_score(labels, probabilities, multi_class="ovr"),
+        "brier": sk.brier_score_loss(labels, probabilities, scale_by_half=False),
+        **{f"recall {name}": value for name, value in zip(names, recall, strict=True)},
+        **{f"precision {name}": value for name, value in zip(names, precision, strict=True)},
+    }
+    assert {name: got[name] for name in wanted} == pytest.approx(wanted)
+    assert set(got) == {*wanted, "ece"}
+
+
+def test_weights_of_several_classes_are_repetitions(of_three):
+    labels, probabilities = of_three
+    weights, names = np.random.default_rng(1).integers(0, 4, len(labels)), ("a", "b", "c")
+    repeated = metrics.multiclass_metrics(
+        np.repeat(labels, weights), np.repeat(probabilities, weights, axis=0), classes=names
+    )
+    assert metrics.multiclass_metrics(labels, probabilities, None, weights, classes=names) == pytest.approx(repeated)
+
+
 def test_weights_are_repetitions(scored):
     labels, probabilities = scored
     weights = np.random.default_rng(1).integers(0, 4, len(labels))

@@ -34,6 +34,7 @@ LIMITS = (
     "to 0.54 at another hospital (doi 10.1007/s10140-021-01954-x). Do not use it on patients."
 )
 CLASSES = ("NORMAL", "PNEUMONIA")
+KINDS = {"normal": "NORMAL", "bacteria": "BACTERIAL", "virus": "VIRAL"}  # what file names tell -> three classes
 FOLDERS = {name: name for name in CLASSES}
 SYNTHETIC_VERSION = 1  # of the drawing; a new one gets a new folder in the cache
 PATIENTS, TINY_PATIENTS = 420, 60  # of the embedded set
@@ -103,6 +104,25 @@ def kind(path: Path) -> str:
     """Return "normal", "bacteria", "virus" or "unknown", by the name of an image."""
     match = _match(path)
     return match.groupdict().get("kind", "normal") if match else "unknown"
+
+
+def by_kind(images: Images) -> Images:
+    """Label pneumonia as bacterial or viral, as the names of the files tell; leave out and report those that do not.
+
+    Raises KerasDLError when a class is then empty.
+    """
+    kinds = np.array(["normal" if label == 0 else kind(path) for path, label in zip(images.paths, images.labels)])
+    unknown = ~np.isin(kinds, list(KINDS))
+    gone = tuple(Skipped(name, "its name tells neither bacteria nor virus") for name in images.take(unknown).ids)
+    absent = [name for one, name in KINDS.items() if one not in kinds]
+    if absent:
+        raise KerasDLError(
+            f"{images.root}: no image of {' or '.join(absent)}; three classes need names such as "
+            "person7_bacteria_23.jpeg and person7_virus_23.jpeg in PNEUMONIA; without them: keras-dl train pneumonia"
+        )
+    labels = np.array([list(KINDS).index(one) if one in KINDS else 0 for one in kinds], dtype=np.int64)
+    relabelled = replace(images, labels=labels, classes=tuple(KINDS.values()), skipped=images.skipped + gone)
+    return relabelled.take(~unknown)
 
 
 def synthesize(folder: Path | None = None, *, tiny: bool = False, seed: int = 0) -> Path:

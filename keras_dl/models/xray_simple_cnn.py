@@ -1,0 +1,42 @@
+"""The simple convolutional network for radiographs.
+
+Source: course document E, which gives three convolutions (64, 32, 64 filters) with ReLU, max pooling, batch
+normalisation and dropout; two dense layers (1024, 256 units) with ReLU and dropout; a sigmoid. It leaves open, and here
+is: 96 pixels; 3x3 kernels with padding; pooling by 2; half of the dropout behind each block, all of it behind the dense
+layers.
+"""
+
+import keras
+from keras import layers
+
+
+def xray_simple_cnn(*, image_size: int = 96, classes: int = 1, dropout: float = 0.5) -> keras.Model:
+    """Build the network: three convolutional blocks, two hidden dense layers, one output.
+
+    Input "image": uint8 `[batch, image_size, image_size, 1]`, grey values 0 to 255, scaled to [0, 1] inside.
+    Output "probability": `[batch, classes]`, sigmoid for one class, softmax for several.
+    """
+    # inputs
+    image = keras.Input((image_size, image_size, 1), dtype="uint8", name="image")
+    x = layers.Rescaling(1 / 255, name="rescale")(image)
+
+    # body
+    for number, filters in enumerate((64, 32, 64), start=1):
+        x = layers.Conv2D(filters, 3, padding="same", name=f"block{number}_conv")(x)
+        # Pooling before the ReLU gives the same numbers (the ReLU is monotone) on a quarter of the pixels.
+        x = layers.MaxPooling2D(name=f"block{number}_pool")(x)
+        x = layers.ReLU(name=f"block{number}_relu")(x)
+        # A short memory (Keras' default is 0.99): a training has a few thousand steps, and validation looks at each
+        # epoch.
+        x = layers.BatchNormalization(momentum=0.9, name=f"block{number}_norm")(x)
+        x = layers.Dropout(dropout / 2, name=f"block{number}_dropout")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for number, units in enumerate((1024, 256), start=1):
+        x = layers.Dense(units, activation="relu", name=f"dense{number}")(x)
+        x = layers.Dropout(dropout, name=f"dense{number}_dropout")(x)
+
+    # head
+    x = layers.Dense(classes, name="logits")(x)
+    activation = "sigmoid" if classes == 1 else "softmax"
+    probability = layers.Activation(activation, dtype="float32", name="probability")(x)
+    return keras.Model(image, probability, name="xray_simple_cnn")
