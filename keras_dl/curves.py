@@ -134,8 +134,9 @@ def with_band(axes: Axes, ranking: Ranking, curve: Curve, draws: np.ndarray) -> 
     if drawn:
         low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
         axes.fill_between(GRID, low, high, color=ranking.colour, alpha=0.16, linewidth=0)
-    style = {"linestyle": "--", "linewidth": 1.0} if ranking.dashed else {}
-    axes.plot(*curve(labels, values, np.ones(len(labels))), color=ranking.colour, label=ranking.name or None, **style)
+    style, width = ("--", 1.0) if ranking.dashed else ("-", 1.5)
+    x, y = curve(labels, values, np.ones(len(labels)))
+    axes.plot(x, y, style, linewidth=width, color=ranking.colour, label=ranking.name or None)
 
 
 def point(axes: Axes, ranking: Ranking, x: float, y: float) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
+from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -17,6 +21,14 @@ from keras_dl.run import Run, replacing
 
 FOLDER = "embeddings"  # in the run directory
 COLUMNS = ("id", "split", "group", "label")
+SIDE = 96  # pixels, of a thumbnail
+BROKEN = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    zipfile.BadZipFile,
+)  # what a file of ours raises when it is not whole
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ def read(run: Run) -> Embeddings:
         UsageError: if the run has none yet.
         KerasDLError: if the file does not hold what `Embeddings.write` wrote.
     """
-    path, again = run.path / FOLDER / "vectors.npz", f"keras-dl embed {run.path}"
+    path = run.path / FOLDER / "vectors.npz"
     try:
         with path.open("rb") as opened, np.load(opened) as file:
             table = pd.DataFrame({name: file[name] for name in COLUMNS})
@@ -63,9 +75,43 @@ def read(run: Run) -> Embeddings:
             raise ValueError("its arrays do not belong together")
         return found
     except FileNotFoundError:
-        raise UsageError(f"{run.path} has no embeddings yet; make them: {again}") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise KerasDLError(f"{path} is damaged ({' '.join(str(error).split())}); make it again: {again}") from None
+        raise UsageError(f"{run.path} has no embeddings yet; make them: keras-dl embed {run.path}") from None
+    except BROKEN as error:
+        raise damaged(run, "vectors.npz", error) from None
+
+
+def damaged(run: Run, name: str, error: Exception) -> KerasDLError:
+    """Return the error for a file of the folder that cannot be read."""
+    reason = " ".join(str(error).split())
+    return KerasDLError(f"{run.path / FOLDER / name} is damaged ({reason}); make it again: keras-dl embed {run.path}")
+
+
+def thumbnails(images: Any) -> np.ndarray:
+    """Return uint8 images `[count, height, width, 1 or 3]` at the size of thumbnails, as the network sees them."""
+    small = [np.asarray(Image.fromarray(np.asarray(image).squeeze()).resize((SIDE, SIDE))) for image in images]
+    return np.stack(small).reshape(len(small), SIDE, SIDE, -1)
+
+
+def write_thumbnails(run: Run, ids: Iterable[str], pixels: np.ndarray) -> None:
+    """Keep thumbnails in the run, so that neighbours can be shown without the data: a zip of JPEGs, named by id."""
+    with replacing(run.path / FOLDER / "thumbnails.zip") as temporary, zipfile.ZipFile(temporary, "w") as file:
+        for name, image in zip(ids, pixels, strict=True):
+            jpeg = io.BytesIO()
+            Image.fromarray(image.squeeze()).save(jpeg, "JPEG", quality=80, optimize=True)
+            file.writestr(f"{name}.jpeg", jpeg.getvalue())
+
+
+def read_thumbnails(run: Run, ids: Iterable[str]) -> list[np.ndarray]:
+    """Read some of a run's thumbnails.
+
+    Raises:
+        KerasDLError: if the file is damaged.
+    """
+    try:
+        with zipfile.ZipFile(run.path / FOLDER / "thumbnails.zip") as file:
+            return [np.asarray(Image.open(io.BytesIO(file.read(f"{name}.jpeg")))) for name in ids]
+    except BROKEN as error:
+        raise damaged(run, "thumbnails.zip", error) from None
 
 
 def embedder(model: keras.Model) -> keras.Model:
@@ -74,9 +120,9 @@ def embedder(model: keras.Model) -> keras.Model:
     The embedding is what goes into the last layer that has weights; of a map its average over all places. Both come
     from one pass, since the pass is what costs time.
     """
-    last = [layer for layer in model.layers if layer.weights][-1]
-    node = next(node for node in last._inbound_nodes if node in model._nodes)  # of a nested model, .input is another
-    vector = node.input_tensors[0]
+    nodes = (node for depth in sorted(model._nodes_by_depth) for node in model._nodes_by_depth[depth])  # output first
+    last = next(node for node in nodes if getattr(node.operation, "weights", None))
+    vector = last.input_tensors[0]  # the layer's own .input is another tensor where the layer is a nested model
     if len(vector.shape) > 2:
         vector = keras.ops.mean(vector, axis=tuple(range(1, len(vector.shape) - 1)))
     output = keras.ops.reshape(model.output, (-1, int(np.prod(model.output.shape[1:]))))

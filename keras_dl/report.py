@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 from keras_dl import config as settings
 from keras_dl import curves, gallery, plots, predictions
 from keras_dl.curves import Ranking
-from keras_dl.gallery import keep as keep
 from keras_dl.metrics import DRAWS, group_draws
 from keras_dl.plots import COLOURS, class_colour
 from keras_dl.predictions import Predictions

@@ -90,11 +90,20 @@ def comparison(result: dict[str, Any]) -> str:
     names = list(rows[0]["metrics"])[:4]  # what fits a terminal; --json has all
     lines = [("", *names)]
     for row in rows:
-        lines.append((row["name"], *(with_interval(row["metrics"][name]) for name in names)))
+        lines.append((f"{row['name']}, {row['model']}", *(with_interval(row["metrics"][name]) for name in names)))
         if row["difference"]:
-            lines.append(("  minus the first", *(with_interval(row["difference"][name]) for name in names)))
-    runs = "\n".join(f"{row['name']}: {row['run']}" for row in rows)
-    return f"{table(lines)}\n\n{runs}"
+            lines.append(("  minus the first", *(with_p(row["difference"][name]) for name in names)))
+    runs = "\n".join(dict.fromkeys(f"{row['name']}: {row['run']}" for row in rows))
+    note = "p of the paired bootstrap by group, two-sided, not adjusted for the number of comparisons"
+    tested = [note] if any(row["difference"] for row in rows) else []
+    return "\n\n".join([table(lines), *tested, runs, f"picture {result['picture']}"])
+
+
+def with_p(cell: dict[str, float | None]) -> str:
+    """Write a difference with its interval and p value: "+0.012 [0.001, 0.023] p 0.034"."""
+    if cell["value"] is None or cell["p"] is None:
+        return "not defined"
+    return f"{with_interval(cell)} p {cell['p']:.3f}"
 
 
 def with_interval(cell: dict[str, float | None]) -> str:

@@ -3,58 +3,96 @@
 from xml.etree import ElementTree
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from keras_dl import metrics, plots
+from keras_dl import plots
 
 CLASSES = ["NORMAL", "PNEUMONIA"]
+SEVERAL = ["NORMAL", "BACTERIAL", "VIRAL"]
 
 
 def scored():
     random = np.random.default_rng(0)
     labels = np.arange(40) % 2
-    groups = [f"p{row // 2}" for row in range(40)]
-    network, baseline = (labels + random.random(40)) / 2, random.random(40)
-    return pd.DataFrame({"group": groups, "label": labels, "network": network, "baseline": baseline})
+    return labels, (labels + random.random(40)) / 2
 
 
 @pytest.mark.parametrize("labels", [np.arange(40) % 2, np.zeros(40, int), np.ones(40, int)])
 def test_every_figure_draws_whatever_the_classes(labels):
-    table = scored()
-    outputs = {name: table[name].to_numpy() for name in ("network", "baseline")}
-    models = labels, outputs, {"network": 0.5, "baseline": 1.5}  # the baseline never says class 1
-    draws = metrics.group_draws(table["group"], seed=0, draws=20)
+    _, values = scored()
+    answers = (values >= 0.5).astype(int)
     figures = [
-        plots.confusion("network", *models, CLASSES),
-        plots.roc(*models, draws),
-        plots.precision_recall(*models, draws),
-        plots.reliability(labels, outputs["network"], draws),
-        plots.scores(*models, CLASSES),
+        plots.confusion("network", labels, answers, CLASSES),
+        plots.histograms(labels, values, answers, CLASSES, xlabel="probability", threshold=0.5),
+        plots.histograms(labels, np.exp(9 * values), answers, CLASSES, xlabel="score", threshold=4.0, shares=False),
+        plots.balance({"train": {"NORMAL": 3, "PNEUMONIA": 0}, "test": {"NORMAL": 0, "PNEUMONIA": 0}}),
     ]
     for figure in figures:
         element = plots.svg(figure, "name", 'what it "is"')
         assert len(element) < 60_000
+        assert "mathdefault" not in element, "labels are text, not formulas"
         ElementTree.fromstring(element.replace("xlink:href", "href"))  # well formed
 
 
-def test_curves_stand_for_what_they_say():
-    table = scored()
-    labels, outputs = table["label"].to_numpy(), {name: table[name].to_numpy() for name in ("network", "baseline")}
-    draws = metrics.group_draws(table["group"], seed=0)
-    (axes,) = plots.roc(labels, outputs, {"network": 0.5, "baseline": 0.5}, draws).axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["network", "baseline"]
-    assert len(axes.lines) == 1 + 2 * 2, "chance, and a curve and a point per model"
-    assert len(axes.collections) == 2, "a band per model"
-    point = next(
-        line for line in axes.lines if line.get_color() == plots.COLOURS["network"] and len(line.get_xdata()) == 1
-    )
-    predicted = outputs["network"] >= 0.5
-    assert point.get_xydata().tolist() == [[predicted[labels == 0].mean(), predicted[labels == 1].mean()]]
-    texts = [
-        text.get_text() for text in plots.confusion("network", labels, outputs, {"network": 0.5}, CLASSES).axes[0].texts
+@pytest.mark.parametrize("classes", [CLASSES, SEVERAL])
+def test_a_confusion_matrix_counts_every_answer(classes):
+    count = len(classes)
+    labels, answers = np.arange(60) % count, np.arange(60) // 7 % count
+    axes = plots.confusion("baseline", labels, answers, classes).axes[0]
+    counts = np.array([int(text.get_text().split("\n")[0]) for text in axes.texts]).reshape(count, count)
+    assert counts.sum() == 60
+    assert counts[1, 0] == ((labels == 1) & (answers == 0)).sum()
+    assert [text.get_text() for text in axes.get_xticklabels()] == classes
+
+
+def heights(axes, alpha):
+    return sum(bar.get_height() for bar in axes.patches if bar.get_alpha() == alpha)
+
+
+def test_histograms_tell_right_from_wrong():
+    labels, values = scored()
+    answers = (values >= 0.47).astype(int)
+    for axes, index in zip(
+        plots.histograms(labels, values, answers, CLASSES, xlabel="p", threshold=0.47).axes, (0, 1), strict=True
+    ):
+        wrong = ((labels == index) & (answers != index)).sum()
+        assert (heights(axes, 1), heights(axes, 0.45)) == (20 - wrong, wrong)
+        assert axes.get_title().endswith(f"{wrong} of 20 wrong")
+        sides = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+        assert all(high <= 0.47 or low >= 0.47 for low, high in sides), "no bar on both sides of the threshold"
+
+
+def test_several_classes_have_a_histogram_each_and_no_threshold():
+    labels = np.arange(30) % 3
+    answers = np.where(np.arange(30) < 9, 0, labels)
+    panels = plots.histograms(labels, np.linspace(0, 1, 30), answers, SEVERAL, xlabel="p").axes
+    assert [axes.get_title() for axes in panels] == [
+        "NORMAL: 0 of 10 wrong",
+        "BACTERIAL: 3 of 10 wrong",
+        "VIRAL: 3 of 10 wrong",
     ]
-    assert sum(int(text.split("\n")[0]) for text in texts) == 40
+    assert not any(axes.lines for axes in panels)
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "end"),
+    [
+        (np.exp(np.linspace(0, 7, 300)), "log", 1200),  # a long tail
+        (np.linspace(1, 2, 300), "linear", 2.1),
+        (np.append(np.linspace(-1, 1, 299), 900.0), "linear", 2),  # a long tail that a logarithm cannot take
+        (np.full(300, 5.0), "linear", 6),
+    ],
+)
+def test_scores_have_an_axis_of_their_own(values, scale, end):
+    labels = np.arange(300) % 2
+    panels = plots.histograms(
+        labels, values, (values >= 1.5).astype(int), CLASSES, xlabel="score", threshold=1.5, shares=False
+    ).axes
+    assert panels[0].get_xscale() == scale
+    assert sum(heights(axes, alpha) for axes in panels for alpha in (1, 0.45)) == 300, "the outermost too"
+    low, high = panels[0].get_xlim()
+    assert low < 1.5 < high or 1.5 in (low, high)
+    assert high < end
 
 
 def test_training_curves_mark_phases_and_the_best_epoch():
@@ -65,8 +103,13 @@ def test_training_curves_mark_phases_and_the_best_epoch():
         "val_auroc": [0.5, 0.6, 0.7],
     }
     history |= {"loss": [3, 2, 1], "val_loss": [3, 2, 1], "learning_rate": [1, 1, 1]}
-    loss, auroc = plots.curves(history, best=2).axes
+    loss, auroc = plots.training(history, best=2).axes
     assert (loss.get_title(), auroc.get_title()) == ("loss", "auroc")
     assert len(loss.lines) == 4, "training, validation, a new phase, the best epoch"
     assert loss.texts[0].get_text().strip() == "all"
-    assert plots.curves({"epoch": [], "phase": []}).axes
+    assert plots.training({"epoch": [], "phase": []}).axes
+
+
+def test_classes_beyond_the_colours_take_them_again():
+    assert plots.class_colour(2) == plots.COLOURS["class-2"]
+    assert plots.class_colour(3) == plots.COLOURS["class-0"]

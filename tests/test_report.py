@@ -1,119 +1,36 @@
 """The report: complete, self-contained, safe against what stands in names, and sturdy when things are missing."""
 
-import io
 import itertools
-import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import kept_runs
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from kept_runs import EVIL, KINDS, cell, measured
 
-from keras_dl import api, config, report
-from keras_dl.run import Run
-from keras_dl.task import Split
+from keras_dl import api, config, plots, report
 
-CLASSES = ["NORMAL", "PNEUMONIA"]
-EVIL = "test/<script>alert('$1$')</script>.png"
 SECTIONS = ("metrics", "answers", "training", "data", "examples", "settings", "reproduce")
-
-
-def cell(value, low, high):
-    return {"value": value, "low": low, "high": high}
-
-
-def measured():
-    row = {"auroc": cell(0.9, 0.8, 0.95), "ppv": cell(None, None, None), "brier": cell(0.1, 0.05, 0.2)}
-    difference = {"auroc": cell(0.1, 0.05, 0.2), "ppv": cell(None, None, None), "brier": cell(-0.1, -0.2, -0.05)}
-    return {
-        "network": row,
-        "baseline": row,
-        "difference": difference,
-        "examples": 40,
-        "groups": 20,
-        "per_class": {"NORMAL": 20, "PNEUMONIA": 20},
-        "thresholds": {"network": 0.5, "baseline": 0.4},
-    }
-
-
-def predictions():
-    random = np.random.default_rng(0)
-    labels = np.arange(40) % 2
-    table = {"id": [f"test/{row}.png" for row in range(40)], "group": [f"p{row // 2}" for row in range(40)]}
-    table |= {"label": labels, "network": (labels + random.random(40)) / 2, "baseline": random.random(40)}
-    table["id"][1] = EVIL
-    table["network"][1] = 0.001  # the worst error
-    return pd.DataFrame(table)
-
-
-def png(row):
-    file = io.BytesIO()
-    Image.fromarray(np.random.default_rng(row).integers(0, 255, (40, 40), np.uint8)).save(file, "PNG")
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
 def kept_run(tmp_path_factory):
-    """A run as `conclude` has it before the report, with an untrained model and pictures kept."""
-    import keras
-
-    keras.utils.set_random_seed(0)
-    path = tmp_path_factory.mktemp("runs") / "run"
-    settings = {"image_size": 32, "learning_rate": 0.0123, "recipe": "default"}
-    asked = {"task": "pneumonia", "config": settings, "data": "/moved away/set", "tiny": False, "device": "auto"}
-    image = keras.Input((32, 32, 1), dtype="uint8", name="image")
-    features = keras.layers.Conv2D(4, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(image))
-    output = keras.layers.Dense(1, activation="sigmoid")(keras.layers.GlobalAveragePooling2D()(features))
-    (path / "assets").mkdir(parents=True)
-    keras.Model(image, output).save(path / "model.keras")
-    calibration = {"temperature": 1.5, "bias": 0.1}
-    assets = {"classes": CLASSES, "calibration": calibration, "threshold": 0.5}
-    split = {"examples": 40, "groups": 20, "per_class": {"NORMAL": 20, "PNEUMONIA": 20}}
-    skipped = [{"file": EVIL, "reason": f"duplicate of {row}.png"} for row in range(25)]
-    skipped += [{"file": "b.png", "reason": "truncated JPEG: the end is missing"}]
-    card = {
-        "task": "pneumonia",
-        "title": "Pneumonia",
-        "inputs": {"image": {"dtype": "uint8", "shape": [None, 32, 32, 1]}},
-        "outputs": {"probability": {"dtype": "float32", "shape": [None]}},
-        "classes": CLASSES,
-        "threshold": 0.5,
-        "calibration": calibration,
-        "parameters": 45,
-        "intended_use": "Teaching.",
-        "limits": "Not a medical device (doi 10.1007/s10140-021-01954-x).",
-        "data": {
-            "source": asked["data"],
-            "synthetic": False,
-            "title": "A set",
-            "licence": "CC BY 4.0",
-            "citation": "Somebody",
-            "notes": {"files": 146, "read": 120, "skipped": skipped},
-        },
-        "splits": {"train": split, "validation": split, "test": split},
-        "training": {"seconds": 61, "device": "CPU", "seed": 0, "recipe": "default"},
-        "versions": {"python": "3.11", "keras-dl": "0.1.0", "keras": "3.15.1"},
-    }
-    for name, value in {"config.json": asked, "card.json": card, "assets/assets.json": assets}.items():
-        (path / name).write_text(json.dumps(value))
-    table = predictions()
-    table.to_csv(path / "predictions.csv", index=False)
-    table.assign(split="test")[["id", "split", "group", "label"]].to_csv(path / "splits.csv", index=False)
-    history = {"epoch": [1, 2, 3], "phase": ["head", "head", "all"], "loss": [3, 2, 1], "val_loss": [3.0, 1.0, 2.0]}
-    pd.DataFrame(history).to_csv(path / "history.csv", index=False)
-    run = Run(path)
-    report.keep(run, Split(None, list(table["id"]), [], [], raw=png), report.read_predictions(run))
-    return path
+    """The folder of a run of each kind, by kind; made once, not to be changed."""
+    folder = tmp_path_factory.mktemp("runs")
+    return {kind: kept_runs.make(folder / kind, kind).path for kind in KINDS}
 
 
 @pytest.fixture
-def run(kept_run, tmp_path, monkeypatch):
+def run(kept_run, tmp_path, monkeypatch, request):
+    """A run to be changed: of two classes, or of the kind that the test asks for."""
     monkeypatch.setattr(report, "BAND_DRAWS", 5)  # fast
-    return Run(shutil.copytree(kept_run, tmp_path / "run"))
+    kind = getattr(request, "param", "probability")
+    return kept_runs.opened(shutil.copytree(kept_run[kind], tmp_path / "run"), kind)
 
 
 class Page(HTMLParser):
@@ -124,7 +41,7 @@ class Page(HTMLParser):
     def __init__(self, run, found=None):
         super().__init__()
         self.links, self.ids, self.images, self.open, self.words, self.tags = [], [], [], [], [], set()
-        self.source = report.write(run, found or measured()).read_text(encoding="utf-8")
+        self.source = report.write(run, found).read_text(encoding="utf-8")
         self.feed(self.source)
         self.text = " ".join(" ".join(self.words).split())
 
@@ -153,7 +70,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(kept_run):
-    return Page(Run(kept_run))
+    return Page(kept_runs.opened(kept_run["probability"]))
 
 
 def test_it_is_whole_and_needs_nothing_else(page):
@@ -170,7 +87,7 @@ def test_it_is_whole_and_needs_nothing_else(page):
 
 def test_it_says_what_was_measured(page):
     text = page.text
-    assert "AUROC 0.900 [0.800, 0.950] on 40 examples of 20 groups" in text
+    assert "AUROC 0.900 [0.800, 0.950] on 42 examples of 21 groups" in text
     assert "better than the baseline" in text
     assert "Positive predictive value" in text
     assert "not defined" in text
@@ -187,14 +104,14 @@ def test_a_card_brings_its_own_words_and_an_admission(run):
     words = {"example": "radiograph", "group": "patient", "baseline": "HOG + SVM"}
     run.card.update(words=words, data={**run.card["data"], "synthetic": True})
     text = Page(run).text
-    assert "on 40 radiographs of 20 patients; the HOG + SVM has" in text
+    assert "on 42 radiographs of 21 patients; the HOG + SVM has" in text
     assert "Synthetic data" in text
 
 
 def test_metrics_that_are_all_undefined(run):
     nothing = {"auroc": cell(None, None, None)}
     found = {**measured(), "network": nothing, "baseline": nothing, "difference": nothing}
-    assert "AUROC not defined on 40 examples" in Page(run, found).text
+    assert "AUROC not defined on 42 examples" in Page(run, found).text
 
 
 def test_names_are_escaped(page):
@@ -225,14 +142,14 @@ def test_a_model_without_images_gets_a_report_without_pictures(run):
 
 
 def test_a_test_part_of_one_class(run):
-    table = predictions().assign(label=1)
+    table = pd.read_csv(run.path / "predictions.csv").assign(label=1)
     table.to_csv(run.path / "predictions.csv", index=False)
     assert "all examples are of one class" in Page(run).text
 
 
 def test_a_group_in_two_splits_is_shouted_about(run):
-    table = predictions()
-    table["split"] = ["train"] + ["test"] * 39
+    table = pd.read_csv(run.path / "splits.csv")
+    table["split"] = ["train"] + ["test"] * (len(table) - 1)
     table.to_csv(run.path / "splits.csv", index=False)
     assert "1 group in more than one split" in Page(run).text
 
@@ -246,15 +163,7 @@ def test_the_command_gives_the_same_settings_again(run):
 
 
 def test_it_is_written_again_from_metrics_json(run):
-    run.write("metrics.json", {"test": measured()})
     assert "AUROC 0.90" in api.open_run(run.path).report().read_text()
-
-
-def test_each_kind_of_error_shows_a_group_once():
-    table = predictions().assign(group="one")
-    chosen = report.choose(table, 0.5, CLASSES)
-    assert [len(rows) for rows in chosen.values()] in ([1, 0, 1, 1], [1, 1, 1, 1])
-    assert chosen["PNEUMONIA taken for NORMAL"]["id"].tolist() == [EVIL]
 
 
 @pytest.mark.parametrize(("low", "high", "more", "said"), [(0.1, 0.2, True, "better"), (0.1, 0.2, False, "worse")])
@@ -262,3 +171,61 @@ def test_judgement(low, high, more, said):
     assert report.judgement({"low": low, "high": high}, more) == said
     assert report.judgement({"low": -low, "high": high}, more) == ""
     assert report.judgement({"low": None, "high": None}, more) == ""
+
+
+@pytest.mark.parametrize("run", KINDS, indirect=True)
+def test_a_report_of_every_kind_is_whole(run):
+    page = Page(run)
+    assert page.open == []
+    assert set(SECTIONS) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids)), "several figures share a page"
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert page.images
+    assert all(image["alt"] for image in page.images)
+    assert not re.search(r"\b(None|nan)\b(?!\.)", page.text.replace("None.", ""))
+    assert len(page.source) < 400_000
+
+
+@pytest.mark.parametrize("run", ["probabilities"], indirect=True)
+def test_several_classes(run):
+    page = Page(run)
+    assert "Accuracy 0.900 [0.800, 0.950] on 42 examples" in page.text
+    assert "Recall of VIRAL of all VIRAL, the share that is recognised" in page.text
+    assert re.search(r"lower is better 0.900 \[0.800, 0.950\] .* −0.100 \[−0.200, −0.050\] better", page.text)
+    assert "The answer is the class with the highest probability; there is no threshold" in page.text
+    assert (
+        "log-probabilities are divided by 0.80 (it was not sure enough) and shifted by +0.10 for NORMAL, −0.20 for"
+        in (page.text)
+    )
+    assert "ROC, each class against the rest" in page.text
+    assert "BACTERIAL taken for VIRAL" in page.text
+    assert "network VIRAL 0.95" in page.text
+    assert "what spoke for the answer it gave (Grad-CAM" in page.text
+    assert any(image["alt"] == "the same with a heatmap of what spoke for VIRAL" for image in page.images)
+    assert "VIRAL, recognised" in page.text
+
+
+@pytest.mark.parametrize("run", ["score"], indirect=True)
+def test_an_anomaly_score(run, monkeypatch):
+    asked = []
+    run.task = replace(run.task, heatmap=lambda model, images: asked.append(len(images)) or np.zeros(images.shape[:3]))
+    monkeypatch.setattr(report.settings, "to_json", lambda one: {"false_alarms": 0.05, "target_sensitivity": 0.0})
+    monkeypatch.setattr(report, "command", lambda run: "keras-dl train")
+    pd.DataFrame([{"epoch": 1, "phase": "fit", "seconds": 3.2}]).to_csv(run.path / "history.csv", index=False)
+    page = Page(run)
+    assert "a random example of PNEUMONIA gets a higher score than one of NORMAL" in page.text
+    assert "The answer is PNEUMONIA from a score of 20.000 on" in page.text
+    assert "held out from training, so that 5.0 % of them are above it" in page.text
+    assert "A score is no probability" in page.text
+    assert "Fitted to the training part in one go" in page.text
+    assert not re.search("epoch 1|Brier|Calibration|Grad-CAM", page.text)
+    assert "reliability" not in page.source
+    assert "how far each place is from what NORMAL looks like" in page.text
+    assert asked == [len(page.images) // 2]
+
+
+def test_the_page_has_a_colour_for_all_in_light_and_in_dark(page):
+    light, dark = re.findall(r":root \{(.*?)\}", page.source, re.DOTALL)
+    for name in plots.COLOURS:
+        assert f"--{name}: #" in light
+        assert f"--{name}: #" in dark

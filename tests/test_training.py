@@ -109,7 +109,11 @@ def test_early_stopping_and_plateau_go_on_with_their_counters(tmp_path):
     assert (second[0].wait, second[0].best, second[1].wait, second[1].best) == (3, 0.25, 2, 0.25)
 
 
-def test_a_second_phase_goes_on_from_the_best_of_the_first_and_resumes_within_itself(tmp_path, monkeypatch):
+@pytest.mark.parametrize("stop_in_epoch", [1, 3], ids=["in the first", "in the second"])
+@pytest.mark.parametrize("frozen", ["", "average"], ids=["whole model", "cached features"])
+def test_two_phases_resume_and_the_second_goes_on_from_the_best_of_the_first(
+    frozen, stop_in_epoch, tmp_path, monkeypatch
+):
     """Freezing in the first phase must not change which variable is which in a checkpoint."""
     import dataclasses
 
@@ -130,7 +134,7 @@ def test_a_second_phase_goes_on_from_the_best_of_the_first_and_resumes_within_it
 
     def phases(config, data):
         return [
-            Phase("head", 2, lambda model: compile_phase(model, frozen=True)),
+            Phase("head", 2, lambda model: compile_phase(model, frozen=True), [lambda config: StopIn()], frozen=frozen),
             Phase("all", 2, lambda model: compile_phase(model, frozen=False), [lambda config: StopIn()]),
         ]
 
@@ -138,7 +142,7 @@ def test_a_second_phase_goes_on_from_the_best_of_the_first_and_resumes_within_it
     monkeypatch.setattr(registry, "find", lambda name: task)
     stop_in = None
     whole = api.train("pneumonia", tiny=True, out=tmp_path / "whole")
-    stop_in = 3
+    stop_in = stop_in_epoch
     with pytest.raises(KeyboardInterrupt):
         api.train("pneumonia", tiny=True, out=tmp_path / "stopped")
     stop_in = None
@@ -149,6 +153,55 @@ def test_a_second_phase_goes_on_from_the_best_of_the_first_and_resumes_within_it
     one, other = weights(whole.path), weights(stopped.path)
     for name in one:
         np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_a_head_on_cached_features_is_trained_as_one_behind_a_frozen_backbone(tmp_path, monkeypatch):
+    """The cache changes the speed alone; without dropout and augmentation the losses are the same."""
+    import dataclasses
+
+    import keras
+
+    from keras_dl import registry
+    from keras_dl.task import Phase
+
+    def compile_head(model):
+        for layer in model.layers:
+            layer.trainable = layer.name == "logits"
+        model.compile(keras.optimizers.Adam(1e-2), "binary_crossentropy")
+
+    runs = []
+    for frozen in ("", "dropout"):
+        task = registry.find("pneumonia")
+        task = dataclasses.replace(task, phases=lambda *_: [Phase("head", 3, compile_head, frozen=frozen)])  # noqa: B023
+        task = dataclasses.replace(task, load=lambda *a, load=task.load: dataclasses.replace(load(*a), augment=None))
+        monkeypatch.setattr(registry, "find", lambda name, task=task: task)
+        runs.append(api.train("pneumonia", tiny=True, dropout=0, out=tmp_path / (frozen or "whole")))
+        monkeypatch.undo()
+    histories = [pd.read_csv(run.path / "history.csv") for run in runs]
+    # a frozen BatchNorm is in inference mode in both
+    np.testing.assert_allclose(*(table[["loss", "val_loss"]] for table in histories), rtol=1e-3)
+    predictions = [pd.read_csv(run.path / "predictions.csv")["network"] for run in runs]
+    np.testing.assert_allclose(*predictions, atol=1e-3)
+
+
+def test_a_phase_can_be_fitted_at_once(tmp_path, monkeypatch):
+    import dataclasses
+
+    from keras_dl import registry
+    from keras_dl.task import Phase
+
+    def fit(head, features):
+        assert features.shape[1:] == head.input_shape[1:]
+        kernel = features.mean(axis=0)[:, None] / 100
+        head.get_layer("logits").set_weights([kernel, np.zeros(1)])
+
+    phase = Phase("mean", 1, lambda model: None, frozen="average", fit=fit)
+    task = dataclasses.replace(registry.find("pneumonia"), phases=lambda config, data: [phase])
+    monkeypatch.setattr(registry, "find", lambda name: task)
+    run = api.train("pneumonia", tiny=True, out=tmp_path / "run")
+    assert pd.read_csv(run.path / "history.csv")["phase"].tolist() == ["mean"]
+    assert run.model.get_layer("logits").bias.numpy() == 0
+    assert run.model.get_layer("logits").kernel.numpy().min() >= 0
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
@@ -187,10 +240,10 @@ def test_a_directory_that_holds_something_is_not_taken(tmp_path):
 def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path, monkeypatch):
     import keras
 
-    def compile_broken(model, learning_rate, label_smoothing):
+    def compile_broken(model, optimizer, label_smoothing):
         model.compile(keras.optimizers.Adam(0.5), lambda wanted, given: keras.ops.log(given - 2.0))
 
-    monkeypatch.setattr("keras_dl.recipes.compile_binary", compile_broken)
+    monkeypatch.setattr("keras_dl.recipes.compile_classifier", compile_broken)
     with pytest.raises(KerasDLError, match=r"not finite.*smaller --set learning_rate"):
         api.train("pneumonia", tiny=True, out=tmp_path / "run")
     assert not Run(tmp_path / "run").complete

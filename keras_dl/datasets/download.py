@@ -29,19 +29,23 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("keras-dl"))
 
 
-def fetch(url: str, target: Path, sha256: str | None = None, auth: tuple[str, str] | None = None) -> Path:
+def fetch(
+    url: str, target: Path, sha256: str | None = None, auth: tuple[str, str] | None = None, *, md5: str | None = None
+) -> Path:
     """Return `target`, downloaded from `url` unless it is there already and unchanged.
 
-    Where `sha256` is not known, the sum seen at the first download is kept beside the file, in `target`.sha256,
-    and holds from then on: it shows later damage or a changed source, not a bad first download. An interrupted
-    download goes on from `target`.part. `auth` is (user, password).
+    Where neither `sha256` nor `md5` is known, the sum seen at the first download is kept beside the file, in
+    `target`.sha256, and holds from then on: it shows later damage or a changed source, not a bad first download. An
+    interrupted download goes on from `target`.part. `auth` is (user, password).
     Raises KerasDLError when the server refuses or cannot be reached, or the sum differs.
     """
     import pooch
     import requests
 
     seen = target.with_name(f"{target.name}.sha256")
-    expected = sha256 or (seen.read_text().split()[0] if seen.exists() else None)
+    kind, expected = "sha256", sha256 or (seen.read_text().split()[0] if seen.exists() else None)
+    if md5:
+        kind, expected = "md5", md5
     part = target.with_name(f"{target.name}.part")
 
     def download(url: str, output: str, _: object) -> None:
@@ -51,7 +55,7 @@ def fetch(url: str, target: Path, sha256: str | None = None, auth: tuple[str, st
     pooch.get_logger().setLevel("WARNING")  # the progress bar says the rest
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(url, expected and f"sha256:{expected}", target.name, target.parent, downloader=download)
+        pooch.retrieve(url, expected and f"{kind}:{expected}", target.name, target.parent, downloader=download)
         if expected is None:
             seen.write_text(f"{pooch.file_hash(str(target))}  {target.name}\n")
     except requests.RequestException as error:
@@ -59,8 +63,8 @@ def fetch(url: str, target: Path, sha256: str | None = None, auth: tuple[str, st
         reason = "no connection" if answer is None else f"the server answered {answer.status_code}"
         raise KerasDLError(f"{url}: {reason}; what has arrived is kept, so try again later") from error
     except ValueError as error:
-        way_out = "try again later" if sha256 else f"if the source has a new version, delete {seen}"
-        raise KerasDLError(f"{url}: its sha256 is not the expected {expected}; {way_out}") from error
+        way_out = "try again later" if sha256 or md5 else f"if the source has a new version, delete {seen}"
+        raise KerasDLError(f"{url}: its {kind} is not the expected {expected}; {way_out}") from error
     except OSError as error:
         raise KerasDLError(f"{target}: {error.strerror or error}; choose another --out, or KERAS_DL_CACHE") from error
     return target

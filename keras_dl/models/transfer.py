@@ -5,6 +5,7 @@ Batch normalisation stays in inference mode throughout: the statistics of a mill
 few small batches of radiographs would undo what was learned.
 """
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def transfer(
     x = preprocessed(x, backbone)
 
     # body
-    x = network(x, training=False)
+    x = network(x)
     x = layers.GlobalAveragePooling2D(name="features")(x)
 
     # head
@@ -74,7 +75,9 @@ def transfer(
     x = layers.Dense(classes, name="logits")(x)
     activation = "sigmoid" if classes == 1 else "softmax"
     probability = layers.Activation(activation, dtype="float32", name="probability")(x)
-    return keras.Model(image, probability, name=f"transfer_{backbone}")
+    model = keras.Model(image, probability, name=f"transfer_{backbone}")
+    freeze(model, before=0)
+    return model
 
 
 def feature_maps(
@@ -89,13 +92,13 @@ def feature_maps(
     """
     network = bare(backbone, image_size, alpha)
     if weights:
-        load_weights(network, weights)
+        load(network, weights)
     if unknown := [name for name in layers if name not in {layer.name for layer in network.layers}]:
         raise ValueError(f"{backbone} has no layer {unknown[0]!r}")
     maps = [network.get_layer(name).output for name in layers]
     cut = keras.Model(network.input, maps, name=backbone)
     image = keras.Input((image_size, image_size, 1), dtype="uint8", name="image")
-    first, *others = keras.tree.flatten(cut(preprocessed(image, backbone), training=False))
+    first, *others = keras.tree.flatten(cut(preprocessed(image, backbone)))
     enlarge = keras.layers.Resizing(*first.shape[1:3], name="enlarge")
     joined = keras.layers.Concatenate(name="maps")([first, *map(enlarge, others)]) if others else first
     return keras.Model(image, joined, name=f"feature_maps_{backbone}")
@@ -104,13 +107,15 @@ def feature_maps(
 def freeze(model: keras.Model, before: int | None) -> None:
     """Freeze the backbone, or with `before` only its layers below that index; what is outside stays trainable.
 
-    In the layers that are trained batch normalisation keeps its statistics (`transfer` calls the backbone in inference
-    mode), while its scale and shift, gamma and beta, are trained. A model without a backbone is left as it is.
+    Batch normalisation is frozen everywhere in the backbone, its scale and shift too: that is what holds it in inference
+    mode. (Calling the backbone with `training=False` does not: Keras 3 hands its own `training` of a `fit` to all that
+    is inside, and the statistics move.) A model without a backbone is left as it is.
     """
     for network in nested(model):
         network.trainable = before is not None  # sets all layers inside too
-        for layer in network.layers[:before]:
-            layer.trainable = False
+        for index, layer in enumerate(network.layers):
+            if index < (before or 0) or isinstance(layer, layers.BatchNormalization):
+                layer.trainable = False
 
 
 def backbone_of(model: keras.Model) -> keras.Model:
@@ -126,27 +131,30 @@ def load_backbone(model: keras.Model, path: Path) -> None:
 
     Raises ValueError, and leaves the weights as they were, where the file is of another backbone or width.
     """
-    load_weights(backbone_of(model), path)
+    load(backbone_of(model), path)
 
 
-def load_weights(network: keras.Model, path: Path) -> None:
+def load(network: keras.Model, path: Path) -> None:
+    """Load all weights of a network or, with a ValueError that says in one line what differs, none."""
     before = network.get_weights()
     try:
-        with warnings.catch_warnings(action="ignore"):  # of layers that are skipped, before the error
+        with warnings.catch_warnings(action="ignore"):  # of layers that are skipped; the error comes after them
             network.load_weights(path)
     except Exception as error:  # Keras, h5py and NumPy each have their own for a file that does not fit
         network.set_weights(before)  # Keras stops at the first layer that does not fit, with those before it loaded
-        raise ValueError(f"{path} has no weights for {network.name} of this width: {one_line(error)}") from error
+        raise ValueError(f"{path} does not fit {network.name} without its top: {difference(error)}") from None
 
 
-def one_line(error: Exception) -> str:
-    """Return the sentence of Keras' long message that says what differs."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    example = [line for line in lines if "Example error message" not in line and "objects that could not" not in line]
-    return (example or lines or [type(error).__name__])[0].rstrip(".")
+def difference(error: Exception) -> str:
+    """Find in the long message the two shapes that differ; Keras names the network's first, then the file's."""
+    shapes = re.findall(r"\([\d, ]+\)", str(error))
+    if len(shapes) > 1:
+        return f"its weights are {shapes[1]} where {shapes[0]} belong"
+    return "it is damaged" if isinstance(error, OSError) else "it has other layers"
 
 
 def nested(model: keras.Model) -> list[keras.Model]:
+    """Return the models among a model's layers."""
     return [layer for layer in model.layers if isinstance(layer, keras.Model)]
 
 
@@ -156,7 +164,7 @@ def bare(backbone: str, side: int, alpha: float) -> keras.Model:
         raise ValueError(f"there is no backbone {backbone!r}; it is one of {', '.join(BACKBONES)}")
     known = BACKBONES[backbone]
     if side < known.smallest:
-        raise ValueError(f"{backbone} takes no image below {known.smallest} pixels, and this one has {side}")
+        raise ValueError(f"{backbone} takes no image of {side} pixels; {known.smallest} is the least")
     if alpha != 1 and not known.alphas:
         raise ValueError(f"{backbone} has one width only: alpha is 1, not {alpha:g}")
     width = {"alpha": alpha} if known.alphas else {}

@@ -57,7 +57,7 @@ def build(config: Transfer, assets: Assets, *, classes: int = 1) -> keras.Model:
     """Build the backbone with its weights, and a new head."""
     from keras_dl import pretrained
 
-    names = ("backbone", "weights", "alpha", "image_size", "crop", "hidden", "dropout")
+    names = ("backbone", "weights", "alpha", "image_size", "crop", "hidden", "dropout", "unfreeze")
     return pretrained.build(**recipes.chosen(config, *names), classes=classes)
 
 
@@ -95,7 +95,7 @@ EXPOSURE = {"gamma": 0.5, "contrast": 0.3, "brightness": 0.1, "sharpness": 1.0, 
 PNEUMONIA_MOBILENETV2 = Task(
     name="pneumonia-mobilenetv2",
     title="Pneumonia from chest radiographs, MobileNetV2 pretrained on ImageNet",
-    config=Transfer(fine_epochs=15, unfreeze=100, balance="classes", patience=15, **POSE, **EXPOSURE),
+    config=Transfer(fine_epochs=6, unfreeze=100, balance="classes", patience=15, **POSE, **EXPOSURE),
     recipes={
         "original": {
             "learning_rate": 1e-4,
