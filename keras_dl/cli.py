@@ -179,15 +179,28 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 @main.command()
 @click.argument("run")
 @click.argument("inputs", nargs=-1, required=True)
+@click.option(
+    "--neighbours",
+    metavar="[COUNT]",
+    type=click.IntRange(min=0),
+    is_flag=False,
+    flag_value=0,
+    help="Show the nearest training images too; COUNT is the task's own without a number. Needs keras-dl embed RUN.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Where their pictures go.  [default: .]")
 @json_option
-def predict(run: str, inputs: tuple[str, ...], as_json: bool) -> None:
+def predict(run: str, inputs: tuple[str, ...], neighbours: int | None, out: Path | None, as_json: bool) -> None:
     """Predict files; a folder stands for the files in it.
 
-    Example: keras-dl predict pneumonia image.jpeg more_images/
+    Example: keras-dl predict pneumonia image.jpeg more_images/ --neighbours
     """
     from keras_dl import show
 
-    rows = opened(run).predict(*inputs)
+    found = opened(run)
+    from keras_dl.predict import predict as predict_files  # imports TensorFlow, after it was asked to be quiet
+
+    count = found.task.neighbours if neighbours == 0 else neighbours or 0
+    rows = predict_files(found, inputs, neighbours=count, out=out)
     emit(rows, as_json, show.predictions(rows))
     bad = sum("error" in row for row in rows)
     if bad:
@@ -208,6 +221,21 @@ def explain(run: str, input: Path, out: Path | None, as_json: bool) -> None:
 
     result = opened(run).explain(input, out)
     emit(result, as_json, f"{show.predictions([result])}\n{result['heatmap']}")
+
+
+@main.command()
+@click.argument("run")
+@click.option("--neighbours", metavar="COUNT", type=int, help="How many training images vote.  [default: the task's]")
+@json_option
+def embed(run: str, neighbours: int | None, as_json: bool) -> None:
+    """Write the vectors before the head, a nearest-neighbour classifier on them, and t-SNE maps.
+
+    Example: keras-dl embed pneumonia
+    """
+    from keras_dl import show
+
+    result = opened(run).embed(neighbours=neighbours)
+    emit(result, as_json, show.embedded(result))
 
 
 @main.command()
@@ -237,16 +265,17 @@ def export(run: str, out: Path | None, as_json: bool) -> None:
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="The picture.  [default: comparison.png]")
 @json_option
-def compare(runs: tuple[str, ...], as_json: bool) -> None:
-    """Compare runs, and their baselines, on their test parts.
+def compare(runs: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """Compare runs, and their baselines, on their test parts: a table and a picture, with paired tests.
 
-    Example: keras-dl compare runs/pneumonia/A runs/pneumonia/B
+    Example: keras-dl compare pneumonia pneumonia-mobilenetv2 --out comparison.png
     """
     from keras_dl import show
 
     opened_runs = [opened(run) for run in runs]
     from keras_dl.compare import compare as compare_runs  # imports TensorFlow, after it was asked to be quiet
 
-    result = compare_runs(opened_runs)
+    result = compare_runs(opened_runs, out)
     emit(result, as_json, show.comparison(result))

@@ -22,13 +22,7 @@ from keras_dl.run import Run, replacing
 FOLDER = "embeddings"  # in the run directory
 COLUMNS = ("id", "split", "group", "label")
 SIDE = 96  # pixels, of a thumbnail
-BROKEN = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    zipfile.BadZipFile,
-)  # what a file of ours raises when it is not whole
+BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # raised where a file is not whole
 
 
 @dataclass(frozen=True)

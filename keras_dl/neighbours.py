@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from keras_dl import embeddings
+from keras_dl.errors import UsageError
 from keras_dl.plots import class_colour, styled
 from keras_dl.run import Run, replacing
 
@@ -16,53 +20,74 @@ COLUMNS = 4  # pictures in a row
 
 
 class Neighbours:
-    """The training images of a run, to find those nearest to new ones."""
+    """The training images of a run, to find those nearest to new ones and to show them in a folder."""
 
-    def __init__(self, run: Run, count: int) -> None:
+    def __init__(self, run: Run, count: int, folder: Path) -> None:
         """Read what `keras-dl embed` wrote.
 
         Raises:
-            UsageError: if the run has no embeddings yet, or not `count` training images.
+            UsageError: if the run has no embeddings yet, or not `count` training images, or `folder` is a file.
             KerasDLError: if they are damaged or of another model.
         """
-        self.run, self.train = run, embeddings.read(run).part("train")
+        if folder.is_file():
+            raise UsageError(f"{folder} is a file; --out takes the folder for the pictures")
+        self.run, self.folder, self.train = run, folder, embeddings.read(run).part("train")
         self.knn = embeddings.knn(self.train, count)
         self.embedder = embeddings.embedder(run.model)
         self.width = self.train.vectors.shape[1]
         if self.embedder.output.shape[1] != self.width + self.train.outputs.shape[1]:
             raise embeddings.damaged(run, "vectors.npz", ValueError("it is of another model"))
+        self.drawn: Counter[str] = Counter()  # pictures by the name of the file
 
-    def of(self, images: np.ndarray) -> list[list[dict[str, Any]]]:
+    def show(self, images: Sequence[np.ndarray], rows: Sequence[dict[str, Any]]) -> None:
+        """Add to the rows of predictions "neighbours" and "picture", the path of a PNG that shows them.
+
+        Args:
+            images: as the model takes them.
+            rows: of the same images, with "input" and "label".
+        """
+        for image, row, found in zip(images, rows, self.nearest(np.stack(images)), strict=True):
+            source = Path(row["input"])
+            self.drawn[source.stem] += 1
+            again = f"-{self.drawn[source.stem]}" if self.drawn[source.stem] > 1 else ""  # one name in several folders
+            path = self.folder / f"{source.stem}-neighbours{again}.png"
+            thumbnails = embeddings.read_thumbnails(self.run, [one["id"] for one in found])
+            group = self.run.task.words.get("group", "group")
+            title = f"{source.name}: {row['label']}. Its nearest training images, with {group} and distance"
+            with replacing(path) as temporary:
+                figure = picture(image, title, thumbnails, found, self.run.assets["classes"])
+                figure.savefig(temporary, dpi=120, format="png")
+            row |= {"neighbours": found, "picture": str(path)}
+
+    def nearest(self, images: np.ndarray) -> list[list[dict[str, Any]]]:
         """Return for each image `[count, ...]`, as the model takes it, its neighbours, nearest first.
 
         Each is a row of JSON values: "id", "label" (the class's name), "group" and "distance".
         """
         vectors = np.asarray(self.embedder.predict_on_batch(images))[:, : self.width]
-        classes, table = self.run.assets["classes"], self.train.table
         return [
-            [
-                {
-                    "id": str(table["id"][row]),
-                    "label": classes[table["label"][row]],
-                    "group": str(table["group"][row]),
-                    "distance": round(float(distance), 4),
-                }
-                for distance, row in zip(*pair, strict=True)
-            ]
+            [self.described(row, distance) for distance, row in zip(*pair, strict=True)]
             for pair in zip(*embeddings.nearest(self.knn, vectors), strict=True)
         ]
 
-    def draw(self, path: Path, image: np.ndarray, title: str, found: list[dict[str, Any]]) -> None:
-        """Write a PNG with an image `[height, width, channels]` beside its neighbours, as `of` gives them."""
-        thumbnails = embeddings.read_thumbnails(self.run, [one["id"] for one in found])
-        colours = {name: class_colour(index) for index, name in enumerate(self.run.assets["classes"])}
-        with replacing(path) as temporary:
-            picture(image, title, thumbnails, found, colours).savefig(temporary, dpi=120, format="png")
+    def described(self, row: int, distance: float) -> dict[str, Any]:
+        """Say what a training image is, as JSON values."""
+        name, group, label = (self.train.table[column][row] for column in ("id", "group", "label"))
+        return {
+            "id": str(name),
+            "label": self.run.assets["classes"][label],
+            "group": str(group),
+            "distance": round(float(distance), 4),
+        }
 
 
 @styled
 def picture(
-    image: np.ndarray, title: str, thumbnails: list[np.ndarray], found: list[dict[str, Any]], colours: dict[str, str]
+    image: np.ndarray,
+    title: str,
+    thumbnails: Sequence[np.ndarray],
+    found: Sequence[dict[str, Any]],
+    classes: Sequence[str],
 ) -> Figure:
     """Draw an image and its neighbours, each with its class, group and distance."""
     columns = min(COLUMNS, 1 + len(found))
@@ -75,8 +100,9 @@ def picture(
     panels[0].set_title("the image\n")
     for axes, thumbnail, one in zip(panels[1:], thumbnails, found, strict=False):
         axes.imshow(thumbnail, cmap="gray", vmin=0, vmax=255)
-        axes.set_title(f"{one['label']}\n{shortened(one['group'])}, {one['distance']:.2f}", color=colours[one["label"]])
-    figure.suptitle(title)
+        colour = class_colour(list(classes).index(one["label"]))
+        axes.set_title(f"{one['label']}\n{shortened(one['group'])}, {one['distance']:.2f}", color=colour)
+    figure.suptitle(textwrap.fill(title, 24 * columns))
     return figure
 
 

@@ -12,33 +12,47 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from keras_dl.errors import BadInput, UsageError
+from keras_dl.neighbours import Neighbours
 from keras_dl.run import Run
 
 BATCH = 64
 
 
-def predict(run: Run, inputs: Iterable[str | Path]) -> list[dict[str, Any]]:
+def predict(
+    run: Run, inputs: Iterable[str | Path], *, neighbours: int = 0, out: str | Path | None = None
+) -> list[dict[str, Any]]:
     """Predict files; a folder stands for the files below it.
+
+    Args:
+        run: a complete run.
+        inputs: files and folders.
+        neighbours: how many of the nearest training images to show; that needs what `keras_dl.embed` writes.
+        out: the folder for the pictures of the neighbours; None for the working directory.
 
     Returns:
         One row of JSON values per file, in order: "input" and what `worded` gives; or "input" and "error" for a file
-        that cannot be used.
+        that cannot be used. With neighbours also "neighbours", as `Neighbours.nearest` gives them, and "picture", the
+        path of a PNG that shows them.
 
     Raises:
-        UsageError: if an input is not there.
+        UsageError: if an input is not there, or the run has no embeddings or not so many training images.
     """
     files = list(expand(inputs))
-    rows = []
+    training = Neighbours(run, neighbours, Path(out or ".")) if neighbours else None
+    rows: list[dict[str, Any]] = []
     with tqdm(total=len(files), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
         for start in range(0, len(files), BATCH):
             chunk = files[start : start + BATCH]
-            rows += predict_chunk(run, chunk)
+            images, answered = predict_chunk(run, chunk)
+            if training and images:
+                training.show(images, [row for row in answered if "error" not in row])
+            rows += answered
             bar.update(len(chunk))
     return rows
 
 
-def predict_chunk(run: Run, files: list[Path]) -> list[dict[str, Any]]:
-    """Predict a few files in one batch."""
+def predict_chunk(run: Run, files: list[Path]) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
+    """Predict a few files in one batch; return the usable ones decoded, and a row for each."""
     rows: list[dict[str, Any]] = [{"input": str(file)} for file in files]
     decoded = []
     for row, file in zip(rows, files, strict=True):
@@ -51,7 +65,7 @@ def predict_chunk(run: Run, files: list[Path]) -> list[dict[str, Any]]:
         usable = [row for row in rows if "error" not in row]
         for number, row in enumerate(usable):
             row |= worded(run, {name: values[number] for name, values in answers.items()})
-    return rows
+    return decoded, rows
 
 
 def decode_file(run: Run, file: Path) -> np.ndarray:

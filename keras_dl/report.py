@@ -42,7 +42,7 @@ SEVERAL = METRICS | {  # the same of several classes; {of} is the class in the m
     "auroc": (
         "AUROC",
         True,
-        "the mean over the classes of: the chance that a random example of it gets more of its probability than others",
+        "each class against the rest, averaged: the chance that an example of it gets a higher probability of it",
     ),
     "balanced_accuracy": ("Balanced accuracy", True, "the mean recall of the classes"),
     "macro_f1": ("Macro F1", True, "the mean over the classes of the harmonic mean of recall and precision"),

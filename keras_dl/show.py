@@ -54,15 +54,22 @@ def trained(run: Run) -> str:
     return "\n".join(lines)
 
 
-def measured(result: dict[str, Any]) -> str:
-    """Lay an evaluation out as a table: metric, network, baseline, difference, each with its interval."""
+def measured(result: dict[str, Any], other: str = "baseline") -> str:
+    """Lay an evaluation out as a table: metric, network, the other model, difference, each with its interval."""
     counts = ", ".join(f"{count} {name}" for name, count in result["per_class"].items())
     head = f"test part: {result['examples']} examples of {result['groups']} groups ({counts})"
-    rows = [("", "network", "baseline", "network - baseline")]
+    rows = [("", "network", other, f"network - {other}")]
     for name in result["network"]:
-        cells = [with_interval(result[column][name]) for column in ("network", "baseline", "difference")]
+        cells = [with_interval(result[column][name]) for column in ("network", other, "difference")]
         rows.append((name, *cells))
     return f"{head}\n95 % bootstrap intervals, drawn by group\n\n{table(rows)}"
+
+
+def embedded(result: dict[str, Any]) -> str:
+    """Lay out what the nearest-neighbour classifier is worth beside the network, and say what was written."""
+    names = ("vectors.npz", "thumbnails.zip", "knn.json", "tsne.csv", "tsne-2d.png", "tsne-3d.html")
+    lines = [measured(result, "knn"), "", f"knn: the {result['neighbours']} nearest training images vote", ""]
+    return "\n".join(lines + [f"{result['embeddings']}/{name}" for name in names])
 
 
 def predictions(rows: list[dict[str, Any]]) -> str:
@@ -73,6 +80,9 @@ def predictions(rows: list[dict[str, Any]]) -> str:
             lines.append(f"{row['input']}  cannot be used: {row['error']}")
         else:
             lines.append(f"{row['input']}  {row['label']}  {answer(row)}")
+            near = row.get("neighbours", [])
+            lines += [f"  {one['distance']:6.2f}  {one['label']}  {one['group']}  {one['id']}" for one in near]
+            lines += [f"  picture {row['picture']}"] if near else []
     return "\n".join(lines)
 
 

@@ -24,6 +24,7 @@ from keras_dl.plots import COLOURS, class_colour, styled
 PERPLEXITY = 30.0  # about how many neighbours each point keeps near
 WIDEST = 50  # numbers per vector; wider ones are first reduced to so many principal components
 CONTROLS = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage", "resetCameraDefault3d"]]}
+CAMERA = {"eye": dict.fromkeys("xyz", 1.05)}  # a little nearer than plotly's
 TILE = 64  # pixels, of the pictures in the page
 
 
@@ -63,7 +64,8 @@ def layout(vectors: np.ndarray, dimensions: int, seed: int) -> np.ndarray:
 
     if vectors.shape[1] > WIDEST:
         vectors = PCA(min(WIDEST, len(vectors)), random_state=seed).fit_transform(vectors)
-    tsne = TSNE(dimensions, perplexity=perplexity(len(vectors)), init="pca", random_state=seed)
+    init = "pca" if min(vectors.shape) >= dimensions else "random"
+    tsne = TSNE(dimensions, perplexity=perplexity(len(vectors)), init=init, random_state=seed)
     return tsne.fit_transform(vectors.astype("float32"))
 
 
@@ -82,15 +84,14 @@ def flat(points: Points, places: np.ndarray, title: str) -> Figure:
         if tested:
             look = {"marker": "^", "s": 30, "alpha": 0.9, "linewidths": 0.4, "edgecolors": "white"}
         axes.scatter(*places[chosen].T, color=class_colour(index), label=name, **look)
-    ring = {"marker": "o", "s": 110, "facecolors": "none", "edgecolors": COLOURS["ink"], "linewidths": 1.1}
-    wrong = points.wrong
-    axes.scatter(*places[wrong].T, label=points.ring, **ring)
+    rings: Any = {"s": 110, "facecolors": "none", "edgecolors": COLOURS["ink"], "linewidths": 1.1}
+    axes.scatter(*places[points.wrong].T, label=points.ring, **rings)
     axes.set(xticks=[], yticks=[])
-    figure.suptitle(textwrap.fill(title, 95))
+    figure.suptitle(textwrap.fill(title, 100), fontsize=10.5)
     axes.spines[:].set_visible(False)
     axes.set_aspect("equal", "datalim")
     legend = figure.legend(loc="outside lower center", ncols=3, markerscale=1.3)
-    for handle in legend.legend_handles:
+    for handle in filter(None, legend.legend_handles):
         handle.set_alpha(1)
     return figure
 
@@ -139,7 +140,7 @@ def scene() -> dict[str, Any]:
     return {
         "scene": {
             "aspectmode": "cube",
-            "camera": {"eye": dict.fromkeys("xyz", 1.05)},
+            "camera": CAMERA,
             **dict.fromkeys(("xaxis", "yaxis", "zaxis"), axis),
         },
         "margin": dict.fromkeys("lrtb", 0),

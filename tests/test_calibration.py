@@ -69,7 +69,9 @@ def test_several_classes_get_their_probabilities_back():
 def test_the_answer_of_several_classes_is_the_likeliest():
     labels, outputs, _ = several(50)
     assets = {"calibration": {"temperature": 1.0, "biases": [0.0, 0.0, 0.0]}, "classes": ["a", "b", "c"]}
-    answers = {name: value.numpy() for name, value in calibration.classify_classes(tf.constant(outputs), assets).items()}
+    answers = {
+        name: value.numpy() for name, value in calibration.classify_classes(tf.constant(outputs), assets).items()
+    }
     np.testing.assert_allclose(answers["probabilities"], outputs, atol=1e-5)
     assert answers["label"].tolist() == [b"abc"[index : index + 1] for index in outputs.argmax(axis=1)]
     np.testing.assert_allclose(answers["probability"], answers["probabilities"].max(axis=1))

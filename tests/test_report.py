@@ -89,6 +89,7 @@ def test_it_says_what_was_measured(page):
     text = page.text
     assert "AUROC 0.900 [0.800, 0.950] on 42 examples of 21 groups" in text
     assert "better than the baseline" in text
+    assert "at its own threshold" in text
     assert "Positive predictive value" in text
     assert "not defined" in text
     assert re.search(r"−0.100 \[−0.200, −0.050\] better", text), "of a Brier score less is better"
@@ -203,6 +204,31 @@ def test_several_classes(run):
     assert "what spoke for the answer it gave (Grad-CAM" in page.text
     assert any(image["alt"] == "the same with a heatmap of what spoke for VIRAL" for image in page.images)
     assert "VIRAL, recognised" in page.text
+    assert "at its own threshold" not in page.text
+
+
+def test_of_several_classes_each_is_ranked_against_the_rest():
+    found = kept_runs.scored("probabilities")
+    answers = {name: found.answers(name, None) for name in found.outputs}
+    ranked = list(report.rankings(found, answers, kept_runs.SEVERAL))
+    assert [one.name for one in ranked] == [*kept_runs.SEVERAL, "", "", ""]
+    assert [one.dashed for one in ranked] == [False] * 3 + [True] * 3
+    for place, one in enumerate(ranked):
+        name, index = ("network", "baseline")[place // 3], place % 3
+        assert one.colour == plots.class_colour(index)
+        assert np.array_equal(one.labels, found.labels == index)
+        assert np.array_equal(one.values, found.outputs[name][:, index])
+        assert np.array_equal(one.answers, answers[name] == index)
+
+
+@pytest.mark.parametrize(("kind", "threshold"), [("probability", 0.5), ("probabilities", None)])
+def test_calibration_is_of_class_1_or_of_the_answer(kind, threshold, monkeypatch):
+    found = kept_runs.scored(kind)
+    answers, values = found.answers("network", threshold), found.outputs["network"]
+    monkeypatch.setattr(report.curves, "reliability", lambda hits, probabilities, *_, **__: (hits, probabilities))
+    hits, probabilities = report.honesty(found, answers, np.ones((1, len(answers))))
+    assert np.array_equal(hits, found.labels if kind == "probability" else answers == found.labels)
+    assert np.array_equal(probabilities, values if kind == "probability" else values.max(axis=1))
 
 
 @pytest.mark.parametrize("run", ["score"], indirect=True)

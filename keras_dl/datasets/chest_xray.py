@@ -111,7 +111,9 @@ def by_kind(images: Images) -> Images:
 
     Raises KerasDLError when a class is then empty.
     """
-    kinds = np.array(["normal" if label == 0 else kind(path) for path, label in zip(images.paths, images.labels)])
+    kinds = np.array(
+        ["normal" if label == 0 else kind(path) for path, label in zip(images.paths, images.labels, strict=True)]
+    )
     unknown = ~np.isin(kinds, list(KINDS))
     gone = tuple(Skipped(name, "its name tells neither bacteria nor virus") for name in images.take(unknown).ids)
     absent = [name for one, name in KINDS.items() if one not in kinds]

@@ -29,11 +29,13 @@ class Backbone:
     image_size: int  # pixels, square; it was trained with these
     smallest: int = 32  # pixels, square; it takes no less
     alphas: tuple[float, ...] = ()  # widths that there are ImageNet weights for; () where there is one width
+    fades: bool = False  # whether random weights as Keras draws them let the signal die out, BatchNorm being at rest
 
 
+WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 BACKBONES = {
-    "MobileNetV2": Backbone(keras.applications.MobileNetV2, TO_ONE, 224, alphas=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
-    "InceptionV3": Backbone(keras.applications.InceptionV3, TO_ONE, 299, smallest=75),
+    "MobileNetV2": Backbone(keras.applications.MobileNetV2, TO_ONE, 224, alphas=WIDTHS, fades=True),
+    "InceptionV3": Backbone(keras.applications.InceptionV3, TO_ONE, 299, smallest=75, fades=True),
     "VGG19": Backbone(keras.applications.VGG19, MINUS_MEANS, 224),
     "ResNet101": Backbone(keras.applications.ResNet101, MINUS_MEANS, 224),
 }
@@ -87,7 +89,7 @@ def feature_maps(
 
     Input "image": uint8 `[batch, image_size, image_size, 1]`, grey values 0 to 255.
     Output: `[batch, height, width, channels]`, the channels of all `layers` in turn. `weights` is a file for the whole
-    backbone, as `load_backbone` takes it; None for random weights.
+    backbone, as `load_backbone` takes it; None for random weights. Nothing in it is trainable.
     Raises ValueError for what the backbone does not have, or a file that is not for it.
     """
     network = bare(backbone, image_size, alpha)
@@ -97,6 +99,7 @@ def feature_maps(
         raise ValueError(f"{backbone} has no layer {unknown[0]!r}")
     maps = [network.get_layer(name).output for name in layers]
     cut = keras.Model(network.input, maps, name=backbone)
+    cut.trainable = False
     image = keras.Input((image_size, image_size, 1), dtype="uint8", name="image")
     first, *others = keras.tree.flatten(cut(preprocessed(image, backbone)))
     enlarge = keras.layers.Resizing(*first.shape[1:3], name="enlarge")
@@ -107,9 +110,9 @@ def feature_maps(
 def freeze(model: keras.Model, before: int | None) -> None:
     """Freeze the backbone, or with `before` only its layers below that index; what is outside stays trainable.
 
-    Batch normalisation is frozen everywhere in the backbone, its scale and shift too: that is what holds it in inference
-    mode. (Calling the backbone with `training=False` does not: Keras 3 hands its own `training` of a `fit` to all that
-    is inside, and the statistics move.) A model without a backbone is left as it is.
+    Batch normalisation is frozen everywhere in the backbone, its scale and shift too: that is what holds it in
+    inference mode. (Calling the backbone with `training=False` does not: in a `fit`, Keras 3 hands `training=True` to
+    all that is inside, and the statistics move.) A model without a backbone is left as it is.
     """
     for network in nested(model):
         network.trainable = before is not None  # sets all layers inside too
@@ -168,7 +171,23 @@ def bare(backbone: str, side: int, alpha: float) -> keras.Model:
     if alpha != 1 and not known.alphas:
         raise ValueError(f"{backbone} has one width only: alpha is 1, not {alpha:g}")
     width = {"alpha": alpha} if known.alphas else {}
-    return known.application(input_shape=(side, side, 3), include_top=False, weights=None, name=backbone, **width)
+    network = known.application(input_shape=(side, side, 3), include_top=False, weights=None, name=backbone, **width)
+    if known.fades:
+        draw_weights(network)
+    return network
+
+
+def draw_weights(network: keras.Model) -> None:
+    """Draw the kernels of all convolutions as He et al. 2015 (arXiv 1502.01852), so that each layer keeps the variance.
+
+    Keras' own draws (Glorot, and for a depthwise convolution as if it summed over all channels) halve it at least, and
+    BatchNorm, which would restore it, is in inference mode: of MobileNetV2 no more than 1e-11 comes out.
+    """
+    for layer in network.layers:
+        if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
+            height, width, channels, _ = layer.kernel.shape
+            summed = height * width * (1 if isinstance(layer, layers.DepthwiseConv2D) else channels)
+            layer.kernel.assign(keras.random.normal(layer.kernel.shape, stddev=(2 / summed) ** 0.5))
 
 
 def preprocessed(image: keras.KerasTensor, backbone: str) -> keras.KerasTensor:

@@ -49,6 +49,35 @@ def test_names_tell_patient_and_kind(name):
     assert (patient(Path("train/NORMAL", name)), kind(Path(name))) == NAMES[name]
 
 
+def three_kinds(root: Path, *names: str) -> Path:
+    return write(root, *(f"chest_xray/train/{name}" for name in names))
+
+
+def test_three_classes_are_told_by_the_names(tmp_path):
+    root = three_kinds(
+        tmp_path,
+        *(f"NORMAL/IM-{n:04d}-0001.jpeg" for n in range(3)),
+        "NORMAL/my scan.jpeg",
+        *(f"PNEUMONIA/person{n}_bacteria_{n}.jpeg" for n in range(3)),
+        *(f"PNEUMONIA/person{n}_virus_{n}.jpeg" for n in range(2)),
+        "PNEUMONIA/scan 3.jpeg",
+    )
+    images = chest_xray.by_kind(chest_xray.read(root))
+    assert images.classes == ("NORMAL", "BACTERIAL", "VIRAL")
+    assert np.bincount(images.labels).tolist() == [4, 3, 2]
+    for name, label in zip(images.ids, images.labels, strict=True):
+        assert label == (1 if "bacteria" in name else 2 if "virus" in name else 0)
+    assert [(one.path, one.reason) for one in images.skipped] == [
+        ("train/PNEUMONIA/scan 3.jpeg", "its name tells neither bacteria nor virus")
+    ]
+
+
+def test_a_set_whose_names_tell_no_kind_is_refused_with_the_way_out(tmp_path):
+    root = three_kinds(tmp_path, "NORMAL/IM-0001-0001.jpeg", "PNEUMONIA/scan 3.jpeg", "PNEUMONIA/person1_virus_1.jpeg")
+    with pytest.raises(KerasDLError, match=r"no image of BACTERIAL; .*person7_bacteria_23\.jpeg.* keras-dl train"):
+        chest_xray.by_kind(chest_xray.read(root))
+
+
 @given(st.text())
 def test_every_name_has_a_patient_and_a_kind(name):
     path = Path(name.replace("\0", ""))

@@ -14,6 +14,7 @@ from keras_dl.errors import KerasDLError
 
 DATA = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
+MD5 = hashlib.md5(DATA).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
@@ -125,6 +126,15 @@ def test_a_wrong_checksum_is_an_error_and_leaves_no_file(server, tmp_path):
     with pytest.raises(KerasDLError, match=f"not the expected {'0' * 64}; try again"):
         fetch(server.url, tmp_path / "set.zip", "0" * 64)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_md5_will_do_where_a_source_has_no_better(server, tmp_path):
+    with pytest.raises(KerasDLError, match=f"its md5 is not the expected {'0' * 32}; try again"):
+        fetch(server.url, tmp_path / "set.zip", md5="0" * 32)
+    assert fetch(server.url, tmp_path / "set.zip", md5=MD5).read_bytes() == DATA
+    server.failures = [500] * 9
+    assert fetch(server.url, tmp_path / "set.zip", md5=MD5).read_bytes() == DATA
+    assert [path.name for path in tmp_path.iterdir()] == ["set.zip"]
 
 
 def test_a_damaged_file_is_fetched_again(server, tmp_path):

@@ -69,6 +69,12 @@ def test_training_reaches_the_first_layer_and_leaves_the_statistics(model):
     assert all((weight.numpy() == statistics[id(weight)]).all() for weight in model.non_trainable_weights)
 
 
+def test_random_weights_let_the_image_through(model):
+    features = keras.Model(model.input, model.get_layer("features").output)(images(model)).numpy()
+    assert np.isfinite(features).all()
+    assert 1e-2 < features.max() < 1e4
+
+
 def test_the_heatmap_looks_into_the_backbone(model):
     heats = [grad_cam(model, images(model), output) for output in range(3)]
     assert all(heat.shape == images(model).shape[:3] for heat in heats)
@@ -223,6 +229,7 @@ def test_feature_maps_are_those_of_the_backbone(files, tmp_path):
 def test_feature_maps_of_one_layer_and_of_none():
     one = feature_maps(backbone="VGG19", image_size=32, layers=["block2_conv1"])
     assert one.output_shape == (None, 16, 16, 128)
+    assert not one.trainable_weights
     assert len(one.weights) == 6  # what lies behind the last map is not carried along
     with pytest.raises(ValueError, match="VGG19 has no layer 'block9'"):
         feature_maps(backbone="VGG19", image_size=32, layers=["block2_conv1", "block9"])

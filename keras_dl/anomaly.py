@@ -1,0 +1,178 @@
+"""Anomaly detectors: what is fitted to healthy examples alone, the threshold, and two detectors to compare with.
+
+A detector's score is higher for what is further from healthy. It is no probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_dl.errors import KerasDLError
+from keras_dl.task import Assets
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+FULL_DISTANCE = 15.0  # drawn in full: what adds as much as 15 healthy images have on average
+FULL_ERROR = 0.25**2  # drawn in full: the square of an error of a quarter of the grey scale
+BATCH = 64
+
+
+def calibrate(labels: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
+    """Choose the threshold so that a new healthy example is above it with a chance of at most `config.false_alarms`.
+
+    Of n healthy scores it takes the k-th smallest, k = ceil((n + 1) (1 - false_alarms)), and the middle between it and
+    the next: a new score, drawn like the n, is as likely to come at any of the n + 1 places between them (conformal
+    prediction; Vovk et al. 2005). Of too few scores, n + 1 < 1 / false_alarms, none is high enough to promise that;
+    then the threshold is just above the highest.
+
+    Args:
+        labels: `[count]`; only examples with label 0, the healthy ones, are looked at.
+        outputs: `[count, 1]`, scores.
+        config: for `false_alarms`, a share in (0, 1).
+
+    Raises:
+        KerasDLError: if no example is healthy.
+    """
+    healthy = np.sort(outputs[np.asarray(labels) == 0, 0].astype("float64"))
+    if not len(healthy):
+        raise KerasDLError("no healthy example in validation to choose the threshold from; add some of other patients")
+    count = len(healthy)
+    rank = min(count, int(np.ceil((count + 1) * (1 - config.false_alarms) - 1e-9)))
+    below, above = healthy[rank - 1], healthy[min(rank, count - 1)]
+    just_above = float(np.nextafter(np.float32(below), np.float32(np.inf)))  # scores are float32
+    return {"calibration": None, "threshold": max((below + above) / 2, just_above)}
+
+
+def predict(outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
+    """Turn scores `[batch, 1]` into "score" `[batch]` and "label" `[batch]`, the class name at the run's threshold."""
+    import tensorflow as tf
+
+    score = tf.reshape(outputs, [-1])
+    anomalous = tf.cast(score >= assets["threshold"], tf.int32)
+    return {"score": score, "label": tf.gather(tf.constant(assets["classes"]), anomalous)}
+
+
+def heatmap(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return where each image is unlike healthy ones: `[count, height, width]` in [0, 1], on one scale for all images.
+
+    Of the distance of features it is what each place adds to the score; of an autoencoder, the squared error.
+    """
+    from keras import ops
+
+    from keras_dl.models import feature_distance, xray_autoencoder
+
+    trained = any(layer.name == "anomaly_map" for layer in model.layers)
+    kind, full = (xray_autoencoder, FULL_ERROR) if trained else (feature_distance, FULL_DISTANCE)
+    places = kind.anomaly_map(model).predict(images, batch_size=BATCH, verbose=0)
+    heat = ops.image.resize(np.clip(places / full, 0, 1), images.shape[1:3], interpolation="bilinear")
+    return np.clip(ops.convert_to_numpy(heat)[..., 0], 0, 1)
+
+
+def fit_distance(head: keras.Model, features: np.ndarray) -> None:
+    """Set the layer "whiten" of `models.feature_distance` from the features of healthy images, `[count, channels]`."""
+    mean, matrix = whitening(features)
+    head.get_layer("whiten").set_weights([matrix, -mean @ matrix])
+
+
+def whitening(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean `[channels]` and the matrix `[channels, channels]` behind which the features are uncorrelated.
+
+    (features - mean) @ matrix has covariance 1 as the covariance of `features`, `[count, channels]`, is estimated by
+    Ledoit and Wolf (2004): shrunk so far towards a multiple of 1 that few examples of many channels are enough.
+    """
+    from sklearn.covariance import LedoitWolf
+
+    estimate = LedoitWolf().fit(features.astype("float64"))
+    values, vectors = np.linalg.eigh(estimate.covariance_)
+    floor = max(values[-1] * 1e-9, 1e-12)  # features that never vary have no scale of their own
+    return estimate.location_, vectors / np.sqrt(np.maximum(values, floor))
+
+
+class HogDistance:
+    """The classical detector: the same distance, of histograms of oriented gradients instead of a network's features.
+
+    `fit` takes healthy images, uint8 `[count, height, width, 1]`; `decision_function` gives scores `[count]`.
+    """
+
+    def fit(self, x: np.ndarray, y: np.ndarray | None = None) -> HogDistance:
+        """Fit to the images; `y` is not looked at."""
+        from sklearn.decomposition import PCA
+
+        from keras_dl.recipes import hog_features
+
+        features = hog_features(x)
+        self.components = PCA(0.9, svd_solver="full").fit(features)  # as many as hold 90 % of the variance
+        self.mean, self.matrix = whitening(self.components.transform(features))
+        return self
+
+    def decision_function(self, x: np.ndarray) -> np.ndarray:
+        """Return the squared distance of each image from the healthy mean, over the number of components."""
+        from keras_dl.recipes import hog_features
+
+        whitened = (self.components.transform(hog_features(x)) - self.mean) @ self.matrix
+        return np.mean(whitened**2, axis=1)
+
+
+class Autoencoder:
+    """The documented detector, `models.xray_autoencoder`, in the form of a scikit-learn estimator.
+
+    It keeps its weights as arrays, so that skops can write it. `fit` takes healthy images, uint8 `[count, height,
+    width, 1]`, which are made smaller where they are larger than `image_size`; `decision_function` gives scores
+    `[count]`, the mean squared error of the reconstruction.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int = 128,
+        epochs: int = 20,
+        batch_size: int = 32,
+        learning_rate: float = 1e-3,
+        seed: int = 0,
+    ) -> None:
+        self.image_size, self.epochs, self.batch_size = image_size, epochs, batch_size
+        self.learning_rate, self.seed = learning_rate, seed
+
+    def fit(self, x: np.ndarray, y: np.ndarray | None = None) -> Autoencoder:
+        """Train on the images with Adam; `y` is not looked at."""
+        import keras
+        from tqdm import tqdm
+
+        from keras_dl.losses import mean_output
+
+        keras.utils.set_random_seed(self.seed)
+        self.image_size = min(self.image_size, x.shape[1])
+        images = np.concatenate(list(self.batches(x)))
+        model = self.model()
+        model.compile(keras.optimizers.Adam(self.learning_rate), mean_output)
+        with tqdm(total=self.epochs, desc="documented autoencoder", unit=" epochs", disable=None) as bar:
+            step = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs=None: bar.update())
+            nothing = np.zeros((len(images), 1), "float32")  # the model measures its own error
+            model.fit(images, nothing, self.batch_size, self.epochs, verbose=0, callbacks=[step])
+        self.weights = model.get_weights()
+        return self
+
+    def decision_function(self, x: np.ndarray) -> np.ndarray:
+        """Return the mean squared error of each image's reconstruction."""
+        model = self.model()
+        model.set_weights(self.weights)
+        return np.concatenate([model.predict_on_batch(images)[:, 0] for images in self.batches(x)])
+
+    def model(self) -> keras.Model:
+        from keras_dl.models.xray_autoencoder import xray_autoencoder
+
+        return xray_autoencoder(image_size=self.image_size)
+
+    def batches(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Give the images in batches, in the size that the network takes."""
+        import tensorflow as tf
+
+        for start in range(0, len(x), BATCH):
+            size = (self.image_size, self.image_size)
+            images = tf.image.resize(x[start : start + BATCH], size, antialias=True)
+            yield np.clip(np.round(images), 0, 255).astype("uint8")

@@ -1,0 +1,119 @@
+"""Pneumonia as an anomaly: detectors that have seen healthy chest radiographs alone.
+
+Source   course document E: `--set recipe=original`; data Kermany et al. 2018, CC BY 4.0; ImageNet weights
+         keras.applications, Apache 2.0
+Command  keras-dl train xray-anomaly --data chest_xray/
+Measured not yet measured
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from keras_dl import anomaly, metrics, radiographs, recipes
+from keras_dl.datasets import splits
+from keras_dl.radiographs import Radiographs
+from keras_dl.task import Assets, Data, Phase, Ranges, Task
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class XrayAnomaly(Radiographs):
+    """The settings; in the comments the value of document E where the default is another."""
+
+    network: Literal["feature_distance", "xray_autoencoder"] = "feature_distance"  # document E: xray_autoencoder
+    weights: str = "imagenet"  # of MobileNetV2: downloaded; or "none"; or a file (.h5, .weights.h5)
+    alpha: float = 0.35  # width of MobileNetV2
+    layer: str = "block_10_expand_relu"  # of MobileNetV2: its maps are averaged over the image
+    image_size: int = 224  # document E does not say; the autoencoder has 128
+    false_alarms: float = 0.05  # share of healthy images above the threshold
+    epochs: int = 20  # of the autoencoder, as the network or as the baseline; the distance is fitted at once
+
+    RANGES: ClassVar[Ranges] = {**Radiographs.RANGES, "alpha": (0.01, 2), "false_alarms": (0.001, 0.5)}
+
+
+def load(config: XrayAnomaly, source: Path) -> Data:
+    """Read a folder or archive, split it as `pneumonia` does, and leave the sick out of training and validation.
+
+    The test part is thus the same as that of the classifiers with the same seed.
+    """
+    images = radiographs.images_of(config, source, kinds=False)
+    rows = splits.by_group(images.groups, images.labels, seed=config.seed, parts=images.parts, classes=images.classes)
+    sick = {name: images.labels[rows[name]] != 0 for name in ("train", "validation")}
+    healthy = rows | {name: rows[name][~left_out] for name, left_out in sick.items()}
+    decode = radiographs.decode(config, {})
+    return Data(
+        **{name: recipes.image_split(images.take(index), decode) for name, index in healthy.items()},
+        assets={"classes": list(images.classes)},
+        augment=radiographs.augmentation(config),
+        balance="none",  # one class is left
+        notes={
+            **recipes.image_notes(images),
+            **{f"{images.classes[1]} left out of {name}": int(left_out.sum()) for name, left_out in sick.items()},
+        },
+    )
+
+
+def build(config: XrayAnomaly, assets: Assets) -> keras.Model:
+    """Build the network that the settings name."""
+    if config.network == "xray_autoencoder":
+        from keras_dl.models.xray_autoencoder import xray_autoencoder
+
+        return xray_autoencoder(image_size=config.image_size)
+    from keras_dl import pretrained
+    from keras_dl.models.feature_distance import feature_distance
+
+    chosen = recipes.chosen(config, "weights", "image_size", "alpha")
+    return feature_distance(pretrained.feature_maps(backbone="MobileNetV2", layers=[config.layer], **chosen))
+
+
+def phases(config: XrayAnomaly, data: Data) -> Sequence[Phase]:
+    """Fit the distance to the features at once, or train the autoencoder with Adam."""
+
+    def compile_model(model: keras.Model) -> None:
+        import keras
+
+        from keras_dl.losses import mean_output
+
+        model.compile(keras.optimizers.Adam(config.learning_rate), mean_output)
+
+    if config.network == "xray_autoencoder":
+        return [Phase("train", config.epochs, compile_model, [recipes.early_stopping])]
+    return [Phase("distance", 1, compile_model, frozen="features", fit=anomaly.fit_distance)]
+
+
+def baseline(config: XrayAnomaly) -> Any:
+    """Return the documented autoencoder, or for the autoencoder itself a classical detector."""
+    if config.network == "xray_autoencoder":
+        return anomaly.HogDistance()
+    return anomaly.Autoencoder(**recipes.chosen(config, "epochs", "batch_size", "learning_rate", "seed"))
+
+
+XRAY_ANOMALY = Task(
+    name="xray-anomaly",
+    title="Pneumonia as an anomaly among healthy chest radiographs",
+    config=XrayAnomaly(),
+    recipes={
+        "original": {"network": "xray_autoencoder", "image_size": 128},
+        "random": {"weights": "none", "layer": "block_1_expand_relu"},
+    },
+    tiny={"image_size": 32, "weights": "none", "layer": "block_1_expand_relu", "epochs": 2},
+    build=build,
+    phases=phases,
+    value="score",
+    heatmap=anomaly.heatmap,
+    **radiographs.BINARY
+    | {
+        "load": load,
+        "calibrate": anomaly.calibrate,
+        "predict": anomaly.predict,
+        "evaluate": metrics.score_metrics,
+        "baseline": baseline,
+        "words": radiographs.BINARY["words"] | {"baseline": "documented autoencoder"},
+    },
+)
