@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-FULL_DISTANCE = 15.0  # drawn in full: what adds as much as 15 healthy images have on average
+FULL_DISTANCE = 10.0  # drawn in full: a place that adds ten times what those of healthy images do on average
 FULL_ERROR = 0.25**2  # drawn in full: the square of an error of a quarter of the grey scale
 BATCH = 64
 
@@ -25,10 +25,10 @@ BATCH = 64
 def calibrate(labels: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
     """Choose the threshold so that a new healthy example is above it with a chance of at most `config.false_alarms`.
 
-    Of n healthy scores it takes the k-th smallest, k = ceil((n + 1) (1 - false_alarms)), and the middle between it and
-    the next: a new score, drawn like the n, is as likely to come at any of the n + 1 places between them (conformal
-    prediction; Vovk et al. 2005). Of too few scores, n + 1 < 1 / false_alarms, none is high enough to promise that;
-    then the threshold is just above the highest.
+    Of n healthy scores it takes the k-th smallest, k = ceil((n + 1) (1 - false_alarms)), and the next larger number: a
+    new score, drawn like the n, is as likely to come at any of the n + 1 places between them (conformal prediction;
+    Vovk et al. 2005). Of too few scores, n + 1 < 1 / false_alarms, none is high enough to promise that; then it is the
+    highest.
 
     Args:
         labels: `[count]`; only examples with label 0, the healthy ones, are looked at.
@@ -38,14 +38,12 @@ def calibrate(labels: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
     Raises:
         KerasDLError: if no example is healthy.
     """
-    healthy = np.sort(outputs[np.asarray(labels) == 0, 0].astype("float64"))
+    healthy = np.sort(outputs[np.asarray(labels) == 0, 0].astype("float32"))
     if not len(healthy):
         raise KerasDLError("no healthy example in validation to choose the threshold from; add some of other patients")
-    count = len(healthy)
-    rank = min(count, int(np.ceil((count + 1) * (1 - config.false_alarms) - 1e-9)))
-    below, above = healthy[rank - 1], healthy[min(rank, count - 1)]
-    just_above = float(np.nextafter(np.float32(below), np.float32(np.inf)))  # scores are float32
-    return {"calibration": None, "threshold": max((below + above) / 2, just_above)}
+    rank = min(len(healthy), int(np.ceil((len(healthy) + 1) * (1 - config.false_alarms) - 1e-9)))
+    above = np.nextafter(healthy[rank - 1], np.float32(np.inf))  # the label is that of a score from the threshold on
+    return {"calibration": None, "threshold": float(above)}
 
 
 def predict(outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
@@ -80,42 +78,45 @@ def fit_distance(head: keras.Model, features: np.ndarray) -> None:
 
 
 def whitening(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean `[channels]` and the matrix `[channels, channels]` behind which the features are uncorrelated.
+    """Return the mean `[channels]` and the matrix `[channels, channels]` behind which length is Mahalanobis distance.
 
-    (features - mean) @ matrix has covariance 1 as the covariance of `features`, `[count, channels]`, is estimated by
-    Ledoit and Wolf (2004): shrunk so far towards a multiple of 1 that few examples of many channels are enough.
+    (features - mean) @ matrix has covariance 1, as the covariance of `features`, `[count, channels]`, is estimated by
+    Ledoit and Wolf (2004): shrunk so far towards a multiple of 1 that few examples of many channels are enough. Then
+    all is scaled so that the squares of what `features` become are 1 on average, which shrinking had made less.
     """
     from sklearn.covariance import LedoitWolf
 
     estimate = LedoitWolf().fit(features.astype("float64"))
     values, vectors = np.linalg.eigh(estimate.covariance_)
     floor = max(values[-1] * 1e-9, 1e-12)  # features that never vary have no scale of their own
-    return estimate.location_, vectors / np.sqrt(np.maximum(values, floor))
+    matrix = vectors / np.sqrt(np.maximum(values, floor))
+    size = np.mean(((features - estimate.location_) @ matrix) ** 2)
+    return estimate.location_, matrix / np.sqrt(max(size, 1e-12))
 
 
-class HogDistance:
-    """The classical detector: the same distance, of histograms of oriented gradients instead of a network's features.
+class HogDensity:
+    """The classical detector: how unlikely an image's histograms of oriented gradients are among healthy ones.
 
-    `fit` takes healthy images, uint8 `[count, height, width, 1]`; `decision_function` gives scores `[count]`.
+    Their distribution is a Gaussian with as many own directions as hold 90 % of the variance, and one variance for all
+    the others (probabilistic PCA; Tipping, Bishop 1999). `fit` takes healthy images, uint8 `[count, height, width,
+    1]`; `decision_function` gives scores `[count]`.
     """
 
-    def fit(self, x: np.ndarray, y: np.ndarray | None = None) -> HogDistance:
+    def fit(self, x: np.ndarray, y: np.ndarray | None = None) -> HogDensity:
         """Fit to the images; `y` is not looked at."""
         from sklearn.decomposition import PCA
 
         from keras_dl.recipes import hog_features
 
-        features = hog_features(x)
-        self.components = PCA(0.9, svd_solver="full").fit(features)  # as many as hold 90 % of the variance
-        self.mean, self.matrix = whitening(self.components.transform(features))
+        self.density = PCA(0.9, svd_solver="full").fit(hog_features(x).astype("float64"))
         return self
 
     def decision_function(self, x: np.ndarray) -> np.ndarray:
-        """Return the squared distance of each image from the healthy mean, over the number of components."""
+        """Return the negative logarithm of the density of each image, over the number of features."""
         from keras_dl.recipes import hog_features
 
-        whitened = (self.components.transform(hog_features(x)) - self.mean) @ self.matrix
-        return np.mean(whitened**2, axis=1)
+        features = hog_features(x).astype("float64")
+        return -self.density.score_samples(features) / features.shape[1]
 
 
 class Autoencoder:

@@ -35,7 +35,8 @@ def examples(run: Run, predictions: Predictions, thresholds: dict[str, Any]) -> 
     """
     classes = run.assets["classes"]
     kinds = choose(predictions, thresholds["network"], classes)
-    said = {name: sayings(predictions, name, classes) for name in predictions.outputs}
+    style = ".3g" if run.task.value == "score" else ".2f"  # a score may be of any size
+    said = {name: sayings(predictions, name, classes, style) for name in predictions.outputs}
     chosen = {
         title: [
             {"row": row, **columns, **{name: texts[row] for name, texts in said.items()}}
@@ -96,12 +97,11 @@ def confused(labels: np.ndarray, answers: np.ndarray) -> list[tuple[int, int]]:
     return [(int(true), int(given)) for true, given in pairs[np.argsort(-counts, kind="stable")][:PAIRS]]
 
 
-def sayings(predictions: Predictions, name: str, classes: Sequence[str]) -> list[str]:
-    """Say for each example what a model gave: the value, or the likeliest of several classes with its own."""
+def sayings(predictions: Predictions, name: str, classes: Sequence[str], style: str) -> list[str]:
+    """Say for each example what a model gave: the value in this style, or the likeliest of several classes."""
     values = predictions.outputs[name]
     if values.ndim == 2:
         return [f"{classes[row.argmax()]} {row.max():.2f}" for row in values]
-    style = ".2f" if np.all((values >= 0) & (values <= 1)) else ".3g"  # a score may be of any size
     return [f"{value:{style}}" for value in values]
 
 

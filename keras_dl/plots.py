@@ -202,7 +202,8 @@ def score_edges(values: np.ndarray, threshold: float | None) -> np.ndarray:
     if is_long(values):
         return np.geomspace(marks.min(), marks.max() * 1.001, 41)
     low, high = np.percentile(marks, [0.5, 99.5]) if len(marks) > 200 else (marks.min(), marks.max())
-    low, high = (low, high) if threshold is None else (min(low, threshold), max(high, threshold))
+    if threshold is not None:  # it stands inside, not on the rim
+        low, high = min(low, threshold - 0.05 * (high - low)), max(high, threshold + 0.05 * (high - low))
     return np.linspace(low, high if high > low else low + 1, 41)
 
 

@@ -37,6 +37,10 @@ TASKS = {
         "keras_dl.tasks.pneumonia_transfer:PNEUMONIA3_RESNET101",
         "normal, bacterial or viral, with ResNet101 from ImageNet, frozen or fine-tuned",
     ),
+    "xray-anomaly": (
+        "keras_dl.tasks.xray_anomaly:XRAY_ANOMALY",
+        "pneumonia as what differs from healthy lungs: only these are seen in training",
+    ),
 }
 
 

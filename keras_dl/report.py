@@ -83,7 +83,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         words=words,
         measured=measured,
         metrics=metric_rows(measured, classes, run.task.value),
-        thresholds=thresholds,
+        thresholds=threshold_texts(thresholds, run.task.value),
         draws=DRAWS,
         band_draws=BAND_DRAWS,
         config=settings.to_json(run.config),
@@ -119,6 +119,12 @@ def metric_rows(measured: Mapping[str, Any], classes: Sequence[str], kind: str) 
         meaning += "" if more else "; lower is better"
         rows.append({"title": title, "meaning": meaning, **cells, "judgement": judgement(cells["difference"], more)})
     return rows
+
+
+def threshold_texts(thresholds: Mapping[str, float | None], kind: str) -> dict[str, str]:
+    """Write the thresholds; scores may be of any size, so theirs have three digits instead of three decimals."""
+    style = ".3g" if kind == "score" else ".3f"
+    return {name: "" if threshold is None else f"{threshold:{style}}" for name, threshold in thresholds.items()}
 
 
 def judgement(difference: Mapping[str, float | None], more_is_better: bool) -> str:

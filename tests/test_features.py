@@ -39,7 +39,7 @@ def extractor(scale=1 / 255, seed=0, filters=3):
 def test_features_are_the_extractors_outputs_and_computed_once(computed):
     model = extractor()
     first, again = features.cached(model, IMAGES), features.cached(model, IMAGES)
-    np.testing.assert_allclose(first, model(IMAGES), atol=1e-6)
+    np.testing.assert_allclose(first, model(IMAGES), atol=1e-5)
     np.testing.assert_array_equal(first, again)
     assert first.dtype == np.float32
     assert computed == [6]
@@ -60,14 +60,14 @@ def test_only_an_image_that_changed_is_computed_again(computed):
     after = features.cached(model, changed)
     assert computed == [6, 1]
     assert (before == after).all(axis=1).tolist() == [True, True, False, True, True, True]
-    np.testing.assert_allclose(after, model(changed), atol=1e-6)
+    np.testing.assert_allclose(after, model(changed), atol=1e-5)
 
 
 @pytest.mark.parametrize("other", [{"scale": 1 / 127.5}, {"seed": 1}, {"filters": 4}])
 def test_another_preprocessing_or_backbone_is_computed_anew(computed, other):
     features.cached(extractor(), IMAGES)
     changed = extractor(**other)
-    np.testing.assert_allclose(features.cached(changed, IMAGES), changed(IMAGES), atol=1e-6)
+    np.testing.assert_allclose(features.cached(changed, IMAGES), changed(IMAGES), atol=1e-5)
     assert computed == [6, 6]
 
 
@@ -87,7 +87,7 @@ def test_a_file_that_is_cut_off_is_made_again(cache, computed):
 def test_a_long_computation_is_kept_in_pieces(monkeypatch, computed):
     monkeypatch.setattr(features, "BLOCK", 4)
     model = extractor()
-    np.testing.assert_allclose(features.cached(model, IMAGES), model(IMAGES), atol=1e-6)
+    np.testing.assert_allclose(features.cached(model, IMAGES), model(IMAGES), atol=1e-5)
     assert computed == [4, 2]
 
 

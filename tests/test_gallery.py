@@ -69,7 +69,7 @@ def test_nothing_wrong_is_nothing_shown():
 )
 def test_what_was_said(kind, text):
     found = kept_runs.scored(kind)
-    said = gallery.sayings(found, "network", kept_runs.ASSETS[kind]["classes"])
+    said = gallery.sayings(found, "network", kept_runs.ASSETS[kind]["classes"], ".3g" if kind == "score" else ".2f")
     assert said[1] == text
 
 

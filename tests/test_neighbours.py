@@ -1,4 +1,5 @@
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import keras_dl
-from keras_dl import embed, embeddings, neighbours, sources
+from keras_dl import embed, embeddings, metrics, neighbours, sources
 from keras_dl.cli import main
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.predict import predict
@@ -18,6 +19,7 @@ def run(tiny_run, tmp_path_factory):
     path = shutil.copytree(tiny_run("pneumonia").path, tmp_path_factory.mktemp("neighbours") / "run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embed, "draw", lambda *arguments: None)
+        patch.setattr(metrics, "group_draws", partial(metrics.group_draws, draws=10))
         found = keras_dl.open_run(path)
         found.embed()
     return found
@@ -87,7 +89,7 @@ def test_the_picture_has_room_for_every_neighbour(count):
     thumbnails = [np.zeros((96, 96), "uint8")] * count
     figure = neighbours.picture(np.zeros((64, 64, 1), "uint8"), "title", thumbnails, found, ["A", "B"])
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert titles == ["the image\n", *["B\na group of $1 with…, 1.23"] * count]
+    assert titles == ["the image\n", *["B\na group of $1 wit…, 1.23"] * count]
 
 
 def test_without_embeddings_it_says_how_to_make_them(tiny_run, training_files):

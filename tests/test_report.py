@@ -235,13 +235,13 @@ def test_calibration_is_of_class_1_or_of_the_answer(kind, threshold, monkeypatch
 def test_an_anomaly_score(run, monkeypatch):
     asked = []
     run.task = replace(run.task, heatmap=lambda model, images: asked.append(len(images)) or np.zeros(images.shape[:3]))
-    monkeypatch.setattr(report.settings, "to_json", lambda one: {"false_alarms": 0.05, "target_sensitivity": 0.0})
+    monkeypatch.setattr(report.settings, "to_json", lambda config: {"recipe": "default", "false_alarms": 0.05})
     monkeypatch.setattr(report, "command", lambda run: "keras-dl train")
     pd.DataFrame([{"epoch": 1, "phase": "fit", "seconds": 3.2}]).to_csv(run.path / "history.csv", index=False)
     page = Page(run)
     assert "a random example of PNEUMONIA gets a higher score than one of NORMAL" in page.text
-    assert "The answer is PNEUMONIA from a score of 20.000 on" in page.text
-    assert "held out from training, so that 5.0 % of them are above it" in page.text
+    assert "The answer is PNEUMONIA from a score of 20 on" in page.text
+    assert "of NORMAL in the validation part, aiming at 5.0 % false alarms among new ones" in page.text
     assert "A score is no probability" in page.text
     assert "Fitted to the training part in one go" in page.text
     assert not re.search("epoch 1|Brier|Calibration|Grad-CAM", page.text)

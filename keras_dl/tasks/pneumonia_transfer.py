@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_dl import radiographs, recipes
 from keras_dl.datasets import chest_xray
@@ -88,9 +88,16 @@ def phases(config: Transfer, data: Data, *, monitor: str = "val_auroc") -> Seque
     return [head, fine] if config.fine_epochs else [head]
 
 
-TINY = {"backbone": "MobileNetV2", "alpha": 0.35, "weights": "none", "image_size": 32, "epochs": 2, "unfreeze": 0}
-POSE = {"rotation": 15.0, "zoom": 0.1, "shift": 0.05, "flip": True, "fill": "reflect"}
-EXPOSURE = {"gamma": 0.5, "contrast": 0.3, "brightness": 0.1, "sharpness": 1.0, "noise": 0.03}
+TINY: dict[str, Any] = {
+    "backbone": "MobileNetV2",
+    "alpha": 0.35,
+    "weights": "none",
+    "image_size": 32,
+    "epochs": 2,
+    "unfreeze": 0,
+}
+POSE: dict[str, Any] = {"rotation": 15.0, "zoom": 0.1, "shift": 0.05, "flip": True, "fill": "reflect"}
+EXPOSURE: dict[str, Any] = {"gamma": 0.5, "contrast": 0.3, "brightness": 0.1, "sharpness": 1.0, "noise": 0.03}
 
 PNEUMONIA_MOBILENETV2 = Task(
     name="pneumonia-mobilenetv2",
