@@ -117,11 +117,14 @@ def embedder(model: keras.Model) -> keras.Model:
     nodes = (node for depth in sorted(model._nodes_by_depth) for node in model._nodes_by_depth[depth])  # output first
     last = next(node for node in nodes if getattr(node.operation, "weights", None))
     vector = last.input_tensors[0]  # the layer's own .input is another tensor where the layer is a nested model
+    inner = keras.Model(model.input, [vector, model.output], name="inner")  # nested: its operations keep their names
+    image = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="image")
+    vector, output = inner(image)
     if len(vector.shape) > 2:
         vector = keras.ops.mean(vector, axis=tuple(range(1, len(vector.shape) - 1)))
-    output = keras.ops.reshape(model.output, (-1, int(np.prod(model.output.shape[1:]))))
+    output = keras.ops.reshape(output, (-1, int(np.prod(output.shape[1:]))))
     parts = [keras.ops.cast(part, "float32") for part in (vector, output)]
-    return keras.Model(model.input, keras.ops.concatenate(parts, axis=1), name="embedder")
+    return keras.Model(image, keras.ops.concatenate(parts, axis=1), name="embedder")
 
 
 def knn(train: Embeddings, count: int) -> Pipeline:

@@ -68,7 +68,7 @@ def measured(result: dict[str, Any], other: str = "baseline") -> str:
 def embedded(result: dict[str, Any]) -> str:
     """Lay out what the nearest-neighbour classifier is worth beside the network, and say what was written."""
     names = ("vectors.npz", "thumbnails.zip", "knn.json", "tsne.csv", "tsne-2d.png", "tsne-3d.html")
-    lines = [measured(result, "knn"), "", f"knn: the {result['neighbours']} nearest training images vote", ""]
+    lines = [measured(result, "knn"), "", f"knn: by the {result['neighbours']} nearest training images", ""]
     return "\n".join(lines + [f"{result['embeddings']}/{name}" for name in names])
 
 

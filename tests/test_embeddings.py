@@ -56,6 +56,16 @@ def test_of_a_map_it_is_the_average_and_a_nested_head_is_one_layer():
     assert both.shape == (5, 3 + 2)
 
 
+def test_operations_of_the_model_may_have_any_names():
+    keras.utils.clear_session()
+    image = keras.Input((8, 8, 1), dtype="uint8")
+    maps = layers.Conv2D(3, 3, padding="same")(keras.ops.cast(image, "float32"))
+    pooled = keras.ops.mean(keras.ops.reshape(keras.ops.concatenate([maps, maps], axis=1), (-1, 16, 8, 3)), axis=(1, 2))
+    model = keras.Model(image, layers.Dense(1)(pooled))
+    keras.utils.clear_session()  # as a loaded model meets a process that counts names from the start
+    np.testing.assert_allclose(embeddings.embedder(model)(IMAGES)[:, 3:], model(IMAGES), rtol=1e-5)
+
+
 # Files
 
 
