@@ -102,6 +102,8 @@ class HogDensity:
     1]`; `decision_function` gives scores `[count]`.
     """
 
+    title = "HOG + Gaussian baseline"  # in reports
+
     def fit(self, x: np.ndarray, y: np.ndarray | None = None) -> HogDensity:
         """Fit to the images; `y` is not looked at."""
         from sklearn.decomposition import PCA

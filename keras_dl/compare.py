@@ -133,7 +133,7 @@ def differences(models: Sequence[Model], shared: Sequence[str], seed: int) -> It
     of one patient for independent witnesses, and covers no other metric.
     """
     first = models[0]
-    draws = metrics.group_draws(first.table["group"], seed, DRAWS)
+    draws = metrics.group_draws(first.table["group"], seed, draws=DRAWS)
     asked = ["id", "label"]
     tested = [model is not first and model.table[asked].equals(first.table[asked]) for model in models]
     with tqdm(total=(1 + sum(tested)) * len(draws), desc="bootstrap", unit=" draws", disable=None) as bar:

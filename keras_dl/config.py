@@ -40,7 +40,8 @@ def resolve(
 
 def replace(config: Config, values: Mapping[str, Any]) -> Config:
     """Return the config with these values, each converted to the type of its field."""
-    types = get_type_hints(type(config))
+    hints = get_type_hints(type(config))
+    types = {field.name: hints[field.name] for field in dataclasses.fields(config)}
     for key in values:
         if key not in types:
             near = difflib.get_close_matches(key, types, 1)

@@ -47,7 +47,8 @@ def conclude(run: Run, model: keras.Model, data: Data, splits: dict[str, Example
     predictions = predict_both(run.task, assets, model, baseline, splits["test"], data.test)
     predictions.write(run, assets["classes"])
     gallery.keep(run, data.test, predictions)
-    run.write("card.json", card(run, model, data, assets, training))
+    words = {**run.task.words, "baseline": getattr(baseline, "title", run.task.words["baseline"])}
+    run.write("card.json", {**card(run, model, data, assets, training), "words": words})
     measured = measure(run.task, assets, predictions, run.config.seed)
     report.write(run, measured)
     run.write("metrics.json", {"test": measured})
@@ -230,7 +231,6 @@ def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dic
         "threshold": assets["threshold"],
         "calibration": assets["calibration"],
         "parameters": model.count_params(),
-        "words": dict(run.task.words),
         "intended_use": run.task.intended_use,
         "limits": run.task.limits,
         "data": {

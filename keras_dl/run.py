@@ -173,9 +173,9 @@ class Run:
         """Evaluate on the run's own test part, or on another set in the same layouts."""
         return importlib.import_module("keras_dl.evaluate").evaluate(self, data)
 
-    def predict(self, *inputs: str | Path) -> list[dict[str, Any]]:
-        """Predict files; folders stand for the files in them."""
-        return importlib.import_module("keras_dl.predict").predict(self, inputs)
+    def predict(self, *inputs: str | Path, **options: Any) -> list[dict[str, Any]]:
+        """Predict files; folders stand for the files in them; see `keras_dl.predict` for the options."""
+        return importlib.import_module("keras_dl.predict").predict(self, inputs, **options)
 
     def explain(self, source: str | Path, out: str | Path | None = None) -> dict[str, Any]:
         """Explain the prediction for one input; see `keras_dl.explain`."""
