@@ -36,7 +36,7 @@ WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 BACKBONES = {
     "MobileNetV2": Backbone(keras.applications.MobileNetV2, TO_ONE, 224, alphas=WIDTHS, fades=True),
     "InceptionV3": Backbone(keras.applications.InceptionV3, TO_ONE, 299, smallest=75, fades=True),
-    "VGG19": Backbone(keras.applications.VGG19, MINUS_MEANS, 224),
+    "VGG19": Backbone(keras.applications.VGG19, MINUS_MEANS, 224, fades=True),
     "ResNet101": Backbone(keras.applications.ResNet101, MINUS_MEANS, 224),
 }
 
