@@ -179,17 +179,13 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 @main.command()
 @click.argument("run")
 @click.argument("inputs", nargs=-1, required=True)
-@click.option(
-    "--neighbours",
-    metavar="[COUNT]",
-    type=click.IntRange(min=0),
-    is_flag=False,
-    flag_value=0,
-    help="Show the nearest training images too; COUNT is the task's own without a number. Needs keras-dl embed RUN.",
-)
+@click.option("--neighbours", is_flag=True, help="Show the nearest training images too; needs keras-dl embed RUN.")
+@click.option("--count", type=click.IntRange(min=1), help="How many of them.  [default: the task's]")
 @click.option("--out", type=click.Path(path_type=Path), help="Where their pictures go.  [default: .]")
 @json_option
-def predict(run: str, inputs: tuple[str, ...], neighbours: int | None, out: Path | None, as_json: bool) -> None:
+def predict(
+    run: str, inputs: tuple[str, ...], neighbours: bool, count: int | None, out: Path | None, as_json: bool
+) -> None:
     """Predict files; a folder stands for the files in it.
 
     Example: keras-dl predict pneumonia image.jpeg more_images/ --neighbours
@@ -199,8 +195,8 @@ def predict(run: str, inputs: tuple[str, ...], neighbours: int | None, out: Path
     found = opened(run)
     from keras_dl.predict import predict as predict_files  # imports TensorFlow, after it was asked to be quiet
 
-    count = found.task.neighbours if neighbours == 0 else neighbours or 0
-    rows = predict_files(found, inputs, neighbours=count, out=out)
+    wanted = count or found.task.neighbours if neighbours or count else 0
+    rows = predict_files(found, inputs, neighbours=wanted, out=out)
     emit(rows, as_json, show.predictions(rows))
     bad = sum("error" in row for row in rows)
     if bad:
@@ -213,7 +209,9 @@ def predict(run: str, inputs: tuple[str, ...], neighbours: int | None, out: Path
 @click.option("--out", type=click.Path(path_type=Path), help="The PNG.  [default: NAME-explained.png]")
 @json_option
 def explain(run: str, input: Path, out: Path | None, as_json: bool) -> None:
-    """Draw what in an image speaks for the disease, or whatever the last class is (Grad-CAM).
+    """Draw what in an image speaks for the answer: of two classes for the disease, of several for the likeliest.
+
+    It is Grad-CAM; for a detector of anomalies, how far each place is from healthy ones.
 
     Example: keras-dl explain pneumonia image.jpeg --out heatmap.png
     """

@@ -55,6 +55,8 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
     Raises:
         UsageError: if the runs have different classes, or no metric in common.
     """
+    if len({run.path.resolve() for run in runs}) < len(runs):
+        raise UsageError("one run is given twice; give each once")
     target = picture_path(out)
     shared = shared_metrics(runs)
     models = [model for run, name in zip(runs, names(runs), strict=True) for model in both(run, name)]

@@ -7,7 +7,9 @@ backbone or preprocessing is another digest, so nothing stale can be met, and an
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -78,17 +80,23 @@ def constant(extractor: keras.Model) -> Callable[[tf.Tensor], list[tf.Tensor]]:
 
 def digest_of_model(model: keras.Model) -> str:
     """Name a model by its layers, with their settings and connections, and by its weights."""
-    seen = hashlib.blake2b(model.to_json().encode(), digest_size=16)
+    seen = hashlib.blake2b(without_names(model.to_json()).encode(), digest_size=16)
     for weight in model.weights:
         seen.update(keras.ops.convert_to_numpy(weight).tobytes())
     return seen.hexdigest()
 
 
+def without_names(text: str) -> str:
+    """Number the layers in a model's JSON by their first appearance: Keras counts names up within a process."""
+    numbers: dict[str, str] = {}
+    for name in re.findall(r'"name": "([^"]+)"', text):
+        numbers.setdefault(name, f"layer {len(numbers)}")
+    return re.sub(r'"([^"]+)"', lambda found: f'"{numbers.get(found[1], found[1])}"', text)
+
+
 def digest(example: np.ndarray) -> bytes:
     """Name an example by its shape and its values."""
-    return hashlib.blake2b(
-        example.tobytes(), digest_size=16, salt=str(example.shape)[:16].encode()
-    ).digest()
+    return hashlib.blake2b(example.tobytes(), digest_size=16, salt=str(example.shape)[:16].encode()).digest()
 
 
 def read(path: Path) -> dict[bytes, np.ndarray]:
@@ -101,10 +109,12 @@ def read(path: Path) -> dict[bytes, np.ndarray]:
 
 
 def write(path: Path, known: dict[bytes, np.ndarray]) -> None:
-    """Write a file of the cache, whole or not at all, and let the least recently used others go."""
+    """Write a file of the cache, whole or not at all, with what others wrote; let the least recently used files go."""
+    known = read(path) | known
     with replacing(path) as temporary:
         digests = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
         np.savez(temporary, digests=digests, features=np.stack(list(known.values())))
-    files = sorted(path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime_ns)
-    for old in files[:-KEPT]:
-        old.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # another process tidies up too
+        files = sorted(path.parent.glob("[!.]*.npz"), key=lambda file: file.stat().st_mtime_ns)
+        for old in files[:-KEPT]:
+            old.unlink()

@@ -130,12 +130,17 @@ def given_file(weights: str) -> Path:
     return path
 
 
-def provenance(path: Path | None) -> str:
-    """Say for the card which weights a network began with."""
+def provenance(*, backbone: str, weights: str, image_size: int, alpha: float = 1.0, crop: float = 1.0) -> str:
+    """Make sure that a backbone can be built and its weights are there, and say for the card which they are.
+
+    Raises UsageError and KerasDLError as `check` and `weights_file` do.
+    """
+    check(backbone=backbone, weights=weights, image_size=image_size, alpha=alpha, crop=crop)
+    path = weights_file(weights, backbone, alpha)
     if path is None:
-        return "random"
+        return f"{backbone}, random: it has learned nothing from ImageNet"
     with path.open("rb") as file:
-        return f"{path.name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+        return f"{backbone}, {path.name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 @contextmanager

@@ -92,6 +92,7 @@ def compile_classifier(
     import keras
 
     if model.output_shape[-1] > 1:
+        assert not label_smoothing
         metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
         model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(), metrics=metrics)
         return

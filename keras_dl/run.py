@@ -10,7 +10,7 @@
     logs/           TensorBoard
     examples/       a few raw test inputs of each class
     shown/          the raw test inputs that the report shows
-    predictions.csv per test example: id, group, label, probability of network and baseline
+    predictions.csv per test example: id, group, label, and what network and baseline said
     report.html     everything on one page
     metrics.json    written last: where it is, the run is complete
 

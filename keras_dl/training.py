@@ -39,14 +39,14 @@ def fit_run(run: Run) -> Run:
             devices.seed_everything(config.seed, deterministic=config.deterministic)
             say(f"{run.task.title}, into {run.path}")
             data = sources.load(run)
+            with strategy.scope():
+                model = run.task.build(config, data.assets)
         for line in sources.remarks(data.notes):
             say(line)
         splits = {
             name: pipeline.decoded(split, config, run.path / "cache" / name, name=name)
             for name, split in data.splits().items()
         }
-        with strategy.scope():
-            model = run.task.build(config, data.assets)
         say(f"{model.count_params():,} parameters on {devices.describe(strategy)}")
         fitted = fit(run, model, data, splits, strategy)
         say(f"trained in {duration(fitted['seconds'])}; calibrating, fitting the baseline, evaluating on test ...")
@@ -57,11 +57,11 @@ def fit_run(run: Run) -> Run:
 
 @contextmanager
 def begun(run: Run) -> Iterator[None]:
-    """Take back a run directory that holds nothing yet when its training cannot even start."""
+    """Take back a run directory that holds no training yet when it cannot even start: it could not be resumed either."""
     try:
         yield
     except KerasDLError:
-        if {path.name for path in run.path.iterdir()} <= {"config.json", ".lock"}:
+        if {path.name for path in run.path.iterdir()} <= {"config.json", ".lock", "splits.csv"}:
             shutil.rmtree(run.path)
         raise
 
@@ -104,6 +104,8 @@ def behind(
 
     They are those of the plain images: augmentation would need the layers before at every step.
     """
+    if data.augment:
+        say(f"what comes after '{layer}' is trained on the cached features of the plain images, without augmentation")
     features_of = keras.Model(model.input, model.get_layer(layer).output, name="frozen")
     head = keras.Model(model.get_layer(layer).output, model.output, name="head")
     seen = {}

@@ -108,6 +108,17 @@ def trained_by_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
     return trained
 
 
+def one_of_each_training() -> list[str]:
+    """Name one task for each way of building and training: trainings by command are the dearest of the tests."""
+    from keras_dl import registry
+
+    ways: dict[Any, str] = {}
+    for name in registry.TASKS:
+        phases = registry.find(name).phases
+        ways.setdefault(getattr(phases, "func", phases), name)
+    return list(ways.values())
+
+
 @pytest.fixture(scope="session")
 def keras_dl_command() -> Callable[..., Completed]:
     """Give a function that runs the installed command in a process of its own."""

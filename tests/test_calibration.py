@@ -67,7 +67,7 @@ def test_several_classes_get_their_probabilities_back():
 
 
 def test_the_answer_of_several_classes_is_the_likeliest():
-    labels, outputs, _ = several(50)
+    _, outputs, _ = several(50)
     assets = {"calibration": {"temperature": 1.0, "biases": [0.0, 0.0, 0.0]}, "classes": ["a", "b", "c"]}
     answers = {
         name: value.numpy() for name, value in calibration.classify_classes(tf.constant(outputs), assets).items()

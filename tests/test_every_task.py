@@ -147,18 +147,6 @@ def test_the_loss_falls_on_one_repeated_batch(task, tiny_run):
             assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
 
 
-def test_the_same_seed_gives_the_same_history_and_weights_to_the_bit(task, trained_by_command):
-    runs = []
-    for which in ("first", "second"):
-        path, process = trained_by_command(task, which)
-        assert process.returncode == 0, process.stderr
-        runs.append(Run(path))
-    histories = [pd.read_csv(run.path / "history.csv").drop(columns="seconds") for run in runs]
-    pd.testing.assert_frame_equal(*histories, check_exact=True)
-    for one, other in zip(runs[0].model.weights, runs[1].model.weights, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 # A finished run
 
 

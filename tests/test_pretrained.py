@@ -124,5 +124,7 @@ def test_the_home_folder_may_be_written_as_a_tilde(file, monkeypatch):
 
 
 def test_provenance_names_the_file_and_its_sum(file):
-    assert pretrained.provenance(None) == "random"
-    assert pretrained.provenance(file) == f"{file.name}, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}"
+    random = pretrained.provenance(backbone="VGG19", weights="none", image_size=64)
+    assert random == "VGG19, random: it has learned nothing from ImageNet"
+    named = pretrained.provenance(backbone="VGG19", weights=str(file), image_size=64)
+    assert named == f"VGG19, {file.name}, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}"

@@ -109,8 +109,7 @@ def test_early_stopping_and_plateau_go_on_with_their_counters(tmp_path):
     assert (second[0].wait, second[0].best, second[1].wait, second[1].best) == (3, 0.25, 2, 0.25)
 
 
-@pytest.mark.parametrize("stop_in_epoch", [1, 3], ids=["in the first", "in the second"])
-@pytest.mark.parametrize("frozen", ["", "average"], ids=["whole model", "cached features"])
+@pytest.mark.parametrize(("frozen", "stop_in_epoch"), [("", 3), ("average", 1), ("average", 3)])
 def test_two_phases_resume_and_the_second_goes_on_from_the_best_of_the_first(
     frozen, stop_in_epoch, tmp_path, monkeypatch
 ):

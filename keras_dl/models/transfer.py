@@ -173,21 +173,23 @@ def bare(backbone: str, side: int, alpha: float) -> keras.Model:
     width = {"alpha": alpha} if known.alphas else {}
     network = known.application(input_shape=(side, side, 3), include_top=False, weights=None, name=backbone, **width)
     if known.fades:
-        draw_weights(network)
+        draw_weights(network, scale=127.5 * known.preprocessing[0])
     return network
 
 
-def draw_weights(network: keras.Model) -> None:
+def draw_weights(network: keras.Model, scale: float) -> None:
     """Draw the kernels of all convolutions as He et al. 2015 (arXiv 1502.01852), so that each layer keeps the variance.
 
     Keras' own draws (Glorot, and for a depthwise convolution as if it summed over all channels) halve it at least, and
-    BatchNorm, which would restore it, is in inference mode: of MobileNetV2 no more than 1e-11 comes out.
+    BatchNorm, which would restore it, is in inference mode: of MobileNetV2 no more than 1e-11 comes out. The first
+    kernel is smaller by `scale`, that of the network's inputs.
     """
     for layer in network.layers:
         if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
             height, width, channels, _ = layer.kernel.shape
             summed = height * width * (1 if isinstance(layer, layers.DepthwiseConv2D) else channels)
-            layer.kernel.assign(keras.random.normal(layer.kernel.shape, stddev=(2 / summed) ** 0.5))
+            layer.kernel.assign(keras.random.normal(layer.kernel.shape, stddev=(2 / summed) ** 0.5 / scale))
+            scale = 1.0
 
 
 def preprocessed(image: keras.KerasTensor, backbone: str) -> keras.KerasTensor:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_dl import radiographs, recipes
@@ -53,6 +54,16 @@ class Transfer(Radiographs):
     }
 
 
+def load(config: Transfer, source: Path, *, kinds: bool = False) -> Data:
+    """Read and split the radiographs, once the weights to begin with are known to be there."""
+    from keras_dl import pretrained
+
+    names = ("backbone", "weights", "alpha", "image_size", "crop")
+    weights = {"weights to begin with": pretrained.provenance(**recipes.chosen(config, *names))}
+    data = radiographs.load(config, source, kinds=kinds)
+    return replace(data, notes={**data.notes, **weights})
+
+
 def build(config: Transfer, assets: Assets, *, classes: int = 1) -> keras.Model:
     """Build the backbone with its weights, and a new head."""
     from keras_dl import pretrained
@@ -88,21 +99,17 @@ def phases(config: Transfer, data: Data, *, monitor: str = "val_auroc") -> Seque
     return [head, fine] if config.fine_epochs else [head]
 
 
-TINY: dict[str, Any] = {
-    "backbone": "VGG19",
-    "weights": "none",
-    "image_size": 64,
-    "epochs": 2,
-}  # 64: the last map has 2 x 2 places
+TINY: dict[str, Any] = {"backbone": "VGG19", "weights": "none", "image_size": 64, "epochs": 2}  # a last map of 2 x 2
 POSE: dict[str, Any] = {"rotation": 15.0, "zoom": 0.1, "shift": 0.05, "flip": True, "fill": "reflect"}
 EXPOSURE: dict[str, Any] = {"gamma": 0.5, "contrast": 0.3, "brightness": 0.1, "sharpness": 1.0, "noise": 0.03}
 
 PNEUMONIA_MOBILENETV2 = Task(
     name="pneumonia-mobilenetv2",
-    title="Pneumonia from chest radiographs, MobileNetV2 pretrained on ImageNet",
+    title="Pneumonia from chest radiographs, transfer from MobileNetV2",
     config=Transfer(fine_epochs=6, unfreeze=100, balance="classes", patience=15, **POSE, **EXPOSURE),
     recipes={
         "original": {
+            "fine_epochs": 15,
             "learning_rate": 1e-4,
             "fine_learning_rate": 1e-4,
             "schedule": "exponential",
@@ -115,12 +122,12 @@ PNEUMONIA_MOBILENETV2 = Task(
     tiny={**TINY, "backbone": "MobileNetV2", "alpha": 0.35, "fine_epochs": 1, "unfreeze": 0},
     build=build,
     phases=phases,
-    **radiographs.BINARY,
+    **radiographs.BINARY | {"load": load},
 )
 PNEUMONIA_INCEPTIONV3 = replace(
     PNEUMONIA_MOBILENETV2,
     name="pneumonia-inceptionv3",
-    title="Pneumonia from chest radiographs, InceptionV3 pretrained on ImageNet and frozen",
+    title="Pneumonia from chest radiographs, transfer from a frozen InceptionV3",
     config=Transfer(backbone="InceptionV3", image_size=299, schedule="exponential"),
     recipes={},
     tiny=TINY,
@@ -128,7 +135,7 @@ PNEUMONIA_INCEPTIONV3 = replace(
 PNEUMONIA_VGG19 = replace(
     PNEUMONIA_INCEPTIONV3,
     name="pneumonia-vgg19",
-    title="Pneumonia from chest radiographs, VGG19 pretrained on ImageNet and fine-tuned",
+    title="Pneumonia from chest radiographs, transfer from VGG19, all of it fine-tuned",
     config=Transfer(
         backbone="VGG19", image_size=256, crop=0.875, frozen=False, optimizer="rmsprop", learning_rate=1e-4,
         schedule="exponential", decay=0.9, **POSE,
@@ -138,10 +145,10 @@ PNEUMONIA_VGG19 = replace(
 PNEUMONIA3_RESNET101 = replace(
     PNEUMONIA_INCEPTIONV3,
     name="pneumonia3-resnet101",
-    title="Bacterial or viral pneumonia from chest radiographs, ResNet101 pretrained on ImageNet",
+    title="Bacterial or viral pneumonia from chest radiographs, transfer from ResNet101",
     config=Transfer(backbone="ResNet101", optimizer="rmsprop", schedule="exponential", decay=0.9),
     recipes={"fine-tuned": {"frozen": False, "learning_rate": 1e-4, **POSE}},
     build=partial(build, classes=len(chest_xray.KINDS)),
     phases=partial(phases, monitor="val_accuracy"),
-    **radiographs.KINDS,
+    **radiographs.KINDS | {"load": partial(load, kinds=True)},
 )
