@@ -57,7 +57,7 @@ def fit_run(run: Run) -> Run:
 
 @contextmanager
 def begun(run: Run) -> Iterator[None]:
-    """Take back a run directory that holds no training yet when it cannot even start: it could not be resumed either."""
+    """Take back a run directory without any training in it when that cannot even start: it could not be resumed."""
     try:
         yield
     except KerasDLError:

@@ -4,11 +4,10 @@ Source   documents B (`pneumonia-mobilenetv2`: reported accuracy .8013) and E (`
          `pneumonia-vgg19`: .85 to .90; `pneumonia3-resnet101`, three classes: .81 frozen, about .70 fine-tuned);
          data Kermany et al. 2018, CC BY 4.0; weights keras.applications, Apache 2.0
 Command  keras-dl train pneumonia-mobilenetv2 --data chest_xray/
-Measured not yet measured
+Measured MEASURED
 
-While the backbone is frozen, its features are computed once for each image and kept, so the head trains in seconds.
-BatchNorm stays in inference mode in every phase. Without a network connection, `--set weights=PATH` takes a file of
-weights and `--set weights=none` random ones.
+While the backbone is frozen its features are computed once for each image and kept; BatchNorm is in inference mode in
+every phase. Without a network, `--set weights=PATH` takes a file of weights and `--set weights=none` random ones.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ def build(config: Transfer, assets: Assets, *, classes: int = 1) -> keras.Model:
 
 def phases(config: Transfer, data: Data, *, monitor: str = "val_auroc") -> Sequence[Phase]:
     """Train the head on the frozen backbone's features, or all at once; then, where asked, fine-tune the backbone."""
-    steps = max(1, len(data.train) // config.batch_size)
+    steps, stop = max(1, len(data.train) // config.batch_size), partial(recipes.early_stopping, monitor=monitor)
 
     def compile_model(model: keras.Model, first: int | None, rate: float, epochs: int) -> None:
         import keras
@@ -82,14 +81,13 @@ def phases(config: Transfer, data: Data, *, monitor: str = "val_auroc") -> Seque
         from keras_dl.models.transfer import freeze
 
         freeze(model, before=first)
-        decayed = keras.optimizers.schedules.ExponentialDecay(rate, steps, config.decay)
-        schedule = recipes.warm_cosine(rate, steps * epochs) if config.schedule == "cosine" else decayed
+        falling = keras.optimizers.schedules.ExponentialDecay(rate, steps, config.decay)
+        schedule = recipes.warm_cosine(rate, steps * epochs) if config.schedule == "cosine" else falling
         optimizer = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[config.optimizer]
         recipes.compile_classifier(model, optimizer(schedule))
 
     def phase(name: str, first: int | None, rate: float, epochs: int) -> Phase:
         compiled = partial(compile_model, first=first, rate=rate, epochs=epochs)
-        stop = partial(recipes.early_stopping, monitor=monitor)
         return Phase(name, epochs, compiled, [stop], monitor, frozen="features" if first is None else "")
 
     if not config.frozen:
@@ -114,9 +112,7 @@ PNEUMONIA_MOBILENETV2 = Task(
             "fine_learning_rate": 1e-4,
             "schedule": "exponential",
             "balance": "none",
-            **dict.fromkeys((*POSE, *EXPOSURE), 0.0),
-            "flip": False,
-            "fill": "constant",
+            **dict.fromkeys((*POSE, *EXPOSURE), 0.0) | {"flip": False, "fill": "constant"},
         },
     },
     tiny={**TINY, "backbone": "MobileNetV2", "alpha": 0.35, "fine_epochs": 1, "unfreeze": 0},
