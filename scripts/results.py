@@ -6,6 +6,7 @@ python scripts/results.py runs/pneumonia/A runs/pneumonia/B > RESULTS.md
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import click
 import pandas as pd
 
-METRICS = ("auroc", "accuracy", "sensitivity", "specificity", "f1", "brier", "ece")
+METRICS = ("auroc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "f1", "macro_f1", "brier", "ece")
 
 
 @click.command(help=__doc__)
@@ -42,22 +43,23 @@ def section(runs: list[Any]) -> str:
     """Describe one group of runs: a row per seed, network and baseline, and the mean over the seeds."""
     card = runs[0].card
     versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
-    head = f"| seed | model | {' | '.join(METRICS)} | training |\n|{'---|' * (len(METRICS) + 3)}"
+    shown = [name for name in METRICS if name in runs[0].metrics["test"]["network"]]
+    head = f"| seed | model | {' | '.join(shown)} | training |\n|{'---|' * (len(shown) + 3)}"
     rows = []
     for run in runs:
         test = run.metrics["test"]
         for model in ("network", "baseline"):
-            cells = " | ".join(interval(test[model][name]) for name in METRICS)
+            cells = " | ".join(interval(test[model][name]) for name in shown)
             rows.append(f"| {run.config.seed} | {model} | {cells} | {took(run) if model == 'network' else ''} |")
     for model in ("network", "baseline") if len(runs) > 1 else ():
-        values = [[run.metrics["test"][model][name]["value"] for run in runs] for name in METRICS]
+        values = [[run.metrics["test"][model][name]["value"] for run in runs] for name in shown]
         cells = " | ".join(spread(seen) for seen in values)
         rows.append(f"| all | {model}, mean (standard deviation) | {cells} | |")
     splits = card["splits"]
     sizes = ", ".join(f"{name} {part['examples']} of {part['groups']} groups" for name, part in splits.items())
     from keras_dl.report import command
 
-    asked = command(runs[0]).replace(str(card["data"]["source"]), Path(card["data"]["source"]).name)
+    asked = re.sub(r"/\S*/", "", command(runs[0]))  # names of files, without the folders of one machine
     facts = f"`{asked}`, and the other seeds with `--seed`; splits of the first seed: {sizes}; "
     facts += f"{card['training']['device']}; {versions}"
     return f"{facts}\n\n{head}\n" + "\n".join(rows)

@@ -4,10 +4,10 @@ Source   documents B (`pneumonia-mobilenetv2`: reported accuracy .8013) and E (`
          `pneumonia-vgg19`: .85 to .90; `pneumonia3-resnet101`, three classes: .81 frozen, about .70 fine-tuned);
          data Kermany et al. 2018, CC BY 4.0; weights keras.applications, Apache 2.0
 Command  keras-dl train pneumonia-mobilenetv2 --data chest_xray/
-Measured MEASURED
+Measured MobileNetV2, width 0.35: AUROC 0.997, accuracy 0.975, means of 3 seeds on about 785 of the published training
+         radiographs, split by patient (HOG + SVM: 0.994, 0.969); 3 min on 2 CPU cores. The others: not yet measured
 
-While the backbone is frozen its features are computed once for each image and kept; BatchNorm is in inference mode in
-every phase. Without a network, `--set weights=PATH` takes a file of weights and `--set weights=none` random ones.
+A frozen backbone's features are computed once for each image and kept; BatchNorm is in inference mode in every phase.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Transfer(Radiographs):
     """The settings; the defaults are ours, what the documents have is in the records below."""
 
     backbone: Literal["MobileNetV2", "InceptionV3", "VGG19", "ResNet101"] = "MobileNetV2"
-    weights: str = "imagenet"  # downloaded; or "none"; or a file (.h5, .weights.h5)
+    weights: str = "imagenet"  # downloaded; or "none": random; or a file (.h5, .weights.h5)
     alpha: float = 1.0  # width of MobileNetV2
     image_size: int = 224
     crop: float = 1.0  # share of the side, in the middle, that the backbone sees
