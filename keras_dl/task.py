@@ -117,6 +117,7 @@ class Phase:
 class Task:
     """A project of the package, as a record of plain functions.
 
+    prepare(config) -> {name: text}        before a training: get what the settings need, and name it for the card
     load(config, source) -> Data           read a folder, split by group, fit the assets on train
     read(config, assets, source) -> Split  read a folder as one test split, for a trained model
     decode(config, assets) -> function     raw scalar tensor (JPEG bytes, text) -> one model input, in the graph
@@ -148,6 +149,7 @@ class Task:
     baseline: Callable[[Any], BaseEstimator]
     value: Literal["probability", "probabilities", "score"] = "probability"  # the output that is measured and drawn
     heatmap: Callable[[keras.Model, np.ndarray], np.ndarray] | None = None
+    prepare: Callable[[Any], Mapping[str, str]] = lambda config: {}
     neighbours: int = 7  # how many the nearest-neighbour classifier asks
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME
     words: Mapping[str, str] = field(default_factory=dict)  # what "example", "group", "baseline" are called here

@@ -38,7 +38,9 @@ def fit_run(run: Run) -> Run:
             strategy = devices.prepare(run.asked["device"])
             devices.seed_everything(config.seed, deterministic=config.deterministic)
             say(f"{run.task.title}, into {run.path}")
+            prepared = run.task.prepare(config)
             data = sources.load(run)
+            data = replace(data, notes={**data.notes, **prepared})
             with strategy.scope():
                 model = run.task.build(config, data.assets)
         for line in sources.remarks(data.notes):
@@ -82,7 +84,7 @@ def fit(
             if phase.frozen:
                 part, part_data, part_splits = behind(model, phase.frozen, data, splits)
             phase.compile(part)
-            if part.optimizer:
+            if not phase.fit:
                 part.optimizer.build(part.trainable_variables)
         if saved and progress.phase_epoch:
             checkpoints.restore(saved, model.variables + part.optimizer.variables)

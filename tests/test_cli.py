@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from conftest import one_of_each_training
+from conftest import answer, one_of_each, training
 
 from keras_dl import registry
 from keras_dl.cli import main
@@ -168,7 +168,7 @@ def test_info_shows_settings_data_and_limits(task):
         assert shown in text
 
 
-@pytest.mark.parametrize("task", one_of_each_training())
+@pytest.mark.parametrize("task", one_of_each(training))
 def test_training_prints_json_alone_to_stdout_and_its_progress_to_stderr(task, trained_by_command):
     path, process = trained_by_command(task, "first")
     assert process.returncode == 0, process.stderr
@@ -179,7 +179,7 @@ def test_training_prints_json_alone_to_stdout_and_its_progress_to_stderr(task, t
     assert "Traceback" not in process.stderr
 
 
-@pytest.mark.parametrize("task", one_of_each_training())
+@pytest.mark.parametrize("task", one_of_each(training))
 def test_the_same_seed_gives_the_same_history_and_weights_to_the_bit(task, trained_by_command):
     runs = []
     for which in ("first", "second"):
@@ -207,7 +207,7 @@ def test_a_run_directory_in_use_is_not_written_over(task, tiny_run):
     assert "is not empty" in result.stderr
 
 
-@pytest.mark.parametrize("task", registry.TASKS)
+@pytest.mark.parametrize("task", one_of_each(answer))
 def test_every_verb_prints_json_alone(task, tiny_run, tmp_path, monkeypatch):
     from keras_dl import metrics
 

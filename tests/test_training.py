@@ -105,7 +105,7 @@ def test_early_stopping_and_plateau_go_on_with_their_counters(tmp_path):
     second = callbacks()
     for callback in second:
         callback.on_train_begin()
-    checkpoints.Checkpoints(tmp_path, progress, second, "val_loss").on_train_begin()
+    checkpoints.Checkpoints(tmp_path, progress, second, "val_loss", whole=None).on_train_begin()
     assert (second[0].wait, second[0].best, second[1].wait, second[1].best) == (3, 0.25, 2, 0.25)
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_dl import radiographs, recipes
@@ -53,14 +52,12 @@ class Transfer(Radiographs):
     }
 
 
-def load(config: Transfer, source: Path, *, kinds: bool = False) -> Data:
-    """Read and split the radiographs, once the weights to begin with are known to be there."""
+def prepare(config: Transfer) -> dict[str, str]:
+    """Get the weights to begin with."""
     from keras_dl import pretrained
 
     names = ("backbone", "weights", "alpha", "image_size", "crop")
-    weights = {"weights to begin with": pretrained.provenance(**recipes.chosen(config, *names))}
-    data = radiographs.load(config, source, kinds=kinds)
-    return replace(data, notes={**data.notes, **weights})
+    return {"weights to begin with": pretrained.provenance(**recipes.chosen(config, *names))}
 
 
 def build(config: Transfer, assets: Assets, *, classes: int = 1) -> keras.Model:
@@ -118,7 +115,8 @@ PNEUMONIA_MOBILENETV2 = Task(
     tiny={**TINY, "backbone": "MobileNetV2", "alpha": 0.35, "fine_epochs": 1, "unfreeze": 0},
     build=build,
     phases=phases,
-    **radiographs.BINARY | {"load": load},
+    prepare=prepare,
+    **radiographs.BINARY,
 )
 PNEUMONIA_INCEPTIONV3 = replace(
     PNEUMONIA_MOBILENETV2,
@@ -146,5 +144,5 @@ PNEUMONIA3_RESNET101 = replace(
     recipes={"fine-tuned": {"frozen": False, "learning_rate": 1e-4, **POSE}},
     build=partial(build, classes=len(chest_xray.KINDS)),
     phases=partial(phases, monitor="val_accuracy"),
-    **radiographs.KINDS | {"load": partial(load, kinds=True)},
+    **radiographs.KINDS,
 )

@@ -54,7 +54,6 @@ def load(config: XrayAnomaly, source: Path) -> Data:
 
     The test part is thus the same as that of the classifiers with the same seed.
     """
-    begun_with = weights_of(config)
     images = radiographs.images_of(config, source, kinds=False)
     rows = splits.by_group(images.groups, images.labels, seed=config.seed, parts=images.parts, classes=images.classes)
     sick = {name: images.labels[rows[name]] != 0 for name in ("train", "validation")}
@@ -67,14 +66,13 @@ def load(config: XrayAnomaly, source: Path) -> Data:
         balance="none",  # one class is left
         notes={
             **recipes.image_notes(images),
-            **begun_with,
             **{f"{images.classes[1]} left out of {name}": int(left_out.sum()) for name, left_out in sick.items()},
         },
     )
 
 
-def weights_of(config: XrayAnomaly) -> dict[str, str]:
-    """Make sure that the backbone's weights are there, and name them; the autoencoder begins with none."""
+def prepare(config: XrayAnomaly) -> dict[str, str]:
+    """Get the backbone's weights; the autoencoder begins with none."""
     if config.network == "xray_autoencoder":
         return {}
     from keras_dl import pretrained
@@ -129,6 +127,7 @@ XRAY_ANOMALY = Task(
     tiny={"image_size": 32, "weights": "none", "layer": "block_1_expand_relu", "epochs": 2, "learning_rate": 0.01},
     build=build,
     phases=phases,
+    prepare=prepare,
     value="score",
     heatmap=anomaly.heatmap,
     **radiographs.BINARY

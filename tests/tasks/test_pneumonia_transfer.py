@@ -1,6 +1,8 @@
 """Transfer: what cannot work is said in one line and leaves nothing behind; the real weights are worth having."""
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import h5py
@@ -56,6 +58,14 @@ def test_without_network_and_file_the_choices_are_named(tmp_path):
         api.train(TASK, tiny=True, weights="imagenet", out=tmp_path / "run")
     assert all(choice in str(caught.value) for choice in ("weights=imagenet", "weights=PATH", "weights=none"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_needs_its_first_weights_no_more(tiny_run, tmp_path):
+    path = shutil.copytree(tiny_run(TASK).path, tmp_path / "run")
+    asked = json.loads((path / "config.json").read_text())
+    asked["config"]["weights"] = "gone.h5"
+    (path / "config.json").write_text(json.dumps(asked))
+    assert api.open_run(path).evaluate()["examples"] == tiny_run(TASK).metrics["test"]["examples"]
 
 
 def test_the_card_names_the_weights(tiny_run):
