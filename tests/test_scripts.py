@@ -46,3 +46,13 @@ def test_the_evaluation_script_is_the_command():
     done = subprocess.run([sys.executable, SCRIPTS / "evaluate.py", "nothing"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: 'nothing' is neither a run directory nor a task")
+
+
+def test_the_benchmark_of_the_cache_gives_the_seconds_of_each_way(tiny_run):
+    run = tiny_run("pneumonia-inceptionv3")
+    settings = [word for key, value in run.task.tiny.items() for word in ("--set", f"{key}={value}")]
+    arguments = [run.task.name, "--data", str(sources.folder(run)), "--rounds", "1", "--images", "16", *settings]
+    table = json.loads(CliRunner().invoke(loaded("benchmark_features").main, arguments, catch_exceptions=False).stdout)
+    assert set(table["seconds"]) == {"every epoch", "cold cache", "warm cache"}
+    assert all(len(seen) == 1 and seen[0] > 0 for seen in table["seconds"].values())
+    assert set(table["gains"]) == {"every epoch / cold cache", "every epoch / warm cache"}
