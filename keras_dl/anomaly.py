@@ -71,8 +71,11 @@ def heatmap(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return np.clip(ops.convert_to_numpy(heat)[..., 0], 0, 1)
 
 
-def fit_distance(head: keras.Model, features: np.ndarray) -> None:
-    """Set the layer "whiten" of `models.feature_distance` from the features of healthy images, `[count, channels]`."""
+def fit_distance(head: keras.Model, features: np.ndarray, labels: np.ndarray | None = None) -> None:
+    """Set the layer "whiten" of `models.feature_distance` from the features of healthy images, `[count, channels]`.
+
+    All labels are the same; they are not looked at.
+    """
     mean, matrix = whitening(features)
     head.get_layer("whiten").set_weights([matrix, -mean @ matrix])
 

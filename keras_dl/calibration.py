@@ -20,7 +20,9 @@ EPSILON = 1e-6  # keeps log-odds finite; smaller than what float32 tells from 1
 RIDGE = 1e-3  # a little weight on "no change" keeps a part that is separated perfectly from infinite slopes
 
 
-def calibrate_binary(labels: np.ndarray, outputs: np.ndarray, config: Config) -> Assets:
+def calibrate_binary(
+    labels: np.ndarray, outputs: np.ndarray, config: Config, *, threshold: float | None = None
+) -> Assets:
     """Fit temperature and bias of the log-odds by likelihood, and choose the threshold.
 
     The temperature undoes overconfidence (Guo et al. 2017), the bias what class balancing did to the prior (Alexandari
@@ -30,6 +32,7 @@ def calibrate_binary(labels: np.ndarray, outputs: np.ndarray, config: Config) ->
         labels: `[count]`, 0 or 1.
         outputs: `[count, 1]`, probabilities as the model gave them.
         config: for `target_sensitivity`.
+        threshold: a fixed one instead, of the calibrated probability.
     """
     from scipy.optimize import minimize
 
@@ -46,7 +49,7 @@ def calibrate_binary(labels: np.ndarray, outputs: np.ndarray, config: Config) ->
     wanted = config.target_sensitivity
     if wanted:
         threshold = metrics.sensitivity_threshold(labels, probability, wanted)
-    else:
+    elif threshold is None:
         threshold = metrics.youden_threshold(labels, probability)
     return {"calibration": calibration, "threshold": threshold}
 

@@ -179,16 +179,20 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 @main.command()
 @click.argument("run")
 @click.argument("inputs", nargs=-1, required=True)
-@click.option("--neighbours", is_flag=True, help="Show the nearest training images too; needs keras-dl embed RUN.")
+@click.option("--neighbours", is_flag=True, help="Show the nearest training examples too; needs keras-dl embed RUN.")
 @click.option("--count", type=click.IntRange(min=1), help="How many of them.  [default: the task's]")
-@click.option("--out", type=click.Path(path_type=Path), help="Where their pictures go.  [default: .]")
+@click.option("--out", type=click.Path(path_type=Path), help="Where pictures of them go.  [default: .]")
 @json_option
 def predict(
     run: str, inputs: tuple[str, ...], neighbours: bool, count: int | None, out: Path | None, as_json: bool
 ) -> None:
-    """Predict files; a folder stands for the files in it.
+    """Predict images or texts: files, folders of files, and of a task of texts the text itself.
 
+    There - stands for standard input, each line a text.
+
+    \b
     Example: keras-dl predict pneumonia image.jpeg more_images/ --neighbours
+             keras-dl predict spam "You have won a prize" message.txt
     """
     from keras_dl import show
 
@@ -205,25 +209,37 @@ def predict(
 
 @main.command()
 @click.argument("run")
-@click.argument("input", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The PNG.  [default: NAME-explained.png]")
+@click.argument("input")
+@click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: NAME-explained.png or .html]")
+@click.option(
+    "--method",
+    type=click.Choice(["occlusion", "shap", "attention"]),
+    help="Of a text: leave out each word, SHAP values, or a transformer's attention.  [default: occlusion]",
+)
 @json_option
-def explain(run: str, input: Path, out: Path | None, as_json: bool) -> None:
-    """Draw what in an image speaks for the answer: of two classes for the disease, of several for the likeliest.
+def explain(run: str, input: str, out: Path | None, method: str | None, as_json: bool) -> None:
+    """Show what in an image or a text speaks for the answer: of two classes for the second, of several the likeliest.
 
-    It is Grad-CAM; for a detector of anomalies, how far each place is from healthy ones.
+    Of an image it is Grad-CAM; for a detector of anomalies, how far each place is from healthy ones. Of a text, the
+    file or the text itself, the words are coloured.
 
+    \b
     Example: keras-dl explain pneumonia image.jpeg --out heatmap.png
+             keras-dl explain spam "You have won a prize"
     """
     from keras_dl import show
 
-    result = opened(run).explain(input, out)
-    emit(result, as_json, f"{show.predictions([result])}\n{result['heatmap']}")
+    found = opened(run)
+    from keras_dl.explain import explain as explain_input  # imports TensorFlow, after it was asked to be quiet
+
+    result = explain_input(found, input, out, method=method)
+    text = show.explained(result) if "html" in result else f"{show.predictions([result])}\n{result['heatmap']}"
+    emit(result, as_json, text)
 
 
 @main.command()
 @click.argument("run")
-@click.option("--neighbours", metavar="COUNT", type=int, help="How many training images vote.  [default: the task's]")
+@click.option("--neighbours", metavar="COUNT", type=int, help="How many training examples vote.  [default: the task's]")
 @json_option
 def embed(run: str, neighbours: int | None, as_json: bool) -> None:
     """Write the vectors before the head, a nearest-neighbour classifier on them, and t-SNE maps.

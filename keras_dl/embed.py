@@ -1,10 +1,11 @@
 """Embeddings of a run: the vectors before the head, what a nearest-neighbour classifier makes of them, t-SNE maps.
 
-embeddings/vectors.npz     of every image the vector and the network's output, with id, split, group, label
-embeddings/thumbnails.zip  the training images, small, so that neighbours can be shown without the data
+embeddings/vectors.npz     of every example the vector and the network's output, with id, split, group, label
+embeddings/thumbnails.zip  the training images, small, so that neighbours can be shown without the data;
+embeddings/texts.json      of a text task how the training texts begin
 embeddings/knn.json        metrics of the nearest-neighbour classifier beside the network's
-embeddings/tsne.csv        which images the maps show, and where
-embeddings/tsne-2d.png     the test part, and training images, in a plane
+embeddings/tsne.csv        which examples the maps show, and where
+embeddings/tsne-2d.png     the test part, and training examples, in a plane
 embeddings/tsne-3d.html    the same in space: opens in any browser, without a network
 """
 
@@ -26,18 +27,18 @@ from keras_dl.predictions import chosen
 from keras_dl.run import Run, replacing
 from keras_dl.task import Data
 
-MAPPED = 2000  # training images in a map; more take long and hide each other
+MAPPED = 2000  # training examples in a map; more take long and hide each other
 
 
 def embed(run: Run, *, neighbours: int | None = None) -> dict[str, Any]:
     """Write a run's embeddings, measure a nearest-neighbour classifier on them, and draw them with t-SNE.
 
-    The classifier asks the `neighbours` nearest training images. Its votes are calibrated on validation as the
+    The classifier asks the `neighbours` nearest training examples. Its votes are calibrated on validation as the
     network's output is, and there its threshold is chosen. A task of anomaly scores trains on one class alone: there
     the mean distance to the neighbours is the score (Bergman et al. 2020, arXiv 2002.10445).
 
     Args:
-        run: a complete run of an image task, whose data is where it was.
+        run: a complete run, whose data is where it was.
         neighbours: how many; None for those of the task.
 
     Returns:
@@ -45,36 +46,49 @@ def embed(run: Run, *, neighbours: int | None = None) -> dict[str, Any]:
         part, "difference" being network minus knn on the same draws of groups; and "embeddings", the folder.
 
     Raises:
-        UsageError: if there are not so many training images, or the data is not what the run was trained on.
+        UsageError: if there are not so many training examples, or the data is not what the run was trained on.
     """
     count = run.task.neighbours if neighbours is None else neighbours
     embeddings.check_count(count, run.card["splits"]["train"]["examples"])
     data = sources.load(run)
     found, thumbnails = computed(run, data)
     found.write(run)
-    embeddings.write_thumbnails(run, data.train.ids, thumbnails[: len(data.train)])
+    texts = [text for split in data.splits().values() for text in split.texts or ()]
+    if thumbnails is None:
+        embeddings.write_texts(run, data.train.ids, texts)
+    else:
+        embeddings.write_thumbnails(run, data.train.ids, thumbnails[: len(data.train)])
     knn = embeddings.knn(found.part("train"), count)
     measured = measure(run, found, knn)
     run.write(f"{FOLDER}/knn.json", measured)
     rows = mapped(found, run.config.seed)
-    draw(run, found.take(rows), knn[:-1].transform(found.vectors[rows]), thumbnails[rows])
+    scaled = knn[:-1].transform(found.vectors[rows])
+    names = found.table["id"].to_numpy()[rows]
+    if thumbnails is None:
+        names = np.array([f"{name}: {embeddings.beginning(texts[row])}" for name, row in zip(names, rows, strict=True)])
+    draw(run, found.take(rows), scaled, names, None if thumbnails is None else thumbnails[rows])
     return {"embeddings": str(run.path / FOLDER), **measured}
 
 
-def computed(run: Run, data: Data) -> tuple[Embeddings, np.ndarray]:
-    """Return the embeddings of every image, and thumbnails `[count, side, side, channels]`: training part first."""
+def computed(run: Run, data: Data) -> tuple[Embeddings, np.ndarray | None]:
+    """Return the embeddings of every example, training part first, and thumbnails `[count, side, side, channels]`.
+
+    Of texts there are no thumbnails.
+    """
     embedder = embeddings.embedder(run.model)
     parts, thumbnails = [], []
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
         for name, split in data.splits().items():
             examples = pipeline.decoded(split, run.config, Path(folder) / name, name=name)
             parts.append(features.computed(embedder, examples.x, name=name))
-            thumbnails.append(embeddings.thumbnails(np.asarray(examples.x)))
+            if run.task.modality == "image":
+                thumbnails.append(embeddings.thumbnails(np.asarray(examples.x)))
     both = np.concatenate(parts)
     if not np.isfinite(both).all():
         raise KerasDLError(f"{run.path / 'model.keras'} gives numbers that are not finite; train again")
     width = both.shape[1] - int(np.prod(run.model.output.shape[1:]))
-    return Embeddings(sources.table(data), both[:, :width], both[:, width:]), np.concatenate(thumbnails)
+    found = Embeddings(sources.table(data), both[:, :width], both[:, width:])
+    return found, np.concatenate(thumbnails) if thumbnails else None
 
 
 def measure(run: Run, found: Embeddings, knn: Pipeline) -> dict[str, Any]:
@@ -96,7 +110,7 @@ def measure(run: Run, found: Embeddings, knn: Pipeline) -> dict[str, Any]:
 
 
 def votes(run: Run, knn: Pipeline, part: Embeddings) -> np.ndarray:
-    """Return what the nearest training images say, in the form of the network's output: `[count, 1 or classes]`.
+    """Return what the nearest training examples say, in the form of the network's output: `[count, 1 or classes]`.
 
     It is the share of a class among them, with one vote more for each class (Laplace): no share is 0 or 1 then, and
     calibration has finite log-odds to work with.
@@ -116,16 +130,17 @@ def values(run: Run, outputs: np.ndarray, assets: dict[str, Any]) -> np.ndarray:
 
 
 def mapped(found: Embeddings, seed: int) -> np.ndarray:
-    """Return the rows that the maps show: the test part, and training images drawn at random where they are many."""
+    """Return the rows that the maps show: the test part, and training examples drawn at random where they are many."""
     train, test = (np.flatnonzero(found.table["split"] == name) for name in ("train", "test"))
     drawn = np.random.default_rng(seed).choice(train, min(MAPPED, len(train)), replace=False)
     return np.concatenate([np.sort(drawn), test])
 
 
-def draw(run: Run, found: Embeddings, scaled: np.ndarray, thumbnails: np.ndarray) -> None:
-    """Write the maps, and the table of where each image is in them."""
+def draw(run: Run, found: Embeddings, scaled: np.ndarray, names: np.ndarray, thumbnails: np.ndarray | None) -> None:
+    """Write the maps, and the table of where each example is in them; `names` are what one sees who points at one."""
+    examples = f"{run.task.words.get('example', 'example')}s"
     points = tsne.Points(
-        ids=found.table["id"].to_numpy(),
+        ids=names,
         labels=found.labels,
         answers=chosen(values(run, found.outputs, run.assets), run.assets["threshold"]),
         tested=(found.table["split"] == "test").to_numpy(),
@@ -133,12 +148,12 @@ def draw(run: Run, found: Embeddings, scaled: np.ndarray, thumbnails: np.ndarray
     )
     places = {}
     for dimensions in (2, 3):
-        click.echo(f"t-SNE of {len(scaled):,} images in {dimensions} dimensions ...", err=True)
+        click.echo(f"t-SNE of {len(scaled):,} {examples} in {dimensions} dimensions ...", err=True)
         places[dimensions] = tsne.layout(scaled, dimensions, run.config.seed)
     of = run.card["splits"]["train"]["examples"]
     title = (
         f"{run.task.title}: t-SNE of the vectors before the head (perplexity {tsne.perplexity(len(scaled)):.0f}), test "
-        f"part and {(~points.tested).sum():,} of {of:,} training images"
+        f"part and {(~points.tested).sum():,} of {of:,} training {examples}"
     )
     table = found.table.assign(answer=points.answers)
     table[["x", "y"]], table[["x 3-D", "y 3-D", "z 3-D"]] = places[2], places[3]

@@ -1,8 +1,9 @@
-"""The embeddings of a run: of each image the vector that the network's last layer sees, in embeddings/vectors.npz."""
+"""The embeddings of a run: of each example the vector that the network's last layer sees, in embeddings/vectors.npz."""
 
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,12 +23,13 @@ from keras_dl.run import Run, replacing
 FOLDER = "embeddings"  # in the run directory
 COLUMNS = ("id", "split", "group", "label")
 SIDE = 96  # pixels, of a thumbnail
+BEGINNING = 200  # characters that are kept of a text
 BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)  # raised where a file is not whole
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Images as their network sees them; the three share one order."""
+    """Examples as their network sees them; the three share one order."""
 
     table: pd.DataFrame  # columns id, split, group, label (class index)
     vectors: np.ndarray  # [count, width], float32
@@ -35,7 +37,7 @@ class Embeddings:
 
     @property
     def labels(self) -> np.ndarray:
-        """The class index of each image."""
+        """The class index of each example."""
         return self.table["label"].to_numpy()
 
     def part(self, split: str) -> Embeddings:
@@ -108,8 +110,34 @@ def read_thumbnails(run: Run, ids: Iterable[str]) -> list[np.ndarray]:
         raise damaged(run, "thumbnails.zip", error) from None
 
 
+def write_texts(run: Run, ids: Iterable[str], texts: Iterable[str]) -> None:
+    """Keep how texts begin in the run, so that neighbours can be shown without the data; `texts` may go on."""
+    run.write(f"{FOLDER}/texts.json", {name: beginning(text) for name, text in zip(ids, texts, strict=False)})
+
+
+def read_texts(run: Run) -> dict[str, str]:
+    """Read how a run's training texts begin, by id.
+
+    Raises:
+        KerasDLError: if the file is damaged.
+    """
+    try:
+        texts = json.loads((run.path / FOLDER / "texts.json").read_text(encoding="utf-8"))
+        if not isinstance(texts, dict):
+            raise ValueError("it holds no texts")
+        return texts
+    except BROKEN as error:
+        raise damaged(run, "texts.json", error) from None
+
+
+def beginning(text: str) -> str:
+    """Return how a text begins, in one line."""
+    line = " ".join(text[: 4 * BEGINNING].split())
+    return line if len(line) <= BEGINNING else f"{line[: BEGINNING - 1]}…"
+
+
 def embedder(model: keras.Model) -> keras.Model:
-    """Return the model that gives, of each image, the embedding followed by the output: `[batch, width + outputs]`.
+    """Return the model that gives, of each example, the embedding followed by the output: `[batch, width + outputs]`.
 
     The embedding is what goes into the last layer that has weights; of a map its average over all places. Both come
     from one pass, since the pass is what costs time.
@@ -118,23 +146,23 @@ def embedder(model: keras.Model) -> keras.Model:
     last = next(node for node in nodes if getattr(node.operation, "weights", None))
     vector = last.input_tensors[0]  # the layer's own .input is another tensor where the layer is a nested model
     inner = keras.Model(model.input, [vector, model.output], name="inner")  # nested: its operations keep their names
-    image = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="image")
-    vector, output = inner(image)
+    given = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="given")
+    vector, output = inner(given)
     if len(vector.shape) > 2:
         vector = keras.ops.mean(vector, axis=tuple(range(1, len(vector.shape) - 1)))
     output = keras.ops.reshape(output, (-1, int(np.prod(output.shape[1:]))))
     parts = [keras.ops.cast(part, "float32") for part in (vector, output)]
-    return keras.Model(image, keras.ops.concatenate(parts, axis=1), name="embedder")
+    return keras.Model(given, keras.ops.concatenate(parts, axis=1), name="embedder")
 
 
 def knn(train: Embeddings, count: int) -> Pipeline:
-    """Fit the classifier that asks the `count` nearest training images, in standardised vectors.
+    """Fit the classifier that asks the `count` nearest training examples, in standardised vectors.
 
     Standardised, since the units of a layer have scales of their own. On validation, of four networks, it did as well
     as plain vectors, vectors of length 1, and both together: mean AUROC .989, .989, .987, .992.
 
     Raises:
-        UsageError: if there are not so many training images.
+        UsageError: if there are not so many training examples.
     """
     check_count(count, len(train.vectors))
     return make_pipeline(StandardScaler(), KNeighborsClassifier(count)).fit(train.vectors, train.labels)
@@ -147,9 +175,9 @@ def check_count(count: int, available: int) -> None:
         UsageError: if it is not from 1 to `available`.
     """
     if not 1 <= count <= available:
-        raise UsageError(f"neighbours={count} must be from 1 to {available}, the number of training images")
+        raise UsageError(f"neighbours={count} must be from 1 to {available}, the number of training examples")
 
 
 def nearest(knn: Pipeline, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distances and the rows of the nearest training images: each `[count, neighbours]`, nearest first."""
+    """Return the distances and the rows of the nearest training examples: each `[count, neighbours]`, nearest first."""
     return knn[-1].kneighbors(knn[:-1].transform(vectors))

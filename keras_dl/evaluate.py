@@ -36,11 +36,13 @@ def conclude(run: Run, model: keras.Model, data: Data, splits: dict[str, Example
     model = keras.Model(model.input, model.output, name=model.name)  # the same, without the optimizer's state
     with replacing(run.path / "model.keras") as temporary:
         keras.saving.save_model(model, temporary)
-    baseline = run.task.baseline(run.config).fit(*splits["train"].arrays())
+    baseline = run.task.baseline(run.config)
+    baseline.fit(raw_or_decoded(data.train, splits["train"]), splits["train"].labels)
     save_baseline(baseline, run.path / "assets" / "baseline.skops")
     chosen = splits["validation"]
     assets = data.assets | run.task.calibrate(chosen.labels, scores(model, chosen), run.config)
-    assets["baseline"] = run.task.calibrate(chosen.labels, baseline_scores(run.task, baseline, chosen), run.config)
+    seen = raw_or_decoded(data.validation, chosen)
+    assets["baseline"] = run.task.calibrate(chosen.labels, baseline_scores(run.task, baseline, seen), run.config)
     run.write("assets/assets.json", assets)
 
     keep_examples(run, data.test, assets["classes"])
@@ -99,11 +101,16 @@ def scores(model: keras.Model, examples: Examples) -> np.ndarray:
         return model.predict(pipeline.evaluation(examples, BATCH), verbose=0, callbacks=[step])
 
 
-def baseline_scores(task: Task, baseline: Any, examples: Examples) -> np.ndarray:
+def raw_or_decoded(split: Split, examples: Examples) -> Any:
+    """Return what a baseline is fitted to: texts as they are, images as the network sees them."""
+    return examples.arrays()[0] if split.texts is None else list(split.texts)
+
+
+def baseline_scores(task: Task, baseline: Any, inputs: Any) -> np.ndarray:
     """Return the baseline's scores in the form of the network's: `[count, 1]`, or `[count, classes]` of several."""
     from scipy.special import expit, softmax
 
-    margin = baseline.decision_function(examples.arrays()[0])  # what predict_proba would calibrate, we do ourselves
+    margin = baseline.decision_function(inputs)  # what predict_proba would calibrate, we do ourselves
     shares = {"probability": expit, "probabilities": partial(softmax, axis=1), "score": np.asarray}[task.value]
     return shares(margin).reshape(len(margin), -1).astype("float32")
 
@@ -113,7 +120,8 @@ def predict_both(
 ) -> Predictions:
     """Return what the network and the baseline say of every example, as `Task.value`."""
     network = task.predict(tf.constant(scores(model, examples)), assets)
-    other = task.predict(tf.constant(baseline_scores(task, baseline, examples)), assets | assets["baseline"])
+    margins = baseline_scores(task, baseline, raw_or_decoded(split, examples))
+    other = task.predict(tf.constant(margins), assets | assets["baseline"])
     table = pd.DataFrame({"id": split.ids, "group": split.groups, "label": split.labels})
     return Predictions(table, {"network": network[task.value].numpy(), "baseline": other[task.value].numpy()})
 
@@ -192,7 +200,8 @@ def keep_examples(run: Run, split: Split, classes: list[str], each: int = 4) -> 
     for index, name in enumerate(classes):
         rows = [row for row, label in enumerate(split.labels) if label == index][:each]
         for number, row in enumerate(rows):
-            with replacing(run.path / "examples" / f"{name}-{number}{Path(split.ids[row]).suffix}") as temporary:
+            suffix = Path(split.ids[row]).suffix if split.texts is None else ".txt"
+            with replacing(run.path / "examples" / f"{name}-{number}{suffix}") as temporary:
                 temporary.write_bytes(split.raw(row))
 
 

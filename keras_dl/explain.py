@@ -1,4 +1,4 @@
-"""Explanations of a prediction: heatmaps for models that look at images."""
+"""Explanations of a prediction: heatmaps for models that look at images; for texts see explain_text."""
 
 from __future__ import annotations
 
@@ -12,45 +12,65 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dl.errors import BadInput, UsageError
-from keras_dl.predict import answer, decode_file, worded
+from keras_dl.predict import Input, answer, checked, expand, kind_of, worded
 from keras_dl.run import Run, replacing
 
 
-def explain(run: Run, source: str | Path, out: str | Path | None = None) -> dict[str, Any]:
-    """Explain the prediction for one image with a heatmap and write it as a PNG.
+def explain(
+    run: Run, source: str | Path, out: str | Path | None = None, *, method: str | None = None
+) -> dict[str, Any]:
+    """Explain the prediction for one input: an image with a heatmap in a PNG, a text with coloured words in a page.
 
     Args:
-        run: a complete run of an image task.
-        source: the image file.
-        out: the PNG to write, or the folder for `<name of the image>-explained.png`; None for the working directory.
+        run: a complete run.
+        source: the file; for a text task also the text itself.
+        out: the file to write, or the folder for `<name of the input>-explained.png` or `.html`; None for the working
+            directory.
+        method: of a text task "occlusion" (or None), "shap" or "attention"; see `explain_text.explain`.
 
     Returns:
-        The prediction as `keras_dl.predict.predict` gives it, and "heatmap": the path of the PNG.
+        The prediction as `keras_dl.predict.predict` gives it, and "heatmap": the path of the PNG; of a text what
+        `explain_text.explain` gives.
 
     Raises:
-        BadInput: if the image cannot be used.
+        BadInput: if the input cannot be used.
+        UsageError: if it is not there, or the method is none for it.
     """
-    source = Path(source)
-    if not source.is_file():
-        raise UsageError(f"there is no file {source}")
+    item = one_input(run, source)
     try:
-        image = decode_file(run, source)
+        raw = checked(run.task, item)
     except BadInput as error:
-        raise BadInput(f"{source} cannot be used: {error}") from None
-    row = worded(run, {name: values[0] for name, values in answer(run, image[None]).items()})
-    (heat,) = heatmaps(run, image[None], [run.assets["classes"].index(row["of"])])
+        raise BadInput(f"{item.name[:80]} cannot be used: {error}") from None
+    decoded = run.task.decode(run.config, run.assets)(tf.constant(raw)).numpy()
+    row = worded(run, {name: values[0] for name, values in answer(run, decoded[None]).items()})
     target = Path(out or ".")
-    if target.is_dir():
-        target /= f"{source.stem}-explained.png"
+    if run.task.modality == "text":
+        from keras_dl import explain_text
+
+        target = target / f"{item.stem}-explained.html" if target.is_dir() else target
+        note = run.task.remark(run.config, decoded)
+        row = {"input": item.name, **row, **({"note": note} if note else {})}
+        return explain_text.explain(run, raw.decode(), row, target, method=method or "occlusion")
+    if method is not None:
+        raise UsageError(f"method={method} is for texts; leave it out for an image")
+    target = target / f"{item.stem}-explained.png" if target.is_dir() else target
+    (heat,) = heatmaps(run, decoded[None], [run.assets["classes"].index(row["of"])])
     name, value = ("probability", row["probability"]) if "probability" in row else ("score", row["score"])
-    draw(
-        target,
-        image,
-        heat,
-        f"{source.name}: {row['label']}, {name} of {row['of']} {value:.2f}",
-        caption(run, row["of"]),
-    )
-    return {"input": str(source), **row, "heatmap": str(target)}
+    title = f"{Path(item.name).name}: {row['label']}, {name} of {row['of']} {value:.2f}"
+    draw(target, decoded, heat, title, caption(run, row["of"]))
+    return {"input": item.name, **row, "heatmap": str(target)}
+
+
+def one_input(run: Run, source: str | Path) -> Input:
+    """Return what is to be explained.
+
+    Raises:
+        UsageError: if it is not there, or is several.
+    """
+    found = list(expand(run.task, [source]))
+    if len(found) != 1 or kind_of(source) == "folder":
+        raise UsageError(f"explain takes one input, and {source} is {len(found)}; predict takes them all")
+    return found[0]
 
 
 def heatmaps(run: Run, images: np.ndarray, classes: Sequence[int]) -> np.ndarray:

@@ -1,15 +1,17 @@
-"""The examples that a report shows: the surest errors, and some hits, with pictures and heatmaps."""
+"""The examples that a report shows: the surest errors, and some hits, with heatmaps or coloured words."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from keras_dl import sources
 from keras_dl.errors import KerasDLError, UsageError
@@ -18,12 +20,13 @@ from keras_dl.run import Run, replacing
 from keras_dl.task import Split
 
 PAIRS, ERRORS, RIGHT = 6, 8, 2  # kinds of error at most; pictures of all of them together, and per class that is right
+SHOWN = 600  # characters of a text, about
 
-Gallery = dict[str, list[dict[str, Any]]]  # title -> examples: row, id, group, answer, network, baseline; pictures
+Gallery = dict[str, list[dict[str, Any]]]  # title -> examples: row, id, group, answer, network, baseline; what is shown
 
 
 def examples(run: Run, predictions: Predictions, thresholds: dict[str, Any]) -> tuple[Gallery, str]:
-    """Return examples by kind, with pictures and heatmaps where the model looks at images and they are there.
+    """Return examples by kind, with pictures and heatmaps, or with coloured texts, where these are there.
 
     Args:
         run: a run with card.json, assets and a model.
@@ -31,7 +34,7 @@ def examples(run: Run, predictions: Predictions, thresholds: dict[str, Any]) -> 
         thresholds: model -> threshold, or None where the answer is the likeliest class.
 
     Returns:
-        The examples, and "" or why there are no pictures.
+        The examples, and "" or why there are no pictures or texts.
     """
     classes = run.assets["classes"]
     kinds = choose(predictions, thresholds["network"], classes)
@@ -45,14 +48,16 @@ def examples(run: Run, predictions: Predictions, thresholds: dict[str, Any]) -> 
         for title, rows in kinds.items()
     }
     entries = [entry for rows in chosen.values() for entry in rows]
-    if [len(spec["shape"]) for spec in run.card["inputs"].values()] != [4] or not entries:
+    reads_text = run.task.modality == "text"
+    if not entries or not (reads_text or [len(spec["shape"]) for spec in run.card["inputs"].values()] == [4]):
         return chosen, ""
     try:
         raw = raw_inputs(run, entries)
     except (OSError, KerasDLError) as error:
-        return chosen, f"The pictures are not at hand: {error}."
-    for entry, pictures in zip(entries, pictures_of(run, raw, [entry["answer"] for entry in entries]), strict=True):
-        entry |= pictures
+        return chosen, f"The {'texts' if reads_text else 'pictures'} are not at hand: {error}."
+    look: Callable[..., list[dict[str, Any]]] = texts_of if reads_text else pictures_of
+    for entry, shown in zip(entries, look(run, raw, [entry["answer"] for entry in entries]), strict=True):
+        entry |= shown
     return chosen, ""
 
 
@@ -120,10 +125,11 @@ def raw_inputs(run: Run, entries: Sequence[dict[str, Any]]) -> list[bytes]:
 
 def kept(run: Run, row: int, name: str) -> Path:
     """Return where the raw input of a row of predictions.csv is kept."""
-    return run.path / "shown" / f"{row:06d}{Path(name).suffix}"
+    suffix = ".txt" if run.task.modality == "text" else Path(name).suffix  # of "spam.csv:17" there is none
+    return run.path / "shown" / f"{row:06d}{suffix}"
 
 
-def pictures_of(run: Run, raw: Sequence[bytes], answers: Sequence[int]) -> list[dict[str, str]]:
+def pictures_of(run: Run, raw: Sequence[bytes], answers: Sequence[int]) -> list[dict[str, Any]]:
     """Return "picture" and, for a model that can be explained, "heatmap" of each image, as data URLs.
 
     With several classes the heatmap explains the answer that the network gave.
@@ -151,3 +157,42 @@ def data_url(image: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "JPEG", quality=90)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def texts_of(run: Run, raw: Sequence[bytes], answers: Sequence[int]) -> list[dict[str, Any]]:
+    """Return "text" of each example: as HTML, its words coloured by what they say for the explained class.
+
+    That is the positive one of two classes; of several the answer that the network gave. Of a long text the part is
+    shown that says most.
+    """
+    from keras_dl import explain_text
+
+    split, score = explain_text.tokenizer(run), explain_text.log_odds(run)
+    shown = []
+    for data, answer in zip(raw, answers, strict=True):
+        text, of = data.decode("utf-8", "replace"), 1 if run.task.value == "probability" else answer
+        read = explain_text.reading(run, text, split)
+        weigh = partial(explain_text.occlusion, score, read.text, of=of)
+        spans = strongest_part(read.spans, weigh)
+        words = [
+            {"start": start, "end": end, "weight": weight}
+            for (start, end), weight in zip(spans, weigh(spans), strict=True)
+        ]
+        start, end = (spans[0][0], spans[-1][1]) if spans else (0, len(text))
+        before, after = ("… " if text[:start].strip() else ""), (" …" if text[end:].strip() else "")
+        shown.append({"text": Markup("{}{}{}").format(before, explain_text.marked(text[:end], words, start), after)})
+    return shown
+
+
+def strongest_part(
+    spans: list[tuple[int, int]], weigh: Callable[[list[tuple[int, int]]], np.ndarray]
+) -> list[tuple[int, int]]:
+    """Return the spans of the part, of about SHOWN characters, that makes the largest difference as a whole."""
+    parts: list[list[tuple[int, int]]] = [[]]
+    for span in spans:
+        if parts[-1] and span[1] - parts[-1][0][0] > SHOWN:
+            parts.append([])
+        parts[-1].append(span)
+    if len(parts) == 1:
+        return parts[0]
+    return parts[int(np.abs(weigh([(part[0][0], part[-1][1]) for part in parts])).argmax())]

@@ -1,4 +1,4 @@
-"""The training images that are nearest to a new one, in the space of a run's embeddings, and a picture of them."""
+"""The training examples that are nearest to a new one, in the space of a run's embeddings, and a picture of them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ COLUMNS = 4  # pictures in a row
 
 
 class Neighbours:
-    """The training images of a run, to find those nearest to new ones and to show them in a folder."""
+    """The training examples of a run, to find those nearest to new ones and to show them."""
 
     def __init__(self, run: Run, count: int, folder: Path) -> None:
         """Read what `keras-dl embed` wrote.
 
         Raises:
-            UsageError: if the run has no embeddings yet, or not `count` training images, or `folder` is a file.
+            UsageError: if the run has no embeddings yet, or not `count` training examples, or `folder` is a file.
             KerasDLError: if they are damaged or of another model.
         """
         if folder.is_file():
@@ -37,16 +37,20 @@ class Neighbours:
         self.width = self.train.vectors.shape[1]
         if self.embedder.output.shape[1] != self.width + self.train.outputs.shape[1]:
             raise embeddings.damaged(run, "vectors.npz", ValueError("it is of another model"))
+        self.texts = embeddings.read_texts(run) if run.task.modality == "text" else None
         self.drawn: Counter[str] = Counter()  # pictures by the name of the file
 
-    def show(self, images: Sequence[np.ndarray], rows: Sequence[dict[str, Any]]) -> None:
-        """Add to the rows of predictions "neighbours" and "picture", the path of a PNG that shows them.
+    def show(self, inputs: Sequence[np.ndarray], rows: Sequence[dict[str, Any]]) -> None:
+        """Add to the rows of predictions "neighbours" and, of images, "picture", the path of a PNG that shows them.
 
         Args:
-            images: as the model takes them.
-            rows: of the same images, with "input" and "label".
+            inputs: as the model takes them.
+            rows: of the same inputs, with "input" and "label".
         """
-        for image, row, found in zip(images, rows, self.nearest(np.stack(images)), strict=True):
+        for image, row, found in zip(inputs, rows, self.nearest(np.stack(inputs)), strict=True):
+            row["neighbours"] = found
+            if self.texts is not None:
+                continue
             source = Path(row["input"])
             self.drawn[source.stem] += 1
             again = f"-{self.drawn[source.stem]}" if self.drawn[source.stem] > 1 else ""  # one name in several folders
@@ -57,27 +61,29 @@ class Neighbours:
             with replacing(path) as temporary:
                 figure = picture(image, title, thumbnails, found, self.run.assets["classes"])
                 figure.savefig(temporary, dpi=120, format="png")
-            row |= {"neighbours": found, "picture": str(path)}
+            row["picture"] = str(path)
 
-    def nearest(self, images: np.ndarray) -> list[list[dict[str, Any]]]:
-        """Return for each image `[count, ...]`, as the model takes it, its neighbours, nearest first.
+    def nearest(self, inputs: np.ndarray) -> list[list[dict[str, Any]]]:
+        """Return for each input `[count, ...]`, as the model takes it, its neighbours, nearest first.
 
-        Each is a row of JSON values: "id", "label" (the class's name), "group" and "distance".
+        Each is a row of JSON values: "id", "label" (the class's name), "group", "distance", and "text", the beginning
+        of a text.
         """
-        vectors = np.asarray(self.embedder.predict_on_batch(images))[:, : self.width]
+        vectors = np.asarray(self.embedder.predict_on_batch(inputs))[:, : self.width]
         return [
             [self.described(row, distance) for distance, row in zip(*pair, strict=True)]
             for pair in zip(*embeddings.nearest(self.knn, vectors), strict=True)
         ]
 
     def described(self, row: int, distance: float) -> dict[str, Any]:
-        """Say what a training image is, as JSON values."""
+        """Say what a training example is, as JSON values."""
         name, group, label = (self.train.table[column][row] for column in ("id", "group", "label"))
         return {
             "id": str(name),
             "label": self.run.assets["classes"][label],
             "group": str(group),
             "distance": round(float(distance), 4),
+            **({} if self.texts is None else {"text": self.texts.get(str(name), "")}),
         }
 
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from keras_dl.task import Config, Data, Split
 
 ENDLESS = 1 << 40  # epochs; fit() stops by steps
+WINDOW = 50  # batches that are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,13 @@ def training(examples: Examples, data: Data, config: Config, *, start_epoch: int
     """Batches without end, from the first step of `start_epoch` on; `steps` of them are an epoch."""
     count, _ = steps(examples, config)
     batch_size = min(config.batch_size, len(examples))
+    lengths = np.count_nonzero(np.asarray(examples.x), axis=1) if data.bucket else np.empty(0)
 
     def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
         order = draw_order(examples.labels, data.balance, tf.stack([tf.cast(config.seed, tf.int64), epoch]))
         order = tf.reshape(order[: count * batch_size], (count, batch_size))
+        if data.bucket:
+            order = of_similar_length(order, lengths, tf.stack([tf.cast(config.seed, tf.int64), epoch]))
         numbers = epoch * count + tf.range(count, dtype=tf.int64)
         seeds = tf.stack([tf.fill([count], tf.cast(config.seed, tf.int64)), numbers], axis=1)
         return tf.data.Dataset.from_tensor_slices((order, seeds))
@@ -120,6 +124,19 @@ def draw_order(labels: np.ndarray, balance: str, seed: tf.Tensor) -> tf.Tensor:
             key = seed + tf.constant([1 + number, 1 << (20 + again)], tf.int64)
             drawn.append(tf.random.experimental.stateless_shuffle(rows, key)[: share - again * len(rows)])
     return tf.random.experimental.stateless_shuffle(tf.concat(drawn, 0), seed)[:count]
+
+
+def of_similar_length(order: tf.Tensor, lengths: np.ndarray, seed: tf.Tensor) -> tf.Tensor:
+    """Sort rows by length within each 50 batches of an epoch, `[batches, batch size]`, and shuffle the batches.
+
+    What a recurrent layer does for padding it need not do, and a batch is as long as its longest text. Which batch an
+    example is in changes, not how often it is seen.
+    """
+    shape, rows = order.shape, tf.reshape(order, [-1])
+    window = tf.range(len(rows), dtype=tf.int64) // (WINDOW * shape[1])
+    key = window * (int(lengths.max()) + 1) + tf.gather(tf.constant(lengths, tf.int64), rows)
+    batches = tf.reshape(tf.gather(rows, tf.argsort(key, stable=True)), shape)
+    return tf.random.experimental.stateless_shuffle(batches, seed)
 
 
 def gather(examples: Examples, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,9 +1,11 @@
-"""Predict files with a trained run, through the same decoding as in training."""
+"""Predict files or texts with a trained run, through the same decoding as in training."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,72 +16,98 @@ from tqdm import tqdm
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.neighbours import Neighbours
 from keras_dl.run import Run
+from keras_dl.task import Task
 
 BATCH = 64
+FILE_NAME = re.compile(r"(?!\w+://)\S*(/\S*|\.[A-Za-z]\w{0,3})")  # of a text that is one, whole
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input as a user gave it: a file, or bytes that need none."""
+
+    name: str  # in rows: the file, or the text itself
+    path: Path | None = None
+    data: bytes = b""
+
+    @property
+    def stem(self) -> str:
+        """How files about it are called."""
+        if self.path is not None:
+            return self.path.stem
+        return "-".join(re.findall(r"\w+", self.name[:200])[:4])[:40].lower() or "text"
+
+    def raw(self) -> bytes:
+        """Read it; raises BadInput where that fails."""
+        try:
+            return self.data if self.path is None else self.path.read_bytes()
+        except OSError as error:
+            raise BadInput(error.strerror or str(error)) from None
 
 
 def predict(
     run: Run, inputs: Iterable[str | Path], *, neighbours: int = 0, out: str | Path | None = None
 ) -> list[dict[str, Any]]:
-    """Predict files; a folder stands for the files below it.
+    """Predict files, and for a text task texts; a folder stands for the files below it.
 
     Args:
         run: a complete run.
-        inputs: files and folders.
-        neighbours: how many of the nearest training images to show; that needs what `keras_dl.embed` writes.
+        inputs: files and folders. For a text task a file holds one text in UTF-8; "-" stands for the lines of
+            standard input, each a text; and what is no file is the text itself.
+        neighbours: how many of the nearest training examples to show; that needs what `keras_dl.embed` writes.
         out: the folder for the pictures of the neighbours; None for the working directory.
 
     Returns:
-        One row of JSON values per file, in order: "input" and what `worded` gives; or "input" and "error" for a file
-        that cannot be used. With neighbours also "neighbours", as `Neighbours.nearest` gives them, and "picture", the
-        path of a PNG that shows them.
+        One row of JSON values per input, in order: "input", what `worded` gives, and "note" where there is something
+        to know of it; or "input" and "error" for one that cannot be used. With neighbours also "neighbours", as
+        `Neighbours.nearest` gives them, and for images "picture", the path of a PNG that shows them.
 
     Raises:
-        UsageError: if an input is not there, or the run has no embeddings or not so many training images.
+        UsageError: if a file is not there, or the run has no embeddings or not so many training examples.
     """
-    files = list(expand(inputs))
+    items = list(expand(run.task, inputs))
     training = Neighbours(run, neighbours, Path(out or ".")) if neighbours else None
+    decode = run.task.decode(run.config, run.assets)  # once: making the table of a large vocabulary takes a while
     rows: list[dict[str, Any]] = []
-    with tqdm(total=len(files), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
-        for start in range(0, len(files), BATCH):
-            chunk = files[start : start + BATCH]
-            images, answered = predict_chunk(run, chunk)
-            if training and images:
-                training.show(images, [row for row in answered if "error" not in row])
+    with tqdm(total=len(items), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
+        for start in range(0, len(items), BATCH):
+            chunk = items[start : start + BATCH]
+            decoded, answered = predict_chunk(run, decode, chunk)
+            if training and decoded:
+                training.show(decoded, [row for row in answered if "error" not in row])
             rows += answered
             bar.update(len(chunk))
     return rows
 
 
-def predict_chunk(run: Run, files: list[Path]) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
-    """Predict a few files in one batch; return the usable ones decoded, and a row for each."""
-    rows: list[dict[str, Any]] = [{"input": str(file)} for file in files]
+def predict_chunk(run: Run, decode: Any, items: Sequence[Input]) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
+    """Predict a few inputs in one batch; return the usable ones decoded, and a row for each."""
+    rows: list[dict[str, Any]] = [{"input": item.name} for item in items]
     decoded = []
-    for row, file in zip(rows, files, strict=True):
+    for row, item in zip(rows, items, strict=True):
         try:
-            decoded.append(decode_file(run, file))
+            decoded.append(decode(tf.constant(checked(run.task, item))).numpy())
         except BadInput as error:
             row["error"] = str(error)
     if decoded:
         answers = answer(run, np.stack(decoded))
         usable = [row for row in rows if "error" not in row]
-        for number, row in enumerate(usable):
+        for number, (row, one) in enumerate(zip(usable, decoded, strict=True)):
+            note = run.task.remark(run.config, one)
             row |= worded(run, {name: values[number] for name, values in answers.items()})
+            row |= {"note": note} if note else {}
     return decoded, rows
 
 
-def decode_file(run: Run, file: Path) -> np.ndarray:
-    """Read and check one file and decode it to the model's input.
+def checked(task: Task, item: Input) -> bytes:
+    """Read one input and check it.
 
     Raises:
         BadInput: if it cannot be used, with the reason.
     """
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise BadInput(error.strerror or str(error)) from None
-    run.task.check(raw)
-    return run.task.decode(run.config, run.assets)(tf.constant(raw)).numpy()
+    raw = item.raw()
+    task.check(raw)
+    return raw
 
 
 def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
@@ -91,8 +119,9 @@ def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
     wanted = run.model.inputs[0]
     if batch.dtype != wanted.dtype or batch.shape[1:] != tuple(wanted.shape[1:]):
         span = f", values {batch.min():g} to {batch.max():g}" if batch.size and batch.dtype.kind in "fiu" else ""
+        what = {"text": "word ids of texts", "image": "images: grey values 0 to 255"}[run.task.modality]
         raise UsageError(
-            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} (images: grey values 0 to 255); this is "
+            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} ({what}); this is "
             f"{batch.dtype} of shape {list(batch.shape[1:])}{span}"
         )
     outputs = run.task.predict(run.model(batch, training=False), run.assets)
@@ -111,19 +140,40 @@ def worded(run: Run, answers: dict[str, Any]) -> dict[str, Any]:
     return row | ({"of": row["label"]} if threshold is None else {"of": classes[-1], "threshold": threshold})
 
 
-def expand(inputs: Iterable[str | Path]) -> Iterator[Path]:
-    """Give each file, and for each folder the visible files below it, sorted."""
+def expand(task: Task, inputs: Iterable[str | Path]) -> Iterator[Input]:
+    """Give each file, for each folder the visible files below it, sorted, and for a text task each text.
+
+    Raises:
+        UsageError: if a file is not there, or a folder holds none.
+    """
     for item in inputs:
-        path = Path(item)
-        if path.is_dir():
+        path, kind, is_text = Path(item), kind_of(item), task.modality == "text" and isinstance(item, str)
+        if is_text and item == "-":
+            lines = sys.stdin.buffer.read().splitlines()
+            yield from (Input(line.decode("utf-8", "replace"), data=line) for line in lines)
+        elif is_text and not kind and not FILE_NAME.fullmatch(str(item)):
+            data = str(item).encode("utf-8", "surrogatepass")
+            yield Input(data.decode("utf-8", "replace"), data=data)
+        elif kind == "folder":
             found = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
             if not found:
                 raise UsageError(f"the folder {path} holds no files")
-            yield from found
-        elif path.exists():
-            yield path
+            yield from (Input(str(file), file) for file in found)
+        elif kind:
+            yield Input(str(path), path)
         else:
-            raise UsageError(f"there is no file {path}")
+            way_out = f"; if it is a text: echo TEXT | keras-dl predict {task.name} -" if is_text else ""
+            raise UsageError(f"there is no file {path}{way_out}")
+
+
+def kind_of(item: str | Path) -> str:
+    """Say what is at a path: "folder", "file" or "" for nothing, as where a text is no path at all."""
+    if item == "":
+        return ""
+    try:
+        return "folder" if Path(item).is_dir() else "file" if Path(item).exists() else ""
+    except (OSError, ValueError):  # longer than a name may be, or not to be written as one
+        return ""
 
 
 def plain(value: Any) -> Any:

@@ -29,11 +29,11 @@ WORDS = {"example": "example", "group": "group", "baseline": "classical baseline
 METRICS = {  # name -> as people write it, whether more is better, what it is of two classes {0} and {1}
     "auroc": ("AUROC", True, "the chance that a random example of {1} gets a higher {value} than one of {0}"),
     "accuracy": ("Accuracy", True, "the share of right answers"),
-    "sensitivity": ("Sensitivity", True, "of all {1}, the share that is found"),
+    "sensitivity": ("Sensitivity", True, "recall: of all {1}, the share that is found"),
     "specificity": ("Specificity", True, "of all {0}, the share that is left alone"),
-    "ppv": ("Positive predictive value", True, "of all answers {1}, the share that is right"),
+    "ppv": ("Positive predictive value", True, "precision: of all answers {1}, the share that is right"),
     "npv": ("Negative predictive value", True, "of all answers {0}, the share that is right"),
-    "f1": ("F1", True, "the harmonic mean of sensitivity and positive predictive value"),
+    "f1": ("F1", True, "the harmonic mean of recall (sensitivity) and precision (positive predictive value)"),
     "pr_auc": ("PR AUC", True, "the mean precision over all recalls; chance has the share of {1}"),
     "brier": ("Brier score", False, "the mean squared error of the probability"),
     "ece": ("Calibration error", False, "the mean gap between predicted and observed share, over ten bins"),
@@ -55,9 +55,15 @@ SEVERAL = METRICS | {  # the same of several classes; {of} is the class in the m
     "recall": ("Recall of {of}", True, "of all {of}, the share that is recognised"),
     "precision": ("Precision of {of}", True, "of all answers {of}, the share that is right"),
 }
-NOTES = {"files": "files found", "read": "used", "unnamed": "without a known {group}, each taken for one of its own"}
+NOTES = {  # what was read, by name in card.json
+    "files": "files found",
+    "rows": "texts found",
+    "read": "used",
+    "copies": "copies of others, in one {group} with them",
+    "unnamed": "without a known {group}, each taken for one of its own",
+}
 BAND_DRAWS = 200  # for bands one looks at; the intervals in the tables rest on more
-SHOWN = 20  # of the files that were left out
+SHOWN = 20  # of what was left out
 
 
 def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
@@ -97,6 +103,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         gallery=examples,
         gallery_note=note,
         own_heatmap=run.task.heatmap is not None,
+        unit="text" if run.task.modality == "text" else "file",
         settings=setting_rows(run),
         trained_in=duration(run.card["training"]["seconds"]),
         command=command(run),

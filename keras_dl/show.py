@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from keras_dl import config as settings
 from keras_dl import sources
@@ -48,7 +53,7 @@ def trained(run: Run) -> str:
     """Say how a training ended and what to type next."""
     lines = [measured(run.metrics["test"])]
     if run.card["data"]["synthetic"]:
-        lines.append("These figures are of SYNTHETIC images made by the package: they say nothing about patients.")
+        lines.append("These figures are of SYNTHETIC data of the package: they say nothing about the real world.")
     lines += ["", f"run     {run.path}", f"report  {run.path / 'report.html'}"]
     lines += [f"next    keras-dl explain {run.path} {min((run.path / 'examples').glob('[!.]*'))}"]
     return "\n".join(lines)
@@ -67,9 +72,8 @@ def measured(result: dict[str, Any], other: str = "baseline") -> str:
 
 def embedded(result: dict[str, Any]) -> str:
     """Lay out what the nearest-neighbour classifier is worth beside the network, and say what was written."""
-    names = ("vectors.npz", "thumbnails.zip", "knn.json", "tsne.csv", "tsne-2d.png", "tsne-3d.html")
-    lines = [measured(result, "knn"), "", f"knn: by the {result['neighbours']} nearest training images", ""]
-    return "\n".join(lines + [f"{result['embeddings']}/{name}" for name in names])
+    lines = [measured(result, "knn"), "", f"knn: by the {result['neighbours']} nearest training examples", ""]
+    return "\n".join(lines + [str(path) for path in sorted(Path(result["embeddings"]).glob("[!.]*"))])
 
 
 def predictions(rows: list[dict[str, Any]]) -> str:
@@ -77,13 +81,29 @@ def predictions(rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in rows:
         if "error" in row:
-            lines.append(f"{row['input']}  cannot be used: {row['error']}")
+            lines.append(f"{shown(row['input'])}  cannot be used: {row['error']}")
         else:
-            lines.append(f"{row['input']}  {row['label']}  {answer(row)}")
-            near = row.get("neighbours", [])
-            lines += [f"  {one['distance']:6.2f}  {one['label']}  {one['group']}  {one['id']}" for one in near]
-            lines += [f"  picture {row['picture']}"] if near else []
+            note = f"; {row['note']}" if "note" in row else ""
+            lines.append(f"{shown(row['input'])}  {row['label']}  {answer(row)}{note}")
+            for one in row.get("neighbours", []):
+                what = shown(one["text"]) if "text" in one else one["group"]
+                lines.append(f"  {one['distance']:6.2f}  {one['label']}  {what}  {one['id']}")
+            lines += [f"  picture {row['picture']}"] if "picture" in row else []
     return "\n".join(lines)
+
+
+def shown(text: str, length: int = 80) -> str:
+    """Write an input in one line: the name of a file as it is, a text shortened, and harmless to a terminal."""
+    with contextlib.suppress(OSError, ValueError):  # too long for a name
+        if Path(text).exists():
+            return text
+    text = harmless(" ".join(text[: 4 * length].split()) + text[4 * length :][:1])
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def harmless(text: str) -> str:
+    """Replace what a terminal would take for a command; line ends and tabs stay."""
+    return "".join("\ufffd" if (ord(one) < 32 and one not in "\n\t") or 127 <= ord(one) < 160 else one for one in text)
 
 
 def answer(row: dict[str, Any]) -> str:
@@ -92,6 +112,33 @@ def answer(row: dict[str, Any]) -> str:
         return ", ".join(f"{name} {value:.3f}" for name, value in row["probabilities"].items())
     what = "probability" if "probability" in row else "score"
     return f"{what} of {row['of']} {row[what]:.3f}, threshold {row['threshold']:.3f}"
+
+
+def explained(result: dict[str, Any]) -> str:
+    """Show an explained text: its words coloured by weight, the strongest with their numbers, and where the page is."""
+    words, text, pieces, place = result["words"], result["text"], [], 0
+    peak = max((abs(word["weight"]) for word in words), default=0) or 1
+    for word in words:
+        pieces += [harmless(text[place : word["start"]]), coloured(harmless(word["text"]), word["weight"] / peak)]
+        place = word["end"]
+    pieces.append(harmless(text[place : result["read"]]))
+    rest = len(text) - result["read"]
+    lines = [predictions([result]), "", "".join(pieces) + (f" … ({rest:,} more characters, not read)" if rest else "")]
+    signed = result["method"] != "attention"
+    ranked = sorted(words, key=lambda word: -abs(word["weight"]))
+    for title, sign in ((f"for {result['of']}", 1), (f"against {result['of']}", -1)):
+        strongest = [word for word in ranked if sign * word["weight"] > 0][:5]
+        lines += ["", title if signed else "most attention"] if strongest else []
+        lines += [f"  {word['weight']:{'+' if signed else ''}7.3f}  {shown(word['text'], 40)}" for word in strongest]
+    return "\n".join([*lines, "", result["html"]])
+
+
+def coloured(text: str, share: float) -> str:
+    """Put a colour behind a word: orange for, blue against, the deeper the nearer `share` is to 1 or -1."""
+    if abs(share) < 0.05 or os.environ.get("NO_COLOR"):  # click leaves colours out where nobody sees them
+        return text
+    shades = (230, 222, 215, 208) if share > 0 else (195, 153, 117, 75)  # of the 256 that terminals know
+    return click.style(text, fg=16, bg=shades[min(3, int(4 * abs(share)))])
 
 
 def comparison(result: dict[str, Any]) -> str:

@@ -73,6 +73,7 @@ class Split:
     groups: Sequence[str]  # patient, document: examples of one group are never in two splits
     labels: Sequence[int]  # class index
     raw: Callable[[int], bytes]  # the undecoded input of one example, as a user would send it
+    texts: Sequence[str] | None = None  # of a text task: what a person reads, and what the baseline is fitted to
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -88,6 +89,7 @@ class Data:
     assets: Assets = field(default_factory=dict)
     augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None  # (x, y, seed) of a batch, training only
     balance: str = "none"  # "none" or "classes": each class is drawn equally often in training
+    bucket: bool = False  # batches of texts of similar length, in training
     notes: Mapping[str, Any] = field(default_factory=dict)  # what was read, merged, skipped; for card and report
 
     def splits(self) -> dict[str, Split]:
@@ -101,7 +103,7 @@ class Phase:
 
     `frozen` names a layer up to which nothing is trained in this phase. Its outputs, of the plain images, are then
     computed once and kept in a cache, and only the layers behind it run in each epoch. With `fit`, these layers are
-    not trained by gradients but set in one go, from the features of the training part `[count, ...]`.
+    not trained by gradients but set in one go: `fit(model, features, labels)` of the training part, `[count, ...]`.
     """
 
     name: str
@@ -110,7 +112,7 @@ class Phase:
     callbacks: Sequence[Callable[[Config], keras.callbacks.Callback]] = ()
     monitor: str = "val_loss"  # chooses the best epoch; smaller is better when it ends in "loss"
     frozen: str = ""
-    fit: Callable[[keras.Model, np.ndarray], None] | None = None
+    fit: Callable[[keras.Model, np.ndarray, np.ndarray], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ class Task:
     evaluate(labels, values, threshold, weights) -> {metric: value}
     baseline(config) -> estimator          the scikit-learn model a sober user would take instead
     heatmap(model, images) -> [count, height, width] in [0, 1]; None: Grad-CAM
+    tokens(config) -> function             of a text task: raw scalar tensor -> the words that decode() sees, in order
+    remark(config, decoded) -> text        what a user should know of one decoded input; "" mostly
     """
 
     name: str
@@ -148,7 +152,10 @@ class Task:
     evaluate: Callable[..., dict[str, float]]
     baseline: Callable[[Any], BaseEstimator]
     value: Literal["probability", "probabilities", "score"] = "probability"  # the output that is measured and drawn
+    modality: Literal["image", "text"] = "image"  # what a raw input is
     heatmap: Callable[[keras.Model, np.ndarray], np.ndarray] | None = None
+    tokens: Callable[[Any], Callable[[tf.Tensor], tf.Tensor]] | None = None
+    remark: Callable[[Any, np.ndarray], str] = lambda config, decoded: ""
     prepare: Callable[[Any], Mapping[str, str]] = lambda config: {}
     neighbours: int = 7  # how many the nearest-neighbour classifier asks
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME

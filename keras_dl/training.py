@@ -124,7 +124,7 @@ def fit_at_once(
     """Fit a phase that needs no epochs, from the features of the training part; it counts as one."""
     began = time.monotonic()
     assert phase.fit
-    phase.fit(part, examples.arrays()[0])
+    phase.fit(part, *examples.arrays())
     progress.epoch += 1
     progress.best_epoch = progress.epoch
     checkpoints.save(run.path / "checkpoints" / "best.npz", model.variables)

@@ -14,9 +14,9 @@ FILES = sorted(path for folder in ("keras_dl", "scripts", "tests") for path in (
 LAYERS = (  # a module may import from its own layer and from those before it
     "errors task",
     "config datasets models layers losses metrics text augment plots curves forest tsne",
-    "tasks recipes calibration radiographs pretrained anomaly",
+    "tasks recipes calibration radiographs pretrained anomaly text_recipes",
     "registry run sources pipeline devices checkpoints progress predictions features embeddings neighbours",
-    "training evaluate predict explain gallery report export compare embed server",
+    "training evaluate predict explain explain_text gallery report export compare embed server",
     "cli api show __init__ __main__",
 )
 LAYER_OF = {f"keras_dl.{name}": number for number, names in enumerate(LAYERS) for name in names.split()}
@@ -71,7 +71,8 @@ def broken_import(module: str, name: str, how: str) -> str | None:
     if package == "keras_cv" and module != "keras_dl.augment":
         return "keras_cv is imported in keras_dl/augment.py alone"
     if module.startswith("keras_dl.models"):
-        alone = package in ("keras", *sys.stdlib_module_names) or name.startswith("keras_dl.models")
+        ours = name.startswith(("keras_dl.models", "keras_dl.layers"))
+        alone = package in ("keras", *sys.stdlib_module_names) or ours
         return None if alone else f"models import keras alone, not {name}"
     if package != "keras_dl" or module.split(".")[0] != "keras_dl" or UPWARD.get(module) == how:
         return None

@@ -7,8 +7,6 @@ Sizes    train 5,216 (1,341 normal, 3,875 pneumonia), val 16, test 624 (234, 390
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_dl.datasets import kaggle
 from keras_dl.datasets.archive import unpack, unpacked
 from keras_dl.datasets.download import cache_folder, fetch, made_once
 from keras_dl.datasets.images import Images, Skipped, find_layout, read_folders
@@ -157,7 +156,7 @@ def download(folder: Path, source: str = "kaggle", *, base: str | None = None) -
     target = Path(folder).absolute() / f"chest_xray-{source}"
     archives = {part: target.with_name(f"{target.name}{part and '-'}{part}.zip") for part in place.files}
     if not target.exists():
-        account = _kaggle_account() if source == "kaggle" else None
+        account = kaggle.account() if source == "kaggle" else None
         try:
             for part, archive in archives.items():
                 fetch(f"{base or place.base}/{place.files[part]}", archive, auth=account)
@@ -195,20 +194,6 @@ def _without_test_patients(images: Images) -> Images:
         [f"test/{group}" if official else group for group, official in zip(images.groups, test, strict=True)]
     )
     return replace(images, groups=groups, skipped=images.skipped + gone).take(~leaks)
-
-
-def _kaggle_account() -> tuple[str, str] | None:
-    """Return (user, key) as Kaggle's own tool finds them; without one Kaggle may still answer."""
-    if "KAGGLE_USERNAME" in os.environ and "KAGGLE_KEY" in os.environ:
-        return os.environ["KAGGLE_USERNAME"], os.environ["KAGGLE_KEY"]
-    file = Path("~/.kaggle/kaggle.json").expanduser()
-    try:
-        account = json.loads(file.read_text())
-        return account["username"], account["key"]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KerasDLError(f"{file}: not a Kaggle account file; download it anew from your account page") from error
 
 
 def _assemble(archives: Mapping[str, Path], work: Path) -> None:

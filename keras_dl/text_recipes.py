@@ -1,0 +1,225 @@
+"""What the recipes for texts share: settings, reading, splits, vocabulary, baselines, the record."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from keras_dl import calibration, metrics, recipes, text
+from keras_dl.datasets import splits, texts
+from keras_dl.datasets.texts import Texts
+from keras_dl.task import Assets, Config, Data, Phase, Ranges, Split
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    from sklearn.base import BaseEstimator
+
+
+@dataclass(frozen=True)
+class TextConfig(Config):
+    """The settings of every recipe for texts."""
+
+    length: int = 200  # words that are read, from the beginning of a text
+    characters: int = 0  # of the text's beginning, read beside the words
+    vocabulary: int = 10_000  # words at most, the most frequent in the training part
+    least: int = 1  # times a word must occur in the training part
+    style: text.Style = "words"  # what a word is: "signs": punctuation marks too; "letters": no digits
+    dropout: float = 0.5
+    balance: str = "none"
+    bucket: bool = True  # batches of texts of similar length; faster where padding is not computed
+
+    RANGES: ClassVar[Ranges] = {
+        **Config.RANGES,
+        "length": (1, 100_000),
+        "characters": (0, 100_000),
+        "vocabulary": (1, 10_000_000),
+        "least": (1, 1000),
+        "dropout": (0.0, 0.9),
+    }
+
+
+def load(config: TextConfig, source: Path, *, dataset: str, test_rows: Callable[..., Any] | None = None) -> Data:
+    """Read a set of texts, split it by group (copies, films) and take the vocabulary from the training part.
+
+    `test_rows(config, texts)` may name a test part as a boolean mask.
+    """
+    found = reader(dataset).read(source, bad_share=config.bad_share)
+    if test_rows:
+        found = texts.with_test_part(found, test_rows(config, found))
+    rows = splits.by_group(found.groups, found.labels, seed=config.seed, parts=found.parts, classes=found.classes)
+    assets = {"classes": list(found.classes), **fitted(config, [found.texts[row] for row in rows["train"]])}
+    function = decode(config, assets)
+    return Data(
+        **{name: text_split(found.take(index), function) for name, index in rows.items()},
+        assets=assets,
+        balance=config.balance,
+        bucket=config.bucket,
+        notes=recipes.image_notes(found),
+    )
+
+
+def read(config: TextConfig, assets: Assets, source: Path, *, dataset: str) -> Split:
+    """Read a set as one test split: its test part, or all of it where it has no parts."""
+    found = reader(dataset).read(source, bad_share=config.bad_share)
+    return text_split(recipes.test_part(found), decode(config, assets))
+
+
+def fitted(config: TextConfig, train: Sequence[str]) -> Assets:
+    """Take the vocabulary from the texts of the training part."""
+    return {"vocabulary": text.vocabulary(train, tokens(config), size=config.vocabulary, least=config.least)}
+
+
+def tokens(config: TextConfig) -> text.Tokens:
+    """Return the function from a raw text to its words."""
+    return text.tokens(config.style)
+
+
+def decode(config: TextConfig, assets: Assets) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return the function from a raw text to int32 `[length + characters]`: word ids, then code points."""
+    split, look_up = tokens(config), text.lookup(assets["vocabulary"])
+
+    def ids(raw: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        words = text.padded(look_up(split(raw)), config.length)
+        return tf.concat([words, text.characters(raw, config.characters)], 0) if config.characters else words
+
+    return ids
+
+
+def text_split(found: Texts, function: Callable[[tf.Tensor], tf.Tensor]) -> Split:
+    """Make a split of texts, decoded in parallel, labelled by class index as a float `[1]`."""
+    import tensorflow as tf
+
+    def example(raw: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return function(raw), tf.cast(label, tf.float32)[None]
+
+    examples = tf.data.Dataset.from_tensor_slices((list(found.texts), found.labels))
+    return Split(
+        examples.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True),
+        ids=found.ids,
+        groups=found.groups.tolist(),
+        labels=found.labels.tolist(),
+        raw=lambda row: found.texts[row].encode(),
+        texts=found.texts,
+    )
+
+
+def reader(dataset: str) -> Any:
+    """Import the module of a data set."""
+    return importlib.import_module(f"keras_dl.datasets.{dataset}")
+
+
+def remark(config: TextConfig, ids: np.ndarray) -> str:
+    """Say what a user should know of one decoded text."""
+    words = ids[: config.length]
+    if not (words > text.UNKNOWN).any():
+        return "none of its words is known: the answer rests on nothing that was learned"
+    return ""
+
+
+def wide_and_deep_phases(config: Any, data: Data) -> Sequence[Phase]:
+    """Train the parts of `models.wide_and_deep_text` apart, each to its own best epoch, and blend them.
+
+    One part alone, or another network, is trained as it is.
+    """
+    alone = [Phase("train", config.epochs, compiling(config), [recipes.early_stopping])]
+    bags = [Phase("count", 1, compiling(config), fit=count_ngrams)] if config.ngrams else []
+    if not config.ngrams or config.reader == "none":
+        return bags + alone
+    parts = ("wide", "deep")
+    trained = [
+        Phase(part, config.epochs, compiling(config, part), [recipes.early_stopping]) for part in parts
+    ]
+    return [*bags, *trained, Phase("blend", 1, compiling(config), fit=partial(blend, deep=config.deep_share))]
+
+
+def compiling(config: TextConfig, part: str = "") -> Callable[[keras.Model], None]:
+    """Return the function that compiles a model with Adam, of which only the named part is trained and heard."""
+
+    def compile_model(model: keras.Model) -> None:
+        import keras
+
+        if part:
+            for layer in model.layers:
+                layer.trainable = layer.name.startswith("wide") == (part == "wide") or layer.name == "blend"
+            model.get_layer("blend").shares.assign([float(part == "wide"), float(part == "deep")])
+        recipes.compile_classifier(model, keras.optimizers.Adam(config.learning_rate))
+
+    return compile_model
+
+
+def count_ngrams(model: keras.Model, ids: np.ndarray, labels: np.ndarray) -> None:
+    """Set the scales of every bag of n-grams in a model from the training part.
+
+    Args:
+        model: of `models.wide_and_deep_text`.
+        ids: `[count, length + characters]`.
+        labels: `[count]`, 0 or 1.
+    """
+    import keras
+
+    from keras_dl.layers.ngrams import NGramBag
+
+    for layer in model.layers:
+        if isinstance(layer, NGramBag):
+            layer.fit(keras.Model(model.input, layer.input).predict(ids, batch_size=512, verbose=0), labels)
+
+
+def blend(model: keras.Model, ids: np.ndarray, labels: np.ndarray, *, deep: float) -> None:
+    """Give each part its share in the answer; the examples are not looked at."""
+    model.get_layer("blend").shares.assign([1 - deep, deep])
+
+
+def tfidf(config: TextConfig, *, characters: bool) -> BaseEstimator:
+    """Return the classical baseline for texts: TF-IDF of word (and character) n-grams and a linear SVM.
+
+    It takes strings. The n-grams are hashed, so that no list of them has to be kept.
+
+    Args:
+        config: for the seed.
+        characters: 2- to 5-grams of characters within words too; they help with short, misspelt texts.
+    """
+    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+    from sklearn.pipeline import make_pipeline, make_union
+    from sklearn.svm import LinearSVC
+
+    plain: dict[str, Any] = {"n_features": 2**20, "alternate_sign": False, "norm": None}
+    words = HashingVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)[^\W_]+|[^\w\s]", **plain)
+    bags = [make_pipeline(words, TfidfTransformer(sublinear_tf=True))]
+    if characters:
+        letters = HashingVectorizer(ngram_range=(2, 5), analyzer="char_wb", **plain)
+        bags.append(make_pipeline(letters, TfidfTransformer(sublinear_tf=True)))
+    return make_pipeline(make_union(*bags), LinearSVC(C=1.0, random_state=config.seed))
+
+
+def record(dataset: str, **changes: Any) -> dict[str, Any]:
+    """Return what the Task of two classes of texts from this data set holds, with changes."""
+    source = reader(dataset)
+    binary = {
+        "dataset": dataset,
+        "modality": "text",
+        "load": partial(load, dataset=dataset),
+        "read": partial(read, dataset=dataset),
+        "check": texts.check,
+        "decode": decode,
+        "tokens": tokens,
+        "remark": remark,
+        "raw_name": "text",
+        "calibrate": partial(calibration.calibrate_binary, threshold=0.5),
+        "predict": calibration.classify_binary,
+        "evaluate": metrics.binary_metrics,
+        "baseline": partial(tfidf, characters=False),
+        "phases": wide_and_deep_phases,
+        "words": {"example": "text", "group": "text", "baseline": "TF-IDF + SVM baseline"},
+        "intended_use": source.INTENDED_USE,
+        "limits": source.LIMITS,
+    }
+    return binary | changes
