@@ -108,14 +108,15 @@ def reading(run: Run, text: str, split: Split) -> Reading:
 def tokenizer(run: Run) -> Split:
     """Return the function from a text to the tokens that the run's model reads of it."""
     assert run.task.tokens is not None
-    graph = tf.function(run.task.tokens(run.config), input_signature=[tf.TensorSpec([], tf.string)])
+    graph = tf.function(run.task.tokens(run.config, run.assets), input_signature=[tf.TensorSpec([], tf.string)])
     return lambda text: graph(tf.constant(text)).numpy().tolist()
 
 
 def parts(chunk: str, split: Split, most: int) -> Iterator[tuple[Span, list[bytes]]]:
     """Give the spans of what stands between two blanks, each with its tokens: parts where these have the same tokens.
 
-    Punctuation without a token belongs to the part before it. After `most` tokens the rest is left.
+    Punctuation without a token belongs to the part before it, at the beginning to the one after it. After `most`
+    tokens the rest is left.
     """
     whole = split(chunk)
     if len(whole) <= 1:
@@ -126,10 +127,10 @@ def parts(chunk: str, split: Split, most: int) -> Iterator[tuple[Span, list[byte
     count = 0
     for part in PART.finditer(chunk):
         found = split(part[0])
-        if found or not spans:
-            spans.append(part.span())
+        if found:
+            spans.append((part.start() if spans else 0, part.end()))
             tokens.append(found)
-        else:
+        elif spans:
             spans[-1] = (spans[-1][0], part.end())
         count += len(found)
         if count >= most:
@@ -224,7 +225,7 @@ def attention(run: Run, read: Reading) -> np.ndarray:
     assert run.task.tokens is not None
     inside = [token for one in read.tokens for token in one]
     owner = np.repeat(np.arange(len(read.spans)), [len(one) for one in read.tokens])
-    actual = run.task.tokens(run.config)(tf.constant(read.text)).numpy().tolist()[:count]
+    actual = run.task.tokens(run.config, run.assets)(tf.constant(read.text)).numpy().tolist()[:count]
     weights = np.zeros(len(read.spans))
     for mine, place, size in difflib.SequenceMatcher(None, inside, actual, autojunk=False).get_matching_blocks():
         np.add.at(weights, owner[mine : mine + size], received[place : place + size])

@@ -48,11 +48,11 @@ def load(config: Radiographs, source: Path, *, kinds: bool = False) -> Data:
     rows = splits.by_group(images.groups, images.labels, seed=config.seed, parts=images.parts, classes=images.classes)
     read_image = decode(config, {})
     return Data(
-        **{name: recipes.image_split(images.take(index), read_image) for name, index in rows.items()},
+        *[recipes.image_split(images.take(rows[name]), read_image) for name in splits.NAMES],
         assets={"classes": list(images.classes)},
         augment=augmentation(config),
         balance=config.balance,
-        notes=recipes.image_notes(images),
+        notes=recipes.notes(images),
     )
 
 

@@ -6,7 +6,7 @@ Heavy imports stand inside the functions: a recipe file is imported to list and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from keras_dl.datasets.images import Images
+    from keras_dl.datasets.texts import Texts
+
+    Found = TypeVar("Found", Images, Texts)
 
 
 def image_split(images: Images, decode: Callable[[tf.Tensor], tf.Tensor]) -> Split:
@@ -145,12 +148,12 @@ def check_image(raw: bytes) -> None:
     check(raw)
 
 
-def test_part(images: Images) -> Images:
-    """Return the test part of a folder that has parts, or all of one that has none."""
-    return images.take(images.parts == "test") if (images.parts == "test").any() else images
+def test_part(found: Found) -> Found:
+    """Return the test part of a set that has parts, or all of one that has none."""
+    return found.take(found.parts == "test") if (found.parts == "test").any() else found
 
 
-def image_notes(images: Images) -> dict[str, Any]:
+def notes(found: Images | Texts) -> dict[str, Any]:
     """Say for card and report what was read and what was skipped, and why."""
-    skipped = [{"file": skipped.path, "reason": skipped.reason} for skipped in images.skipped]
-    return {"read": len(images), **images.notes, "skipped": skipped}
+    skipped = [{"file": skipped.path, "reason": skipped.reason} for skipped in found.skipped]
+    return {"read": len(found), **found.notes, "skipped": skipped}

@@ -41,6 +41,7 @@ TASKS = {
         "keras_dl.tasks.xray_anomaly:XRAY_ANOMALY",
         "pneumonia as what differs from healthy lungs: only these are seen in training",
     ),
+    "emoji": ("keras_dl.tasks.emoji:EMOJI", "which of five emoji goes with a sentence, from word vectors"),
     "spam": ("keras_dl.tasks.spam:SPAM", "spam among text messages, n-grams beside an LSTM"),
     "imdb-ffn": ("keras_dl.tasks.imdb:IMDB_FFN", "sentiment of film reviews, a feed-forward network beside n-grams"),
     "imdb-bilstm": ("keras_dl.tasks.imdb:IMDB_BILSTM", "the same with a bidirectional LSTM"),

@@ -6,7 +6,7 @@ They are plain frozen records. Nothing here imports TensorFlow, so listing tasks
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -86,10 +86,12 @@ class Data:
     train: Split
     validation: Split
     test: Split
+    _: KW_ONLY
     assets: Assets = field(default_factory=dict)
     augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None  # (x, y, seed) of a batch, training only
     balance: str = "none"  # "none" or "classes": each class is drawn equally often in training
     bucket: bool = False  # batches of texts of similar length, in training
+    resample: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None  # (x, labels) to train on
     notes: Mapping[str, Any] = field(default_factory=dict)  # what was read, merged, skipped; for card and report
 
     def splits(self) -> dict[str, Split]:
@@ -131,7 +133,7 @@ class Task:
     evaluate(labels, values, threshold, weights) -> {metric: value}
     baseline(config) -> estimator          the scikit-learn model a sober user would take instead
     heatmap(model, images) -> [count, height, width] in [0, 1]; None: Grad-CAM
-    tokens(config) -> function             of a text task: raw scalar tensor -> the words that decode() sees, in order
+    tokens(config, assets) -> function     of a text task: raw scalar tensor -> the words that decode() sees, in order
     remark(config, decoded) -> text        what a user should know of one decoded input; "" mostly
     """
 
@@ -154,7 +156,7 @@ class Task:
     value: Literal["probability", "probabilities", "score"] = "probability"  # the output that is measured and drawn
     modality: Literal["image", "text"] = "image"  # what a raw input is
     heatmap: Callable[[keras.Model, np.ndarray], np.ndarray] | None = None
-    tokens: Callable[[Any], Callable[[tf.Tensor], tf.Tensor]] | None = None
+    tokens: Callable[[Any, Assets], Callable[[tf.Tensor], tf.Tensor]] | None = None
     remark: Callable[[Any, np.ndarray], str] = lambda config, decoded: ""
     prepare: Callable[[Any], Mapping[str, str]] = lambda config: {}
     neighbours: int = 7  # how many the nearest-neighbour classifier asks

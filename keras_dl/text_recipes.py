@@ -45,23 +45,39 @@ class TextConfig(Config):
     }
 
 
-def load(config: TextConfig, source: Path, *, dataset: str, test_rows: Callable[..., Any] | None = None) -> Data:
-    """Read a set of texts, split it by group (copies, films) and take the vocabulary from the training part.
+def load(
+    config: TextConfig,
+    source: Path,
+    *,
+    dataset: str,
+    fit: Callable[[Any, Sequence[str]], Assets] | None = None,
+    test_rows: Callable[[Any, Texts], np.ndarray | None] | None = None,
+    resample: Callable[[Any], Any] | None = None,
+) -> Data:
+    """Read a set of texts, split it by group (copies, films) and learn the vocabulary from the training part.
 
-    `test_rows(config, texts)` may name a test part as a boolean mask.
+    Args:
+        config: of the run.
+        source: folder, archive or file.
+        dataset: a module of `keras_dl.datasets`.
+        fit: (config, training texts) -> assets; `fitted` where there is none.
+        test_rows: (config, texts) -> boolean mask of the test part, or None to leave it as it is.
+        resample: config -> `Data.resample`.
     """
     found = reader(dataset).read(source, bad_share=config.bad_share)
-    if test_rows:
-        found = texts.with_test_part(found, test_rows(config, found))
+    test = test_rows(config, found) if test_rows else None
+    found = found if test is None else texts.with_test_part(found, test)
     rows = splits.by_group(found.groups, found.labels, seed=config.seed, parts=found.parts, classes=found.classes)
-    assets = {"classes": list(found.classes), **fitted(config, [found.texts[row] for row in rows["train"]])}
+    learned = (fit or fitted)(config, found.take(rows["train"]).texts)
+    assets = {"classes": list(found.classes), **learned}
     function = decode(config, assets)
     return Data(
-        **{name: text_split(found.take(index), function) for name, index in rows.items()},
+        *[text_split(found.take(rows[name]), function) for name in splits.NAMES],
         assets=assets,
         balance=config.balance,
         bucket=config.bucket,
-        notes=recipes.image_notes(found),
+        resample=resample(config) if resample else None,
+        notes=recipes.notes(found),
     )
 
 
@@ -71,19 +87,22 @@ def read(config: TextConfig, assets: Assets, source: Path, *, dataset: str) -> S
     return text_split(recipes.test_part(found), decode(config, assets))
 
 
-def fitted(config: TextConfig, train: Sequence[str]) -> Assets:
-    """Take the vocabulary from the texts of the training part."""
-    return {"vocabulary": text.vocabulary(train, tokens(config), size=config.vocabulary, least=config.least)}
+def fitted(config: TextConfig, train: Sequence[str], **assets: Any) -> Assets:
+    """Learn the vocabulary from the training texts; `assets` may hold stop words and lemmas."""
+    split = tokens(config, assets)
+    known = text.vocabulary(train, split, size=config.vocabulary, least=config.least)
+    return {**assets, "vocabulary": known}
 
 
-def tokens(config: TextConfig) -> text.Tokens:
-    """Return the function from a raw text to its words."""
-    return text.tokens(config.style)
+def tokens(config: TextConfig, assets: Assets) -> text.Tokens:
+    """Return the function from a raw text to its words, without stop words where there are some."""
+    split = text.tokens(config.style)
+    return text.without(split, assets["stop_words"]) if assets.get("stop_words") else split
 
 
 def decode(config: TextConfig, assets: Assets) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return the function from a raw text to int32 `[length + characters]`: word ids, then code points."""
-    split, look_up = tokens(config), text.lookup(assets["vocabulary"])
+    split, look_up = tokens(config, assets), text.lookup(assets["vocabulary"], assets.get("lemmas"))
 
     def ids(raw: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf
@@ -135,9 +154,7 @@ def wide_and_deep_phases(config: Any, data: Data) -> Sequence[Phase]:
     if not config.ngrams or config.reader == "none":
         return bags + alone
     parts = ("wide", "deep")
-    trained = [
-        Phase(part, config.epochs, compiling(config, part), [recipes.early_stopping]) for part in parts
-    ]
+    trained = [Phase(part, config.epochs, compiling(config, part), [recipes.early_stopping]) for part in parts]
     return [*bags, *trained, Phase("blend", 1, compiling(config), fit=partial(blend, deep=config.deep_share))]
 
 

@@ -50,11 +50,21 @@ def fit_run(run: Run) -> Run:
             for name, split in data.splits().items()
         }
         say(f"{model.count_params():,} parameters on {devices.describe(strategy)}")
-        fitted = fit(run, model, data, splits, strategy)
+        fitted = fit(run, model, data, {**splits, "train": resampled(splits["train"], data)}, strategy)
         say(f"trained in {duration(fitted['seconds'])}; calibrating, fitting the baseline, evaluating on test ...")
         run = conclude(run, model, data, splits, {"device": devices.describe(strategy), **fitted})
         shutil.rmtree(run.path / "cache", ignore_errors=True)  # examples that did not fit in memory
         return run
+
+
+def resampled(examples: Examples, data: Data) -> Examples:
+    """Return the training part as the recipe changes it, SMOTE say; baseline and report keep to the real examples."""
+    if data.resample is None:
+        return examples
+    x, labels = data.resample(*examples.arrays())
+    say(f"resampled: {len(examples)} examples became {len(labels)}")
+    with tf.device("CPU:0"):
+        return Examples(tf.convert_to_tensor(x), tf.convert_to_tensor(labels[:, None].astype("float32")), labels)
 
 
 @contextmanager

@@ -62,6 +62,7 @@ def main(models: tuple[str, ...], rounds: int, threads: int, batch_size: int) ->
         for number in range(rounds + 1):
             for (kind, library), measure in kinds.items():
                 rate = measure()
+                print(name, kind, library, round(rate), flush=True)
                 if number:  # the first round traces, compiles and warms up
                     rates[kind][library].append(rate)
         results[name] = {kind: summary(found) for kind, found in rates.items()}

@@ -106,7 +106,7 @@ def opened(path, kind="probability"):
     if kind in TEXTS:
         task = replace(run.task, modality="text", config=TextConfig(), recipes={}, check=texts.check, remark=remark)
         task = replace(task, predict=calibration.classify_classes) if kind == "texts" else task
-        run.task = replace(task, raw_name="text", tokens=lambda config: text.tokens(), decode=decode_text)
+        run.task = replace(task, raw_name="text", tokens=lambda config, assets: text.tokens(), decode=decode_text)
         run.config = TextConfig()
     return run
 

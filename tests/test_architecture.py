@@ -14,7 +14,7 @@ FILES = sorted(path for folder in ("keras_dl", "scripts", "tests") for path in (
 LAYERS = (  # a module may import from its own layer and from those before it
     "errors task",
     "config datasets models layers losses metrics text augment plots curves forest tsne",
-    "tasks recipes calibration radiographs pretrained anomaly text_recipes",
+    "tasks recipes calibration radiographs pretrained anomaly text_recipes word_vectors",
     "registry run sources pipeline devices checkpoints progress predictions features embeddings neighbours",
     "training evaluate predict explain explain_text gallery report export compare embed server",
     "cli api show __init__ __main__",

@@ -9,11 +9,12 @@ import time
 from functools import partial
 
 import click
+import kept_runs
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from conftest import answer, one_of_each, training
+from conftest import one_of_each, training
 
 from keras_dl import registry
 from keras_dl.cli import main
@@ -207,7 +208,7 @@ def test_a_run_directory_in_use_is_not_written_over(task, tiny_run):
     assert "is not empty" in result.stderr
 
 
-@pytest.mark.parametrize("task", one_of_each(answer))
+@pytest.mark.parametrize("task", one_of_each(lambda task: (task.modality, task.value)))
 def test_every_verb_prints_json_alone(task, tiny_run, tmp_path, monkeypatch):
     from keras_dl import metrics
 
@@ -234,7 +235,8 @@ def test_every_verb_prints_json_alone(task, tiny_run, tmp_path, monkeypatch):
 def test_one_bad_file_does_not_cost_the_others_their_prediction(task, tiny_run, tmp_path):
     path = tiny_run(task).path
     good, other = sorted((path / "examples").iterdir())[:2]
-    (tmp_path / "bad.jpeg").write_bytes(good.read_bytes()[:100])
+    text = registry.find(task).modality == "text"
+    (tmp_path / "bad.jpeg").write_bytes(b"\xff\xfe no UTF-8" if text else good.read_bytes()[:100])
     result = run("predict", path, good, tmp_path / "bad.jpeg", other)
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
@@ -254,6 +256,21 @@ def test_a_task_stands_for_its_newest_complete_run(task, tiny_run, tmp_path, mon
     unfinished = shutil.copytree(tiny_run(task).path, tmp_path / "runs" / task / "newer")
     (unfinished / "metrics.json").unlink()
     assert json.loads(run("report", task, "--json").stdout)["report"].endswith(f"{task}/older/report.html")
+
+
+@pytest.mark.parametrize("arguments", [("hello, a prize",), ("-",)], ids=" ".join)
+def test_texts_are_predicted_and_explained_without_a_file(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("keras_dl.open_run", lambda run: kept_runs.make(tmp_path / run, "text"))
+    result = CliRunner().invoke(main, ["predict", "one", *arguments], input="hello, a prize\n")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "hello, a prize  spam  probability of spam 0.891, threshold 0.500\n"
+    result = CliRunner().invoke(main, ["explain", "two", *arguments], input="hello, a prize\n", color=True)
+    assert result.exit_code == 0, result.stderr
+    assert "48;5;208mprize" in result.stdout
+    assert (tmp_path / "hello-a-prize-explained.html").is_file()
+    result = CliRunner().invoke(main, ["explain", "three", *arguments, "--method", "magic"])
+    assert result.exit_code == 2
 
 
 def test_every_option_has_a_help_text():

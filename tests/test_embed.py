@@ -4,20 +4,24 @@ from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
+import kept_runs
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 import keras_dl
-from keras_dl import calibration, embed, embeddings, metrics, show
+from keras_dl import calibration, embed, embeddings, metrics, show, sources, tsne
 from keras_dl.cli import main
 from keras_dl.embeddings import Embeddings
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.predict import predict
 from keras_dl.run import Run
+from keras_dl.task import Data, Split
 
 FILES = ["knn.json", "thumbnails.zip", "tsne-2d.png", "tsne-3d.html", "tsne.csv", "vectors.npz"]
 
@@ -80,6 +84,42 @@ def test_the_table_for_people_names_what_was_written(embedded):
     assert all(name in text for name in FILES)
 
 
+# Texts
+
+
+def text_split(run, name, count):
+    """Make a split of texts, every second spam."""
+    texts = [f"you won a prize of {row}" if row % 2 else f"see you at <b> lunch at {row}" for row in range(count)]
+    decode = run.task.decode(run.config, run.assets)
+    examples = tf.data.Dataset.from_tensor_slices((texts, [[float(row % 2)] for row in range(count)]))
+    examples = examples.map(lambda raw, label: (decode(raw), label))
+    ids = [f"{name}.csv:{row}" for row in range(count)]
+    labels = [row % 2 for row in range(count)]
+    return Split(examples, ids, ids, labels, raw=lambda row: texts[row].encode(), texts=texts)
+
+
+def test_texts_have_vectors_maps_and_neighbours_without_pictures(tmp_path, monkeypatch):
+    run = kept_runs.make(tmp_path / "run", "text")
+    counts = {"train": 40, "validation": 20, "test": 20}
+    data = Data(**{name: text_split(run, name, count) for name, count in counts.items()})
+    monkeypatch.setattr(sources, "load", lambda run: data)
+    monkeypatch.setattr(metrics, "group_draws", partial(metrics.group_draws, draws=5))
+    monkeypatch.setattr(tsne, "layout", lambda vectors, dimensions, seed: np.ones((len(vectors), dimensions)))
+    result = run.embed(neighbours=3)
+    assert result["knn"]["auroc"]["value"] == 1
+    names = sorted(name.replace("thumbnails.zip", "texts.json") for name in FILES)
+    assert sorted(path.name for path in (run.path / "embeddings").iterdir()) == names
+    assert "texts.json" in show.embedded(result)
+    page = (run.path / "embeddings" / "tsne-3d.html").read_text(encoding="utf-8")
+    assert "train.csv:1: you won a prize of 1" in page
+    assert "<b>" not in page.rsplit("<script>", 1)[1]
+    (row,) = predict(run, ["prize prize"], neighbours=2, out=tmp_path / "out")
+    assert [one["text"].split()[:4] for one in row["neighbours"]] == [["you", "won", "a", "prize"]] * 2
+    assert "picture" not in row
+    assert not (tmp_path / "out").exists()
+    assert "you won a prize of" in show.predictions([row])
+
+
 # The votes, for each kind of task
 
 
@@ -125,7 +165,7 @@ def test_of_many_training_images_some_are_drawn_and_the_seed_decides(monkeypatch
 
 @pytest.mark.parametrize("count", [0, -3, 100_000])
 def test_a_number_of_neighbours_that_cannot_be_is_refused_at_once(tiny_run, count):
-    with pytest.raises(UsageError, match=rf"neighbours={count} must be from 1 to \d+, the number of training images"):
+    with pytest.raises(UsageError, match=rf"neighbours={count} must be from 1 to \d+, the number of training examples"):
         tiny_run("pneumonia").embed(neighbours=count)
 
 

@@ -138,6 +138,24 @@ def test_damaged_thumbnails_are_one_line_and_the_way_out(run):
         embeddings.read_thumbnails(run, ["a"])
 
 
+def test_texts_are_kept_by_their_beginning(run):
+    texts = ["short\n one ", "long " * 1000, "beyond the ids"]
+    embeddings.write_texts(run, ["sms.csv:1", "sms.csv:2"], texts)
+    kept = embeddings.read_texts(run)
+    assert kept["sms.csv:1"] == "short one"
+    assert len(kept["sms.csv:2"]) == embeddings.BEGINNING
+    assert kept["sms.csv:2"].endswith("…")
+    assert len(kept) == 2
+
+
+@pytest.mark.parametrize("content", ["", "[1]"])
+def test_damaged_texts_are_one_line_and_the_way_out(run, content):
+    embeddings.write_texts(run, [], [])
+    (run.path / "embeddings" / "texts.json").write_text(content)
+    with pytest.raises(KerasDLError, match=r"texts.json is damaged \(.+\); make it again: keras-dl embed"):
+        embeddings.read_texts(run)
+
+
 # Neighbours
 
 

@@ -120,6 +120,12 @@ def test_explaining_a_file_writes_a_picture_and_gives_the_prediction(tiny_run, t
     assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_methods_are_for_texts(tiny_run):
+    run = tiny_run("pneumonia")
+    with pytest.raises(UsageError, match="method=occlusion is for texts"):
+        explain.explain(run, min((run.path / "examples").iterdir()), method="occlusion")
+
+
 def test_a_file_that_is_no_image_is_refused(tiny_run, tmp_path):
     (tmp_path / "notes.jpeg").write_text("hello")
     with pytest.raises(BadInput):

@@ -73,6 +73,25 @@ def test_what_was_said(kind, text):
     assert said[1] == text
 
 
+@pytest.mark.parametrize(
+    ("kind", "title", "text"),
+    [
+        ("text", "spam, recognised", 'see you at <mark class="against" style="--w:1.00" title="−1.500">lunch,</mark>'),
+        ("texts", "ball, recognised", 'you won a <mark class="against" style="--w:1.00" title="'),
+        ("texts", "heart, recognised", 'see you at <mark class="for" style="--w:1.00" title="'),
+    ],
+)
+def test_texts_are_coloured_for_the_class_that_is_explained(tmp_path, kind, title, text):
+    run = kept_runs.make(tmp_path / "run", kind)
+    assert {path.suffix for path in (run.path / "shown").iterdir()} == {".txt"}
+    shown, note = gallery.examples(run, kept_runs.scored(kind), {"network": run.assets["threshold"]})
+    assert note == ""
+    assert any(entry["text"].startswith(text) for entry in shown[title])
+    texts = [entry["text"] for rows in shown.values() for entry in rows]
+    assert all(len(one) < 2500 for one in texts)
+    assert any(one.startswith("&lt;script&gt;alert") and one.endswith(" …") for one in texts)
+
+
 def test_a_heatmap_explains_the_answer_of_several_classes(tmp_path, monkeypatch):
     from keras_dl import explain
 

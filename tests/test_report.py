@@ -231,6 +231,35 @@ def test_calibration_is_of_class_1_or_of_the_answer(kind, threshold, monkeypatch
     assert np.array_equal(probabilities, values if kind == "probability" else values.max(axis=1))
 
 
+@pytest.mark.parametrize("kind", ["text", "texts"])
+def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "BAND_DRAWS", 5)
+    run = kept_runs.make(tmp_path / "run", kind)
+    run.card["data"]["synthetic"] = True
+    page = Page(run)
+    assert page.open == []
+    assert not page.images
+    assert "<script" not in page.source
+    assert "<script>alert('$1$')</script>" in page.text
+    assert "mark" in page.tags
+    assert 'class="text" dir="auto"' in page.source
+    assert f"Words that spoke for {'the answer it gave' if kind == 'texts' else 'spam'} or against it" in page.text
+    assert "146 texts found; 7 copies of others, in one message with them" in page.text
+    assert "1 text: empty text" in page.text
+    assert "The package brings these examples itself" in page.text
+    assert not re.search(r"(?i)image|picture|pixel|Grad-CAM|heatmap|convolution|patient|\bfiles?\b", page.text)
+    assert not re.search(r"\b(None|nan)\b(?!\.)", page.text.replace("None.", ""))
+    if kind == "text":
+        assert "Positive predictive value precision: of all answers spam" in page.text
+        assert "Sensitivity recall: of all spam" in page.text
+
+
+def test_without_the_texts_a_report_says_so(tmp_path):
+    run = kept_runs.make(tmp_path / "run", "text")
+    shutil.rmtree(run.path / "shown")
+    assert "The texts are not at hand" in Page(run).text
+
+
 @pytest.mark.parametrize("run", ["score"], indirect=True)
 def test_an_anomaly_score(run, monkeypatch):
     asked = []

@@ -22,6 +22,7 @@ from typing import Any
 NAME = "IMDB Dataset.csv"  # as on Kaggle
 LABELS = ("negative", "positive")
 REVIEWS, TINY_REVIEWS = 2400, 160
+MARK = "<br /><br />"  # between paragraphs, as in the real set
 WORDS = (30, 120)  # of a review, fewest and most
 
 STRAIGHT, MINOR_STRAIGHT = 0.75, 0.6  # share of the opinions that are said without a turn
@@ -59,7 +60,7 @@ def generate(ingredients: Ingredients, *, reviews: int = REVIEWS, seed: int = 0)
     for number in range(reviews):
         label = 1 - label if number % 2 else int(pen.chance(0.5))
         text = review(pen, LABELS[label] == "positive")
-        while text in seen or not WORDS[0] <= len(text.split()) <= WORDS[1]:
+        while text in seen or not WORDS[0] <= len(text.replace(MARK, " ").split()) <= WORDS[1]:
             text = review(pen, LABELS[label] == "positive")
         seen.add(text)
         yield text, LABELS[label]
@@ -76,7 +77,7 @@ def review(pen: Pen, good: bool) -> str:
     if pen.chance(0.3) or not end:
         end.append(pen.sentence("close"))
     paragraphs = [pen.text(start), pen.text(body(pen, good)), pen.text(end)]
-    mark = "<br /><br />" if pen.chance(PARAGRAPHS) else " "
+    mark = MARK if pen.chance(PARAGRAPHS) else " "
     return mark.join(paragraph for paragraph in paragraphs if paragraph)
 
 

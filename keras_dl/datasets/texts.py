@@ -61,7 +61,12 @@ class Row:
 
 
 def collect(
-    rows: Iterable[Row], classes: Mapping[str, str], source: Path, *, bad_share: float = 0.05, broken: Sequence[Skipped] = ()
+    rows: Iterable[Row],
+    classes: Mapping[str, str],
+    source: Path,
+    *,
+    bad_share: float = 0.05,
+    broken: Sequence[Skipped] = (),
 ) -> Texts:
     """Check rows and put the usable ones together.
 
@@ -128,7 +133,10 @@ def refuse_too_many(source: Path, skipped: Sequence[Skipped], good: int, bad_sha
     if good and len(skipped) <= bad_share * (good + len(skipped)):
         return
     reasons = Counter(one.reason for one in skipped).most_common(3)
-    why = "; ".join(f"{count} times {reason}, as at {first(skipped, reason)}" for reason, count in reasons) or "it is empty"
+    why = (
+        "; ".join(f"{count} times {reason}, as at {first(skipped, reason)}" for reason, count in reasons)
+        or "it is empty"
+    )
     raise KerasDLError(
         f"{source}: {len(skipped)} of {good + len(skipped)} rows cannot be used ({why}); "
         f"mend them, or allow more with --set bad_share=0.5"

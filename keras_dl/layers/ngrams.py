@@ -84,7 +84,10 @@ class NGramBag(keras.layers.Layer):
         """
         counts = np.zeros((2, self.buckets))
         for start in range(0, len(ids), batch):
-            rows, of = keras.ops.convert_to_numpy(self.places(ids[start : start + batch])), labels[start : start + batch]
+            rows, of = (
+                keras.ops.convert_to_numpy(self.places(ids[start : start + batch])),
+                labels[start : start + batch],
+            )
             for label in (0, 1):
                 counts[label] += np.bincount(rows[of == label].ravel(), minlength=self.buckets)
         counts[:, 0] = 0  # no n-gram at all

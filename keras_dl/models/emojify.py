@@ -42,7 +42,7 @@ def emojify(
     return keras.Model(ids, probabilities, name="emojify")
 
 
-def word_vectors(words: int, dimension: int, vectors: Any = None) -> keras.layers.Embedding:
+def word_vectors(words: int, dimension: int, vectors: Any = None, masked: bool = True) -> keras.layers.Embedding:
     """Return the embedding: of given vectors `[words, dimension]`, which stay, or of random ones, which are trained."""
     fixed = {} if vectors is None else {"weights": [vectors], "trainable": False}
-    return keras.layers.Embedding(words, dimension, mask_zero=True, name="embedding", **fixed)
+    return keras.layers.Embedding(words, dimension, mask_zero=masked, name="embedding", **fixed)

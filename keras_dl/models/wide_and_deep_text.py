@@ -9,6 +9,7 @@ import keras
 
 from keras_dl.layers.blend import Blend
 from keras_dl.layers.ngrams import NGramBag
+from keras_dl.models.deep_average import mean
 from keras_dl.models.imdb_bilstm import bilstm
 from keras_dl.models.text_transformer import transformer
 
@@ -70,7 +71,6 @@ def deep(ids: Any, reader: Reader, words: int, dimension: int, dropout: float) -
         return bilstm(x, units=64, dropout=dropout)
     if reader == "transformer":
         return transformer(ids, x, heads=4, dropout=dropout / 2)
-    there = keras.ops.cast(keras.ops.not_equal(ids, 0), x.dtype)[..., None]
-    x = keras.ops.sum(x * there, axis=1) / keras.ops.maximum(keras.ops.sum(there, axis=1), 1.0)
+    x = mean(x, keras.ops.cast(keras.ops.not_equal(ids, 0), x.dtype)[..., None])
     x = keras.layers.Dense(64, activation="relu", name="dense1")(keras.layers.Dropout(dropout, name="dropout1")(x))
     return keras.layers.Dense(32, activation="relu", name="dense2")(keras.layers.Dropout(dropout, name="dropout2")(x))

@@ -10,10 +10,16 @@ word 56, whatever that is. The default invents no words: it weighs n-grams of wo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
 
 from keras_dl import recipes, text, text_recipes
+from keras_dl.datasets import nltk_data, spam
+from keras_dl.datasets.texts import Texts
 from keras_dl.task import Assets, Ranges, Task
 from keras_dl.text_recipes import TextConfig
 
@@ -30,15 +36,55 @@ class Spam(TextConfig):
     length: int = 64  # document D: 419, the longest message in characters
     characters: int = 200
     vocabulary: int = 10_000
-    style: text.Style = "signs"  # document D: letters, without stop words, lemmas
+    style: text.Style = "signs"  # document D: letters
+    cleaning: Literal["none", "nltk"] = "none"  # document D: NLTK's stop words go, words become WordNet's lemmas
     dimension: int = 32
     ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"
     deep_share: float = 0.3  # of the deep half in the log-odds
     epochs: int = 10
     patience: int = 3
+    resample: Literal["none", "smote"] = "none"  # document D: SMOTE between word ids
     split: Literal["auto", "group"] = "auto"  # "auto": the document's, where the file is the published one
 
     RANGES: ClassVar[Ranges] = {**TextConfig.RANGES, "dimension": (1, 1024), "deep_share": (0, 1)}
+
+
+ORIGINAL = {
+    "network": "spam_lstm", "length": 419, "characters": 0, "vocabulary": 1_000_000, "style": "letters",
+    "cleaning": "nltk", "ngrams": "", "dropout": 0.2, "patience": 5, "resample": "smote", "bucket": False,
+}  # fmt: skip
+
+
+def prepare(config: Spam) -> dict[str, str]:
+    """Say for the run's card which stop words and lemmas are used."""
+    if config.cleaning == "none":
+        return {}
+    return {"stop words": nltk_data.stop_words()[1], "lemmas": nltk_data.lemmas([])[1]}
+
+
+def fitted(config: Spam, train: Sequence[str]) -> Assets:
+    """Learn the vocabulary from the training messages, after the cleaning that the settings name."""
+    if config.cleaning == "none":
+        return text_recipes.fitted(config, train)
+    stop_words = sorted(nltk_data.stop_words()[0])
+    every = text_recipes.fitted(config, train, stop_words=stop_words)["vocabulary"]
+    lemmas = nltk_data.lemmas(every)[0]
+    known = list(dict.fromkeys(lemmas.get(word, word) for word in every))
+    return {"stop_words": stop_words, "lemmas": lemmas, "vocabulary": known}
+
+
+def test_rows(config: Spam, texts: Texts) -> np.ndarray | None:
+    """Return the test part that the document drew, or None for a split by group."""
+    return spam.document_split(texts) if config.split == "auto" else None
+
+
+def resample(config: Spam) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None:
+    """Return document D's SMOTE: new spam between the padded word ids of real spam, until there is as much as ham."""
+    if config.resample == "none":
+        return None
+    from imblearn.over_sampling import SMOTE
+
+    return SMOTE(random_state=42).fit_resample
 
 
 def build(config: Spam, assets: Assets) -> keras.Model:
@@ -59,9 +105,14 @@ SPAM = Task(
     name="spam",
     title="Spam among text messages",
     config=Spam(),
+    recipes={"original": ORIGINAL},
     tiny={"length": 24, "characters": 40, "vocabulary": 300, "dimension": 8, "epochs": 2, "learning_rate": 0.01},
     build=build,
+    prepare=prepare,
     **text_recipes.record(
-        "spam", words={"example": "message", "group": "message", "baseline": "TF-IDF + SVM baseline"}
+        "spam",
+        load=partial(text_recipes.load, dataset="spam", fit=fitted, test_rows=test_rows, resample=resample),
+        baseline=partial(text_recipes.tfidf, characters=True),
+        words={"example": "message", "group": "message", "baseline": "TF-IDF + SVM baseline"},
     ),
 )

@@ -60,12 +60,12 @@ def load(config: XrayAnomaly, source: Path) -> Data:
     healthy = rows | {name: rows[name][~left_out] for name, left_out in sick.items()}
     decode = radiographs.decode(config, {})
     return Data(
-        **{name: recipes.image_split(images.take(index), decode) for name, index in healthy.items()},
+        *[recipes.image_split(images.take(healthy[name]), decode) for name in splits.NAMES],
         assets={"classes": list(images.classes)},
         augment=radiographs.augmentation(config),
         balance="none",  # one class is left
         notes={
-            **recipes.image_notes(images),
+            **recipes.notes(images),
             **{f"{images.classes[1]} left out of {name}": int(left_out.sum()) for name, left_out in sick.items()},
         },
     )
