@@ -139,12 +139,18 @@ def beginning(text: str) -> str:
 def embedder(model: keras.Model) -> keras.Model:
     """Return the model that gives, of each example, the embedding followed by the output: `[batch, width + outputs]`.
 
-    The embedding is what goes into the last layer that has weights; of a map its average over all places. Both come
-    from one pass, since the pass is what costs time.
+    The embedding is what goes into the last layer that has weights and sees more than a number; of a map its average
+    over all places. Both come from one pass, since the pass is what costs time.
+
+    Raises:
+        UsageError: if the model has none, as one that only counts words.
     """
     nodes = (node for depth in sorted(model._nodes_by_depth) for node in model._nodes_by_depth[depth])  # output first
-    last = next(node for node in nodes if getattr(node.operation, "weights", None))
-    vector = last.input_tensors[0]  # the layer's own .input is another tensor where the layer is a nested model
+    # not the layer's own .input: that is another tensor where the layer is a nested model
+    seen = (node.input_tensors[0] for node in nodes if getattr(node.operation, "weights", None))
+    vector = next((one for one in seen if one.shape[1:] != (1,) and keras.backend.is_float_dtype(one.dtype)), None)
+    if vector is None:
+        raise UsageError(f"the model {model.name} has no vectors before its last layer; it cannot be embedded")
     inner = keras.Model(model.input, [vector, model.output], name="inner")  # nested: its operations keep their names
     given = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="given")
     vector, output = inner(given)

@@ -64,7 +64,7 @@ def explain(run: Run, text: str, row: dict[str, Any], target: Path, *, method: s
         method: one of METHODS.
 
     Returns:
-        The row with "text", "method", "read" (how many characters of the text the model reads), "words": rows
+        The row with "text", "method", "read" (how many characters the words have that the model reads), "words": rows
         `{"text", "start", "end", "weight"}` in order of the text, and "html", the path of the page.
 
     Raises:
@@ -221,6 +221,7 @@ def attention(run: Run, read: Reading) -> np.ndarray:
             stack.enter_context(scores_kept(layer, seen))
         run.model(decoded[None], training=False)
     count = int(np.count_nonzero(decoded[: run.config.length]))  # type: ignore[attr-defined]
+    count = min(count, seen[-1].shape[-1])  # other layers may read further
     received = seen[-1].numpy()[0, :, :count, :count].mean(axis=(0, 1))
     assert run.task.tokens is not None
     inside = [token for one in read.tokens for token in one]

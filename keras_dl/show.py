@@ -123,7 +123,8 @@ def explained(result: dict[str, Any]) -> str:
         place = word["end"]
     pieces.append(harmless(text[place : result["read"]]))
     rest = len(text) - result["read"]
-    lines = [predictions([result]), "", "".join(pieces) + (f" … ({rest:,} more characters, beyond what it reads)" if rest else "")]
+    pieces += [f" … ({rest:,} more characters, beyond the words that it reads)"] if rest else []
+    lines = [predictions([result]), "", "".join(pieces)]
     signed = result["method"] != "attention"
     ranked = sorted(words, key=lambda word: -abs(word["weight"]))
     for title, sign in ((f"for {result['of']}", 1), (f"against {result['of']}", -1)):

@@ -53,6 +53,7 @@ def load(
     fit: Callable[[Any, Sequence[str]], Assets] | None = None,
     test_rows: Callable[[Any, Texts], np.ndarray | None] | None = None,
     resample: Callable[[Any], Any] | None = None,
+    more: Callable[[Any], Texts | None] | None = None,
 ) -> Data:
     """Read a set of texts, split it by group (copies, films) and learn the vocabulary from the training part.
 
@@ -63,16 +64,20 @@ def load(
         fit: (config, training texts) -> assets; `fitted` where there is none.
         test_rows: (config, texts) -> boolean mask of the test part, or None to leave it as it is.
         resample: config -> `Data.resample`.
+        more: config -> texts of the same classes to train on besides, or None.
     """
     found = reader(dataset).read(source, bad_share=config.bad_share)
     test = test_rows(config, found) if test_rows else None
     found = found if test is None else texts.with_test_part(found, test)
     rows = splits.by_group(found.groups, found.labels, seed=config.seed, parts=found.parts, classes=found.classes)
-    learned = (fit or fitted)(config, found.take(rows["train"]).texts)
+    parts = {name: found.take(rows[name]) for name in splits.NAMES}
+    if more and (added := more(config)):
+        parts["train"] = texts.joined(parts["train"], added, found)
+    learned = (fit or fitted)(config, parts["train"].texts)
     assets = {"classes": list(found.classes), **learned}
     function = decode(config, assets)
     return Data(
-        *[text_split(found.take(rows[name]), function) for name in splits.NAMES],
+        *[text_split(part, function) for part in parts.values()],
         assets=assets,
         balance=config.balance,
         bucket=config.bucket,

@@ -56,6 +56,19 @@ def test_of_a_map_it_is_the_average_and_a_nested_head_is_one_layer():
     assert both.shape == (5, 3 + 2)
 
 
+def test_a_layer_that_weighs_two_answers_is_not_the_head():
+    numbers = keras.Input((6,), dtype="int32")
+    seen = layers.GlobalAveragePooling1D(name="seen")(layers.Embedding(9, 4)(numbers))
+    both = layers.Dense(1, name="blend")(layers.Dense(1, name="deep")(seen))
+    model = keras.Model(numbers, layers.Activation("sigmoid")(both))
+    ids = np.arange(12).reshape(2, 6) % 9
+    found = embeddings.embedder(model).predict_on_batch(ids)
+    np.testing.assert_allclose(found[:, :4], keras.Model(numbers, seen)(ids), rtol=1e-5)
+    counts = keras.ops.sum(layers.Embedding(9, 1)(numbers), axis=1)
+    with pytest.raises(UsageError, match="has no vectors before its last layer"):
+        embeddings.embedder(keras.Model(numbers, counts))
+
+
 def test_operations_of_the_model_may_have_any_names():
     keras.utils.clear_session()
     image = keras.Input((8, 8, 1), dtype="uint8")

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from keras_dl import config as settings
-from keras_dl import explain, pipeline, predictions, registry, sources, training
+from keras_dl import explain, explain_text, pipeline, predictions, registry, sources, training
+from keras_dl.datasets.texts import Texts
 from keras_dl.errors import UsageError
 from keras_dl.predict import answer, worded
 from keras_dl.run import Run
@@ -72,13 +73,11 @@ def test_no_example_and_no_group_is_in_two_splits(task, tiny_run):
     assert (table.groupby("group")["split"].nunique() == 1).all()
 
 
-def test_what_is_learned_does_not_see_the_test_part(task, tiny_run, tmp_path):
+def test_what_is_learned_does_not_see_the_test_part(task, tiny_run, tmp_path, monkeypatch):
     run = tiny_run(task)
     before = run.task.load(run.config, sources.folder(run))
-    source = shutil.copytree(sources.folder(run), tmp_path / "data")
-    for name in before.test.ids:
-        alter(next(source.rglob(name)))
-    after = run.task.load(run.config, source)
+    changed = {"image": with_other_images, "text": with_other_texts}[run.task.modality]
+    after = changed(run, before, tmp_path, monkeypatch)
     assert after.assets == before.assets
     for name in ("train", "validation", "test"):
         assert after.splits()[name].ids == before.splits()[name].ids
@@ -86,25 +85,46 @@ def test_what_is_learned_does_not_see_the_test_part(task, tiny_run, tmp_path):
     assert after.test.raw(0) != before.test.raw(0)
 
 
-def alter(file: Path) -> None:
-    """Change what a file says, not what it is; a new kind of data needs its line here."""
+def with_other_images(run: Run, before: Data, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Data:
+    """Load a run's data again after the images of its test part were inverted."""
     from PIL import Image, ImageOps
 
-    if file.suffix not in (".jpeg", ".jpg", ".png"):
-        pytest.fail(f"say in alter() how to change a {file.suffix} file")
-    with Image.open(file) as image:
-        changed = ImageOps.invert(image)
-    changed.save(file)
+    source = shutil.copytree(sources.folder(run), folder / "data")
+    for name in before.test.ids:
+        file = next(source.rglob(name))
+        with Image.open(file) as image:
+            changed = ImageOps.invert(image)
+        changed.save(file)
+    return run.task.load(run.config, source)
+
+
+def with_other_texts(run: Run, before: Data, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Data:
+    """Load a run's data again as if the texts of its test part said something else, with words of their own.
+
+    They keep their groups, which come from what is said: another group might be put into another split.
+    """
+    module, test = sources.module(run.task), set(before.test.ids)
+    read = module.read
+
+    def changed(source: Path, **options: float) -> Texts:
+        texts = read(source, **options)
+        pairs = zip(texts.ids, texts.texts, strict=True)
+        said = [f"wholly {one} otherwise" if name in test else one for name, one in pairs]
+        return replace(texts, texts=tuple(said))
+
+    monkeypatch.setattr(module, "read", changed)
+    return run.task.load(run.config, sources.folder(run))
 
 
 # Model and training
 
 
-def test_parameter_counts_are_the_golden_ones(task):
+def test_parameter_counts_are_the_golden_ones(task, monkeypatch):
     record = registry.find(task)
     assert set(GOLDEN) == set(registry.TASKS), "tests/golden.json has an entry for every task and for nothing else"
     assert set(GOLDEN[task]) == {record.config.recipe, *record.recipes}, "and for every recipe of it"
     offline = {"weights": "none"} if hasattr(record.config, "weights") else {}
+    monkeypatch.setattr("nltk.data.path", [])  # stop words and lemmas are those that every machine has
     for recipe, golden in GOLDEN[task].items():
         config = settings.resolve(record, {"recipe": recipe, **offline})
         model = record.build(config, record.load(config, sources.module(record).synthesize(tiny=True)).assets)
@@ -208,35 +228,57 @@ def test_predictions_are_json_with_the_outputs_that_the_card_names(task, tiny_ru
 
 def test_an_input_of_the_wrong_type_range_or_shape_is_reported(task, tiny_run):
     run = tiny_run(task)
-    size = run.config.image_size
+    batches = {"image": wrong_images, "text": wrong_texts}[run.task.modality](run.model.input.shape[1])
+    for batch, named in batches:
+        wanted = rf"the model takes {run.model.input.dtype} of shape .*{named}"
+        with pytest.raises(UsageError, match=wanted):
+            answer(run, batch)
+
+
+def wrong_images(size: int) -> list[tuple[np.ndarray, str]]:
+    """Give batches that are not uint8 `[count, size, size, 1]`, and what an error must say of each."""
     floats = np.linspace(0, 1, size * size, dtype="float32").reshape(1, size, size, 1)
-    for batch, named in (
+    return [
         (floats, "float32 .*values 0 to 1"),
         (255 * floats, "float32 .*values 0 to 255"),
         (floats.astype("int64") * 4096, "int64 .*values 0 to 4096"),
         (np.zeros((1, size - 1, size, 1), "uint8"), rf"\[{size - 1}, {size}, 1\]"),
         (np.zeros((1, size, size, 3), "uint8"), rf"\[{size}, {size}, 3\]"),
         (np.zeros((size, size, 1), "uint8"), rf"\[{size}, 1\]"),
-    ):
-        with pytest.raises(UsageError, match=rf"the model takes uint8 of shape .*{named}"):
-            answer(run, batch)
+    ]
 
 
-def test_heatmaps_depend_on_the_weights(task, tiny_run):
+def wrong_texts(length: int) -> list[tuple[np.ndarray, str]]:
+    """Give batches that are not int32 `[count, length]`, and what an error must say of each."""
+    return [
+        (np.full((1, length), 0.5, "float32"), "float32 .*values 0.5 to 0.5"),
+        (np.zeros((1, length), "int64"), "int64"),
+        (np.zeros((1, length - 1), "int32"), rf"\[{length - 1}\]"),
+        (np.zeros(length, "int32"), r"\[\]"),
+        (np.array(["a text"]), "<U6"),
+    ]
+
+
+def test_explanations_depend_on_the_weights(task, tiny_run):
     """The sanity check of Adebayo et al. 2018: a picture that random weights give too explains nothing."""
-    run = tiny_run(task)
-    _, examples = loaded(run)
-    images = np.asarray(examples["validation"].x)[:4]
+    run, other = tiny_run(task), Run(tiny_run(task).path)
+    random = np.random.default_rng(0)
+    for weight in other.model.weights:
+        if "float" in str(weight.dtype):
+            weight.assign(random.permuted(np.asarray(weight).ravel()).reshape(weight.shape))
+    if run.task.modality == "text":
+        read = explain_text.reading(run, loaded(run)[0].test.texts[0], explain_text.tokenizer(run))
+        before, after = (
+            explain_text.occlusion(explain_text.log_odds(each), read.text, read.spans, of=1) for each in (run, other)
+        )
+        assert np.abs(np.subtract(before, after)).max() > 0.02
+        return
+    images = np.asarray(loaded(run)[1]["validation"].x)[:4]
     last = [len(run.assets["classes"]) - 1] * len(images)
     before = explain.heatmaps(run, images, last)
     assert before.shape == images.shape[:3]
     assert before.min() >= 0
     assert before.max() <= 1
-    other = Run(run.path)
-    random = np.random.default_rng(0)
-    for weight in other.model.weights:
-        if "float" in str(weight.dtype):
-            weight.assign(random.permuted(np.asarray(weight).ravel()).reshape(weight.shape))
     assert np.abs(before - explain.heatmaps(other, images, last)).mean() > 0.02
 
 

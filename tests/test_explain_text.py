@@ -89,7 +89,7 @@ def test_of_a_long_text_only_what_the_model_reads_is_explained(run, tmp_path):
     page = (tmp_path / "prize-the-the-the-explained.html").read_text()
     assert '<span class="unread"> lunch is beyond &lt;b&gt;' in page
     assert "characters more)" in page
-    assert "more characters, beyond what it reads)" in show.explained(result)
+    assert "more characters, beyond the words that it reads)" in show.explained(result)
     assert weights(result)["prize"] == weights(explain(run, text[: result["read"]], tmp_path))["prize"]
 
 

@@ -110,6 +110,20 @@ def with_test_part(texts: Texts, test: np.ndarray) -> Texts:
     return apart(replace(texts, parts=np.where(test, "test", "train")))
 
 
+def joined(texts: Texts, more: Texts, apart_from: Texts) -> Texts:
+    """Add texts of another set with the same classes, but for those that have a copy in `texts` or `apart_from`."""
+    known = {key(one) for one in (*texts.texts, *apart_from.texts)}
+    more = more.take([row for row, one in enumerate(more.texts) if key(one) not in known])
+    return replace(
+        texts,
+        texts=texts.texts + more.texts,
+        ids=texts.ids + tuple(f"samples/{name}" for name in more.ids),
+        labels=np.concatenate([texts.labels, more.labels]),
+        groups=np.concatenate([texts.groups, more.groups]),
+        parts=np.concatenate([texts.parts, more.parts]),
+    )
+
+
 def apart(texts: Texts) -> Texts:
     """Leave out of the other parts what shares a group with the test part, and say so."""
     test = texts.parts == "test"

@@ -16,26 +16,45 @@ def deep_average(
     classes: int,
     dimension: int = 50,
     vectors: Any = None,
+    weights: Any = None,
     units: int = 64,
-    dropout: float = 0.5,
+    dropout: float = 0.0,
+    decay: float = 1e-3,
 ) -> keras.Model:
     """Build the model: int32 `[batch, length]` ids, zeros after the text, to softmax `[batch, classes]`.
 
-    The arguments are those of `emojify`; `units` is the width of what is learned of each word, beside its vector.
+    Args:
+        words: size of the vocabulary, padding and the unknown word included.
+        length: words that are read.
+        classes: number of classes.
+        dimension: of the word vectors.
+        vectors: `[words, dimension]`, kept as they are; None makes them trainable, from random ones.
+        weights: `[words, 1]` in [0, 1]: what each word counts in a second mean, such as 0 for stop words; None: no
+            second mean.
+        units: of the hidden layer.
+        dropout: before each dense layer.
+        decay: L2 penalty on the weights of the dense layers.
     """
     ids = keras.Input((length,), dtype="int32", name="ids")
     there = keras.ops.cast(keras.ops.not_equal(ids, 0), "float32")[..., None]
 
     x = word_vectors(words, dimension, vectors, masked=False)(ids)
-    learned = keras.layers.Dropout(dropout / 2, name="dropout1")(x)
-    learned = keras.layers.Dense(units, activation="gelu", name="dense")(learned)
-    x = keras.layers.Concatenate(name="both")([3 * mean(learned, there), mean(x, there)])
+    means = [mean(x, there)]
+    if weights is not None:
+        counts = keras.layers.Embedding(words, 1, weights=[weights], trainable=False, name="weights")(ids)
+        means.append(mean(x, there * counts))
+    x = keras.layers.Concatenate(name="means")(means) if len(means) > 1 else means[0]
+
+    small = keras.regularizers.L2(decay)
+    x = keras.layers.Dropout(dropout, name="dropout1")(x)
+    x = keras.layers.Dense(units, activation="relu", kernel_regularizer=small, name="dense")(x)
     x = keras.layers.Dropout(dropout, name="dropout2")(x)
 
-    probabilities = keras.layers.Dense(classes, activation="softmax", name="probabilities")(x)
+    answer = keras.layers.Dense(classes, activation="softmax", kernel_regularizer=small, name="probabilities")
+    probabilities = answer(x)
     return keras.Model(ids, probabilities, name="deep_average")
 
 
 def mean(x: Any, there: Any) -> Any:
-    """Return the mean over the words that are there: `[batch, length, width]` to `[batch, width]`."""
-    return keras.ops.sum(x * there, axis=1) / keras.ops.maximum(keras.ops.sum(there, axis=1), 1.0)
+    """Return the mean of `[batch, length, width]` with weights `[batch, length, 1]`: `[batch, width]`."""
+    return keras.ops.sum(x * there, axis=1) / keras.ops.maximum(keras.ops.sum(there, axis=1), 1e-3)
