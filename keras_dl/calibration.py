@@ -76,13 +76,14 @@ def classify_binary(outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
     }
 
 
-def calibrate_classes(labels: np.ndarray, outputs: np.ndarray, config: Config) -> Assets:
+def calibrate_classes(labels: np.ndarray, outputs: np.ndarray, config: Config, *, biases: bool = True) -> Assets:
     """Fit one temperature and a bias per class by likelihood; the answer is the likeliest class, so no threshold.
 
     Args:
         labels: `[count]`, class index.
         outputs: `[count, classes]`, probabilities as the model gave them.
         config: of the run; nothing of it is used.
+        biases: without them the answers stay those of the model; better where validation is a handful of examples.
     """
     from scipy.optimize import minimize
     from scipy.special import log_softmax
@@ -90,7 +91,7 @@ def calibrate_classes(labels: np.ndarray, outputs: np.ndarray, config: Config) -
     logits = np.log(np.clip(outputs.astype("float64"), EPSILON, 1))
 
     def loss(parameters: np.ndarray) -> float:
-        shares = log_softmax(logits * np.exp(-parameters[0]) + parameters[1:], axis=1)
+        shares = log_softmax(logits * np.exp(-parameters[0]) + parameters[1:] * biases, axis=1)
         return -np.mean(shares[np.arange(len(labels)), labels]) + RIDGE * np.sum(parameters**2)
 
     fitted = minimize(loss, np.zeros(1 + outputs.shape[1])).x

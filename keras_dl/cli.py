@@ -108,13 +108,13 @@ def info(task: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("task")
-@click.option("--from", "source", default="kaggle", show_default=True, help="Where to download from.")
+@click.option("--from", "source", help="Where to download from.  [default: the set's own place]")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True, help="Where to put it."
 )
 @click.option("--synthetic", is_flag=True, help="Write the embedded synthetic set instead of downloading.")
 @json_option
-def data(task: str, source: str, out: Path, synthetic: bool, as_json: bool) -> None:
+def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: bool) -> None:
     """Download a task's real data set, or say how to get it by hand.
 
     Example: keras-dl data pneumonia --out data
@@ -122,7 +122,7 @@ def data(task: str, source: str, out: Path, synthetic: bool, as_json: bool) -> N
     from keras_dl import sources
 
     module = sources.module(registry.find(task))
-    path = module.synthesize(out / f"{task}-synthetic") if synthetic else module.download(out, source)
+    path = module.synthesize(out / f"{task}-synthetic") if synthetic else module.download(out, *filter(None, [source]))
     emit({"data": str(path)}, as_json, f"{path}\nnext: keras-dl train {task} --data {path}")
 
 

@@ -24,6 +24,7 @@ import fcntl
 import importlib
 import json
 import os
+import pkgutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,6 +134,9 @@ class Run:
         """The trained model, loaded once; safe mode, so that a file cannot bring code of its own."""
         import keras
 
+        for folder in ("layers", "models"):  # a file names layers of ours, which must be known by then
+            for module in pkgutil.iter_modules(importlib.import_module(f"keras_dl.{folder}").__path__):
+                importlib.import_module(f"keras_dl.{folder}.{module.name}")
         path = self.path / "model.keras"
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -174,12 +178,12 @@ class Run:
         return importlib.import_module("keras_dl.evaluate").evaluate(self, data)
 
     def predict(self, *inputs: str | Path, **options: Any) -> list[dict[str, Any]]:
-        """Predict files; folders stand for the files in them; see `keras_dl.predict` for the options."""
+        """Predict files or texts; folders stand for the files in them; see `keras_dl.predict` for the options."""
         return importlib.import_module("keras_dl.predict").predict(self, inputs, **options)
 
-    def explain(self, source: str | Path, out: str | Path | None = None) -> dict[str, Any]:
-        """Explain the prediction for one input; see `keras_dl.explain`."""
-        return importlib.import_module("keras_dl.explain").explain(self, source, out)
+    def explain(self, source: str | Path, out: str | Path | None = None, **options: Any) -> dict[str, Any]:
+        """Explain the prediction for one input; see `keras_dl.explain` for the options."""
+        return importlib.import_module("keras_dl.explain").explain(self, source, out, **options)
 
     def embed(self, **options: Any) -> dict[str, Any]:
         """Write embeddings, a nearest-neighbour classifier and t-SNE maps; see `keras_dl.embed`."""

@@ -96,14 +96,14 @@ def flat(points: Points, places: np.ndarray, title: str) -> Figure:
     return figure
 
 
-def solid(points: Points, places: np.ndarray, title: str, thumbnails: np.ndarray) -> str:
+def solid(points: Points, places: np.ndarray, title: str, thumbnails: np.ndarray | None) -> str:
     """Return a page with a map in three dimensions to turn and zoom; it needs no network.
 
     Args:
-        points: what is known of the images.
+        points: what is known of the examples.
         places: `[count, 3]`.
         title: of the page, a sentence.
-        thumbnails: `[count, side, side, channels]`, uint8, shown when one points at an image.
+        thumbnails: `[count, side, side, channels]`, uint8, shown when one points at an image; None of texts.
     """
     import plotly.graph_objects as go
 
@@ -116,7 +116,7 @@ def solid(points: Points, places: np.ndarray, title: str, thumbnails: np.ndarray
     wrong = points.wrong
     ring = {"color": COLOURS["ink"], "size": 8, "symbol": "circle-open", "line": {"width": 2}}
     figure.add_trace(trace(go.Scatter3d, places[wrong], ring, points.ring, customdata=rows[wrong]))
-    sprite, columns = tiles(thumbnails)
+    sprite, columns = (b"", 0) if thumbnails is None else tiles(thumbnails)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string((files("keras_dl") / "tsne.html").read_text(encoding="utf-8")).render(
         title=title,

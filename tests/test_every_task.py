@@ -1,7 +1,6 @@
 """What every registered task keeps to, tried with its tiny settings on its embedded data."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -10,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from other_inputs import OTHER_TEST_PART, WRONG_BATCHES
 
 from keras_dl import config as settings
 from keras_dl import explain, explain_text, pipeline, predictions, registry, sources, training
-from keras_dl.datasets.texts import Texts
 from keras_dl.errors import UsageError
 from keras_dl.predict import answer, worded
 from keras_dl.run import Run
@@ -76,44 +75,12 @@ def test_no_example_and_no_group_is_in_two_splits(task, tiny_run):
 def test_what_is_learned_does_not_see_the_test_part(task, tiny_run, tmp_path, monkeypatch):
     run = tiny_run(task)
     before = run.task.load(run.config, sources.folder(run))
-    changed = {"image": with_other_images, "text": with_other_texts}[run.task.modality]
-    after = changed(run, before, tmp_path, monkeypatch)
+    after = OTHER_TEST_PART[run.task.modality](run, before, tmp_path, monkeypatch)
     assert after.assets == before.assets
     for name in ("train", "validation", "test"):
         assert after.splits()[name].ids == before.splits()[name].ids
     assert after.train.raw(0) == before.train.raw(0)
     assert after.test.raw(0) != before.test.raw(0)
-
-
-def with_other_images(run: Run, before: Data, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Data:
-    """Load a run's data again after the images of its test part were inverted."""
-    from PIL import Image, ImageOps
-
-    source = shutil.copytree(sources.folder(run), folder / "data")
-    for name in before.test.ids:
-        file = next(source.rglob(name))
-        with Image.open(file) as image:
-            changed = ImageOps.invert(image)
-        changed.save(file)
-    return run.task.load(run.config, source)
-
-
-def with_other_texts(run: Run, before: Data, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Data:
-    """Load a run's data again as if the texts of its test part said something else, with words of their own.
-
-    They keep their groups, which come from what is said: another group might be put into another split.
-    """
-    module, test = sources.module(run.task), set(before.test.ids)
-    read = module.read
-
-    def changed(source: Path, **options: float) -> Texts:
-        texts = read(source, **options)
-        pairs = zip(texts.ids, texts.texts, strict=True)
-        said = [f"wholly {one} otherwise" if name in test else one for name, one in pairs]
-        return replace(texts, texts=tuple(said))
-
-    monkeypatch.setattr(module, "read", changed)
-    return run.task.load(run.config, sources.folder(run))
 
 
 # Model and training
@@ -228,35 +195,10 @@ def test_predictions_are_json_with_the_outputs_that_the_card_names(task, tiny_ru
 
 def test_an_input_of_the_wrong_type_range_or_shape_is_reported(task, tiny_run):
     run = tiny_run(task)
-    batches = {"image": wrong_images, "text": wrong_texts}[run.task.modality](run.model.input.shape[1])
-    for batch, named in batches:
+    for batch, named in WRONG_BATCHES[run.task.modality](run.model.input.shape[1]):
         wanted = rf"the model takes {run.model.input.dtype} of shape .*{named}"
         with pytest.raises(UsageError, match=wanted):
             answer(run, batch)
-
-
-def wrong_images(size: int) -> list[tuple[np.ndarray, str]]:
-    """Give batches that are not uint8 `[count, size, size, 1]`, and what an error must say of each."""
-    floats = np.linspace(0, 1, size * size, dtype="float32").reshape(1, size, size, 1)
-    return [
-        (floats, "float32 .*values 0 to 1"),
-        (255 * floats, "float32 .*values 0 to 255"),
-        (floats.astype("int64") * 4096, "int64 .*values 0 to 4096"),
-        (np.zeros((1, size - 1, size, 1), "uint8"), rf"\[{size - 1}, {size}, 1\]"),
-        (np.zeros((1, size, size, 3), "uint8"), rf"\[{size}, {size}, 3\]"),
-        (np.zeros((size, size, 1), "uint8"), rf"\[{size}, 1\]"),
-    ]
-
-
-def wrong_texts(length: int) -> list[tuple[np.ndarray, str]]:
-    """Give batches that are not int32 `[count, length]`, and what an error must say of each."""
-    return [
-        (np.full((1, length), 0.5, "float32"), "float32 .*values 0.5 to 0.5"),
-        (np.zeros((1, length), "int64"), "int64"),
-        (np.zeros((1, length - 1), "int32"), rf"\[{length - 1}\]"),
-        (np.zeros(length, "int32"), r"\[\]"),
-        (np.array(["a text"]), "<U6"),
-    ]
 
 
 def test_explanations_depend_on_the_weights(task, tiny_run):

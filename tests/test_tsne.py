@@ -79,6 +79,12 @@ def test_the_page_holds_all_it_needs_and_names_cannot_break_it():
     assert images["network"][11] != images["true"][11]
 
 
+def test_texts_have_no_picture():
+    page = tsne.solid(points(), np.random.default_rng(0).random((12, 3)), "Texts", None)
+    assert "base64," not in page.split("<script")[0]
+    assert "point at one to read it" in page
+
+
 def test_thumbnails_lie_row_by_row_in_one_picture():
     pixels = np.stack([np.full((96, 96, 1), 20 * number, "uint8") for number in range(7)])
     jpeg, columns = tsne.tiles(pixels)

@@ -30,10 +30,14 @@ class LSTM(keras.layers.LSTM):
             sequences *= self.cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
         bias = keras.ops.zeros(4 * self.units) if self.cell.bias is None else self.cell.bias
         weights = [tf.convert_to_tensor(one) for one in (self.cell.kernel, self.cell.recurrent_kernel, bias)]
-        steps = valid_steps(sequences, mask, self.go_backwards, whole=lstm_steps.in_xla())
-        run = lstm_steps.compiled if lstm_steps.may_compile(training) else lstm_steps.portable
-        hiddens, carries = run(steps.inputs, *weights, *initial_state, training=training)
-        return self.gathered(steps, hiddens, carries, initial_state)
+        may_compile = lstm_steps.may_compile(training)
+        steps = valid_steps(sequences, mask, self.go_backwards, whole=lstm_steps.in_xla(), few=may_compile)
+        given = (steps.inputs, *weights, *initial_state, self.go_backwards and steps.mask is None)
+        if may_compile:
+            after = lstm_steps.compiled(*given, training=training)
+        else:
+            after = lstm_steps.portable(*given)
+        return self.gathered(steps, *after, initial_state)
 
     def runs_own_steps(self) -> bool:
         """Whether backend, device and settings are those that the fast way is made for."""
@@ -47,63 +51,60 @@ class LSTM(keras.layers.LSTM):
 
         return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
 
-    def gathered(self, steps: Steps, hiddens: Any, carries: Any, initial_state: Any) -> Any:
-        """Put the states after each step back where the mask has them, the way Keras does.
+    def gathered(self, steps: Steps, hidden: Any, carry: Any, hiddens: Any, carries: Any, initial_state: Any) -> Any:
+        """Put the states after each step back to where the mask has them, the way Keras does.
 
-        A masked step repeats the output before it, or zeros if the layer is told so (`Bidirectional` does); before the first
-        valid step there are zeros, and a row without any keeps its initial state.
+        A masked step repeats the output before it, or gives zeros if the layer is told so (`Bidirectional` does); before
+        the first valid step there are zeros, and a row without any keeps its initial state.
         """
         import tensorflow as tf
 
         if steps.count is None:
-            outputs = tf.transpose(hiddens, [1, 0, 2]) if self.return_sequences else hiddens[-1][:, None]
-            return hiddens[-1], outputs, [hiddens[-1], carries[-1]]
-        batch = tf.shape(hiddens)[1]
-        rows = tf.range(batch)
+            return hidden, hiddens if self.return_sequences else hidden[:, None], [hidden, carry]
 
-        def after(values: Any, count: Any, otherwise: Any) -> Any:
-            found = tf.gather(tf.reshape(values, [-1, self.units]), tf.maximum(count - 1, 0) * batch + rows)
-            return tf.where((count > 0)[..., None], found, otherwise)
+        def after(values: Any, count: Any) -> Any:
+            return tf.gather(values, tf.maximum(count - 1, 0), batch_dims=1)
 
-        last_count = steps.count[-1]
+        some = steps.count[:, -1:] > 0
         hidden, carry = (
-            after(values, last_count, state) for values, state in zip((hiddens, carries), initial_state, strict=True)
+            tf.where(some, after(values, steps.count[:, -1]), state)
+            for values, state in zip((hiddens, carries), initial_state, strict=True)
         )
-        shown = steps.mask if self.zero_output_for_mask else steps.count > 0
-        last = tf.where(shown[-1][:, None], hidden, 0.0)
-        if not self.return_sequences:
-            return last, last[:, None], [hidden, carry]
-        outputs = tf.transpose(tf.where(shown[..., None], after(hiddens, steps.count, 0.0), 0.0), [1, 0, 2])
-        outputs.set_shape([None, steps.mask.shape[0], None])
+        shown = (steps.mask if self.zero_output_for_mask else steps.count > 0)[..., None]
+        last = tf.where(shown[:, -1], hidden, 0.0)
+        outputs = tf.where(shown, after(hiddens, steps.count), 0.0) if self.return_sequences else last[:, None]
         return last, outputs, [hidden, carry]
 
 
 class Steps(NamedTuple):
-    """The valid steps of a batch, time first."""
+    """The valid steps of a batch."""
 
-    inputs: Any  # (steps, batch, features): each row's valid steps in the order they are run, then anything
-    mask: Any = None  # (time, batch), in the order they are run
-    count: Any = None  # (time, batch): valid steps up to here
+    inputs: Any  # (batch, steps, features): each row's valid steps in the order they are run, then anything
+    mask: Any = None  # (batch, time), in the order they are run
+    count: Any = None  # (batch, time): valid steps up to here
 
 
-def valid_steps(sequences: Any, mask: Any, backwards: bool, *, whole: bool) -> Steps:
+def valid_steps(sequences: Any, mask: Any, backwards: bool, *, whole: bool, few: bool) -> Steps:
     """Return what is to be run of (batch, time, features): as many steps as the longest row has valid ones.
 
-    Any mask is right: each row's valid steps move to its front. With `whole` as many steps as there are (XLA needs that).
+    Any mask is right: each row's valid steps move to its front. With `whole` all steps stay, as XLA's fixed shapes want it;
+    with `few` their number is rounded up, so that few shapes need compiling.
     """
     import tensorflow as tf
 
-    if mask is None:
-        inputs = tf.transpose(sequences, [1, 0, 2])
-        return Steps(tf.reverse(inputs, [0]) if backwards else inputs)
+    from keras_dl.layers.lstm_steps import rounded_up
+
+    if mask is None and (whole or not few or sequences.shape[1] is not None):
+        return Steps(sequences)
+    mask = tf.ones(tf.shape(sequences)[:2], tf.bool) if mask is None else mask
     mask = tf.cast(mask[0] if isinstance(mask, (list, tuple)) else mask, tf.bool)
-    mask = tf.reshape(mask, tf.shape(sequences)[:2])
+    mask = tf.ensure_shape(tf.reshape(mask, tf.shape(sequences)[:2]), sequences.shape[:2])
     sequences, mask = (tf.reverse(one, [1]) if backwards else one for one in (sequences, mask))
     count = tf.cumsum(tf.cast(mask, tf.int32), axis=1)
     batch, time = tf.unstack(tf.shape(mask))
     steps = time if whole else tf.maximum(tf.reduce_max(count), 1)
+    if few and not whole:
+        steps = rounded_up(steps) if sequences.shape[1] is None else tf.minimum(rounded_up(steps), time)
     wanted = tf.tile(tf.range(1, steps + 1)[None], [batch, 1])
     place = tf.minimum(tf.searchsorted(count, wanted), time - 1)  # of the first valid step, the second, ...
-    flat = tf.transpose(place + time * tf.range(batch)[:, None])
-    inputs = tf.gather(tf.reshape(sequences, [-1, sequences.shape[2]]), flat)
-    return Steps(inputs, tf.transpose(mask), tf.transpose(count))
+    return Steps(tf.gather(sequences, place, batch_dims=1), mask, count)

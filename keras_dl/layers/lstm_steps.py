@@ -1,7 +1,8 @@
-"""The steps of an LSTM on a CPU under TensorFlow, time first: `compiled` by XLA, and `portable` for exports and servers.
+"""The steps of an LSTM on a CPU under TensorFlow: `compiled` by XLA, and `portable` for exports and servers.
 
-Shapes: inputs (steps, batch, features), kernel (features, 4 units), recurrent (units, 4 units), bias (4 units), hidden and
-carry (batch, units); gates lie in Keras' order i f c o. Both return hidden and carry after each step (steps, batch, units).
+Shapes: inputs (batch, steps, features), kernel (features, 4 units), recurrent (units, 4 units), bias (4 units), a state
+(batch, units); gates lie in Keras' order i f c o. Both functions return the last hidden state, the last carry, and the
+hidden states and carries after each step (batch, steps, units), in the order in which the steps are run.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from functools import cache
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext  # there is no public name for it
+from tensorflow.compiler.tf2xla.python.xla import dynamic_update_slice  # these two have no public name
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+from keras_dl.errors import KerasDLError
 
 TRAINER_FUNCTIONS = ("one_step_on_data", "multi_step_on_data", "multi_step_on_iterator")  # of fit, evaluate, predict
 Tensor = Any
+States = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def in_xla() -> bool:
@@ -36,140 +41,182 @@ def may_compile(training: bool) -> bool:
     return False
 
 
-def portable(inputs, kernel, recurrent, bias, hidden, carry, *, training=False):
-    """Run all steps in one operation that each TensorFlow has, `BlockLSTMV2`."""
+def portable(
+    inputs: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, carry: Tensor, backwards: bool
+) -> States:
+    """Run all steps in one operation that every TensorFlow has, `BlockLSTMV2`; `backwards` from the last to the first."""
+    inputs = tf.transpose(inputs, [1, 0, 2])
+    inputs = tf.reverse(inputs, [0]) if backwards else inputs
 
-    @tf.custom_gradient  # the gradient that TensorFlow has registered is that of another gate order
-    def run(inputs, weights, bias, hidden, carry):
-        peephole = tf.zeros_like(bias[: bias.shape[0] // 4])
-        given = {
-            "seq_len_max": tf.shape(inputs, tf.int64)[0],
-            "x": inputs, "cs_prev": carry, "h_prev": hidden, "w": weights, "b": bias,
-            "wci": peephole, "wcf": peephole, "wco": peephole, "use_peephole": False,
-        }
-        states = tf.raw_ops.BlockLSTMV2(**given)
+    @tf.custom_gradient  # the one that TensorFlow has registered is of another gate order, and wrong
+    def run(inputs: Tensor, weights: Tensor, bias: Tensor, hidden: Tensor, carry: Tensor) -> tuple[Any, Any]:
+        given = {"x": inputs, "w": weights, "b": bias, "h_prev": hidden, "cs_prev": carry, "use_peephole": False}
+        given |= dict.fromkeys(("wci", "wcf", "wco"), tf.zeros_like(bias[: bias.shape[0] // 4]))
+        given["seq_len_max"] = tf.shape(inputs, tf.int64)[0]
+        found = tf.raw_ops.BlockLSTMV2(**given)
 
-        def gradient(hidden_gradient, carry_gradient):
-            found = tf.raw_ops.BlockLSTMGradV2(
-                **given, **states._asdict(), cs_grad=carry_gradient, h_grad=hidden_gradient
-            )
-            return found.x_grad, found.w_grad, found.b_grad, found.h_prev_grad, found.cs_prev_grad
+        def gradient(hiddens: Tensor, carries: Tensor) -> tuple[Tensor, ...]:
+            slopes = tf.raw_ops.BlockLSTMGradV2(**given, **found._asdict(), h_grad=hiddens, cs_grad=carries)
+            return slopes.x_grad, slopes.w_grad, slopes.b_grad, slopes.h_prev_grad, slopes.cs_prev_grad
 
-        return (states.h, states.cs), gradient
+        return (found.h, found.cs), gradient
 
-    return run(inputs, tf.concat([kernel, recurrent], 0), bias, hidden, carry)
-
-
-def compiled(inputs, kernel, recurrent, bias, hidden, carry, *, training=False):
-    """Run the steps in a loop that XLA compiles once for each shape; sizes that may vary are rounded up to few."""
-    known = inputs.shape[:2]
-    if known.is_fully_defined() or in_xla():
-        return compiled_loop(inputs, kernel, recurrent, bias, hidden, carry, training)
-    sizes = tf.unstack(tf.shape(inputs)[:2])
-    more = [rounded_up(size) - size if fixed is None else 0 for fixed, size in zip(known, sizes, strict=True)]
-    inputs = tf.pad(inputs, [[0, more[0]], [0, more[1]], [0, 0]])
-    hidden, carry = (tf.pad(state, [[0, more[1]], [0, 0]]) for state in (hidden, carry))
-    after = compiled_loop(inputs, kernel, recurrent, bias, hidden, carry, training)
-    return tuple(tf.ensure_shape(states[: sizes[0], : sizes[1]], [*known, None]) for states in after)
+    hiddens, carries = run(inputs, tf.concat([kernel, recurrent], 0), bias, hidden, carry)
+    return hiddens[-1], carries[-1], tf.transpose(hiddens, [1, 0, 2]), tf.transpose(carries, [1, 0, 2])
 
 
-def rounded_up(size):
-    """Return the next number with at most three leading bits: 1 to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ..."""
+def compiled(
+    inputs: Tensor,
+    kernel: Tensor,
+    recurrent: Tensor,
+    bias: Tensor,
+    hidden: Tensor,
+    carry: Tensor,
+    backwards: bool,
+    *,
+    training: bool,
+) -> States:
+    """Run the steps in a loop that XLA compiles once for each shape; a batch size that may vary is rounded up."""
+    batch = None
+    if inputs.shape[0] is None and not in_xla():
+        batch = tf.shape(inputs)[0]
+        more = [[0, rounded_up(batch) - batch]]
+        inputs = tf.pad(inputs, [*more, [0, 0], [0, 0]])
+        hidden, carry = (tf.pad(state, [*more, [0, 0]]) for state in (hidden, carry))
+    weights = kernel, recurrent, bias
+    if training:
+        after = trained(inputs, *weights, hidden, carry, backwards)
+    else:
+        after = forward(*kernel.shape, backwards, saving=False)(inputs, *weights, hidden, carry)
+    return after if batch is None else tuple(states[:batch] for states in after)
+
+
+def rounded_up(size: Tensor) -> Tensor:
+    """Return the next of 1 to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ...: few shapes to compile, at most a fourth more."""
     unit = sum(tf.cast(size > 8 * 2**power, tf.int32) * 2**power for power in range(20)) + 1
     return -(-size // unit) * unit
 
 
-def compiled_loop(inputs, kernel, recurrent, bias, hidden, carry, training):
-    if not training:
-        return forward(*kernel.shape)(inputs, kernel, recurrent, bias, hidden, carry)
+def trained(
+    inputs: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, carry: Tensor, backwards: bool
+) -> States:
+    """Run the steps with a gradient whose weight part is one product after the loop, not a sum over its steps."""
 
     @tf.custom_gradient
-    def run(inputs, kernel, recurrent, bias, hidden, carry):
-        hiddens, carries, gates = forward(*kernel.shape, saving=True)(
-            *map(tf.stop_gradient, (inputs, kernel, recurrent, bias, hidden, carry))
-        )
+    def run(*given: Tensor) -> tuple[Any, Any]:
+        inputs, kernel, recurrent, _, hidden, carry = given = tuple(map(tf.stop_gradient, given))
+        after = forward(*kernel.shape, backwards, saving=True)(*given)
+        *_, hiddens, carries, gates = after
 
-        def gradient(hiddens_gradient, carries_gradient):
-            hiddens_before = tf.concat([hidden[None], hiddens[:-1]], 0)
-            carries_before = tf.concat([carry[None], carries[:-1]], 0)
-            dgates, dhidden, dcarry = backward(recurrent.shape[0])(
-                hiddens_gradient, carries_gradient, recurrent, carries, carries_before, gates
-            )
-            flat = tf.reshape(dgates, [-1, kernel.shape[1]])
-            dkernel = tf.matmul(tf.reshape(inputs, [-1, kernel.shape[0]]), flat, transpose_a=True)
-            drecurrent = tf.matmul(tf.reshape(hiddens_before, [-1, recurrent.shape[0]]), flat, transpose_a=True)
-            dinputs = tf.reshape(tf.matmul(flat, kernel, transpose_b=True), tf.shape(inputs))
-            return dinputs, dkernel, drecurrent, tf.reduce_sum(flat, 0), dhidden, dcarry
+        def gradient(*slopes: Tensor) -> tuple[Tensor, ...]:
+            before = tf.concat([hidden[:, None], hiddens[:, :-1]], 1), tf.concat([carry[:, None], carries[:, :-1]], 1)
+            through, dhidden, dcarry = backward(recurrent.shape[0])(*slopes, recurrent, carries, before[1], gates)
+            through_flat = tf.reshape(through, [-1, kernel.shape[1]])
+            through_inputs = tf.reverse(through, [1]) if backwards else through
+            through_inputs = tf.reshape(through_inputs, [-1, kernel.shape[1]])
+            dkernel = tf.matmul(tf.reshape(inputs, [-1, kernel.shape[0]]), through_inputs, transpose_a=True)
+            drecurrent = tf.matmul(tf.reshape(before[0], [-1, recurrent.shape[0]]), through_flat, transpose_a=True)
+            dinputs = tf.reshape(tf.matmul(through_inputs, kernel, transpose_b=True), tf.shape(inputs))
+            return dinputs, dkernel, drecurrent, tf.reduce_sum(through_flat, 0), dhidden, dcarry
 
-        return (hiddens, carries), gradient
+        return after[:4], once(gradient)
 
     return run(inputs, kernel, recurrent, bias, hidden, carry)
 
 
-def jit(function, *shapes):
-    """Return a function of tensors of these shapes that is traced once, and compiled for each size that comes for a None."""
-    signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
-    return tf.function(function, input_signature=signature, jit_compile=True, autograph=False)
+def once(gradient: Any) -> Any:
+    """Return a gradient that says so when it is differentiated itself; silently it would be wrong."""
+
+    @tf.custom_gradient
+    def guarded(*slopes: Tensor) -> tuple[Any, Any]:
+        def second(*_: Tensor) -> None:
+            raise KerasDLError("LSTM has no second derivative here; use keras.layers.LSTM, which reads the same weights")
+
+        return gradient(*slopes), second
+
+    return guarded
 
 
 @cache
-def forward(features, gates_size, saving=False):
+def forward(features: int, gates_size: int, backwards: bool, *, saving: bool) -> Any:
+    """Return the compiled loop; with `saving` it also returns the gates (batch, steps, 4 units) for the gradient."""
     units = gates_size // 4
 
-    def run(inputs, kernel, recurrent, bias, hidden, carry):
-        steps = tf.shape(inputs)[0]
-        # tanh alone: sigmoid(x) = (1 + tanh(x / 2)) / 2, and XLA's tanh takes a fifth of the time of its sigmoid.
+    def run(inputs: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, carry: Tensor) -> Any:
+        steps = tf.shape(inputs)[1]
+        # tanh alone: sigmoid(x) = (1 + tanh(x / 2)) / 2, and XLA's tanh takes a third of the time of its sigmoid.
         half = tf.repeat(tf.constant([0.5, 0.5, 1.0, 0.5]), units)
-        projected = tf.tensordot(inputs, kernel * half, 1) + bias * half
-        recurrent *= half
-        sizes = (units, units, 4 * units) if saving else (units, units)
-        arrays = [tf.TensorArray(tf.float32, steps, element_shape=(None, size)) for size in sizes]
+        projected = tf.tensordot(inputs, kernel * half, 1)
+        recurrent, bias = recurrent * half, bias * half
+        empty = tf.zeros_like(projected[..., :units])
 
-        def step(time, hidden, carry, *arrays):
-            gates = tf.tanh(projected[time] + tf.matmul(hidden, recurrent))
-            i, f, c, o = opened(gates)
+        def step(time: Tensor, hidden: Tensor, carry: Tensor, hiddens: Tensor, carries: Tensor, gates: Tensor) -> Any:
+            place = steps - 1 - time if backwards else time
+            activated = tf.tanh(gates[:, place] + bias + tf.matmul(hidden, recurrent))
+            i, f, c, o = opened(activated)
             carry = f * carry + i * c
             hidden = o * tf.tanh(carry)
-            written = zip(arrays, (hidden, carry, gates))
-            return time + 1, hidden, carry, *(array.write(time, value) for array, value in written)
+            gates = written(gates, activated, place) if saving else gates
+            return time + 1, hidden, carry, written(hiddens, hidden, time), written(carries, carry, time), gates
 
-        variables = 0, hidden, carry, *arrays
-        ended = tf.while_loop(lambda time, *_: time < steps, step, variables, maximum_iterations=steps)
-        return tuple(array.stack() for array in ended[3:])
+        start = 0, hidden, carry, empty, empty, projected
+        ended = tf.while_loop(lambda time, *_: time < steps, step, start, maximum_iterations=steps)
+        if saving and backwards:
+            return *ended[1:5], tf.reverse(ended[5], [1])
+        return ended[1 : 6 if saving else 5]
 
     state = (None, units)
     return jit(run, (None, None, features), (features, gates_size), (units, gates_size), (gates_size,), state, state)
 
 
-def opened(gates):
+def opened(gates: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     i, f, c, o = tf.split(gates, 4, axis=-1)
     return 0.5 * i + 0.5, 0.5 * f + 0.5, c, 0.5 * o + 0.5
 
 
+def written(array: Tensor, value: Tensor, time: Tensor) -> Tensor:
+    return dynamic_update_slice(array, value[:, None], tf.stack([0, time, 0]))
+
+
+def jit(function: Any, *shapes: tuple[int | None, ...]) -> Any:
+    """Return a function of tensors of these shapes: traced once, compiled for each size that comes for a None."""
+    signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
+    return tf.function(function, input_signature=signature, jit_compile=True, autograph=False)
+
+
 @cache
-def backward(units):
-    def run(hiddens_gradient, carries_gradient, recurrent, carries, carries_before, gates):
-        steps = tf.shape(gates)[0]
+def backward(units: int) -> Any:
+    """Return the compiled loop from the last step to the first: the gradients of gates, first hidden state and carry."""
+
+    def run(
+        dhidden: Tensor,
+        dcarry: Tensor,
+        dhiddens: Tensor,
+        dcarries: Tensor,
+        recurrent: Tensor,
+        carries: Tensor,
+        carries_before: Tensor,
+        gates: Tensor,
+    ) -> Any:
         # What depends on one step alone is computed for all steps at once, before the loop.
         i, f, c, o = opened(gates)
         squashed = tf.tanh(carries)
-        slopes = tf.concat(
-            [c * i * (1 - i), carries_before * f * (1 - f), i * (1 - c * c), squashed * o * (1 - o)], -1
-        )
-        through = o * (1 - squashed * squashed)
+        slopes = [c * i * (1 - i), carries_before * f * (1 - f), i * (1 - c * c), squashed * o * (1 - o)]
+        kept = o * (1 - squashed * squashed)
         transposed = tf.transpose(recurrent)
-        array = tf.TensorArray(tf.float32, steps, element_shape=(None, 4 * units))
 
-        def step(time, dhidden, dcarry, array):
-            dhidden += hiddens_gradient[time]
-            dcarry += carries_gradient[time] + dhidden * through[time]
-            dgates = tf.concat([dcarry, dcarry, dcarry, dhidden], -1) * slopes[time]
-            return time - 1, tf.matmul(dgates, transposed), dcarry * f[time], array.write(time, dgates)
+        def step(time: Tensor, dhidden: Tensor, dcarry: Tensor, slopes: Tensor) -> Any:
+            dhidden += dhiddens[:, time]
+            dcarry += dcarries[:, time] + dhidden * kept[:, time]
+            dgates = tf.concat([dcarry, dcarry, dcarry, dhidden], -1) * slopes[:, time]
+            return time - 1, tf.matmul(dgates, transposed), dcarry * f[:, time], written(slopes, dgates, time)
 
-        start = tf.zeros_like(carries[0])
-        variables = steps - 1, start, start, array
-        ended = tf.while_loop(lambda time, *_: time >= 0, step, variables, maximum_iterations=steps)
-        return ended[3].stack(), ended[1], ended[2]
+        steps = tf.shape(gates)[1]
+        start = steps - 1, dhidden, dcarry, tf.concat(slopes, -1)
+        _, dhidden, dcarry, dgates = tf.while_loop(
+            lambda time, *_: time >= 0, step, start, maximum_iterations=steps
+        )
+        return dgates, dhidden, dcarry
 
-    states = (None, None, units)
-    return jit(run, states, states, (units, 4 * units), states, states, (None, None, 4 * units))
+    state, states = (None, units), (None, None, units)
+    return jit(run, state, state, states, states, (units, 4 * units), states, states, (None, None, 4 * units))
