@@ -40,18 +40,28 @@ def tokens(style: Style = "words") -> Tokens:
     import tensorflow as tf
 
     def split(raw: tf.Tensor) -> tf.Tensor:
-        text = tf.strings.unicode_transcode(raw, "UTF-8", "UTF-8", errors="replace", replacement_char=32)
-        text = tf.strings.lower(text, encoding="utf-8")
+        text = lower_case(raw)
+        text = tf.strings.regex_replace(text, "[\ufe00-\ufe0f]", "")  # choose the look of the emoji before them
         text = tf.strings.regex_replace(text, "[\u2018\u2019]", "'")
         text = tf.strings.regex_replace(text, STYLES[style], " ")
         if style == "signs":
             text = tf.strings.regex_replace(text, r"([\p{P}\p{Sc}\p{Sm}])", r" \1 ")
             text = tf.strings.regex_replace(text, r"(\p{L}) ' (\p{L})", r"\1'\2")  # don't is one word
-        else:
-            text = tf.strings.regex_replace(text, r"(^|\s)'+|'+(\s|$)", " ")
-        return tf.strings.split(tf.strings.regex_replace(text, ONE_BY_ONE, r" \1 "))
+        text = tf.strings.regex_replace(text, ONE_BY_ONE, r" \1 ")
+        if style == "words":
+            for quotes in (r"'+(\s|$)", r"(^|\s)'+"):  # one after the other: the blank between two quotes is of both
+                text = tf.strings.regex_replace(text, quotes, " ")
+        return tf.strings.split(text)
 
     return split
+
+
+def lower_case(raw: tf.Tensor) -> tf.Tensor:
+    """Return a text in lower case; blanks for what is no UTF-8 and for control characters: `lower` ends at a zero."""
+    import tensorflow as tf
+
+    blanks = {"errors": "replace", "replacement_char": 32, "replace_control_characters": True}
+    return tf.strings.lower(tf.strings.unicode_transcode(raw, "UTF-8", "UTF-8", **blanks), encoding="utf-8")
 
 
 def without(split: Tokens, stop_words: Iterable[str]) -> Tokens:
@@ -141,6 +151,5 @@ def characters(raw: tf.Tensor, length: int) -> tf.Tensor:
     """Return the code points of the first `length` characters, lower case, zeros after them: int32 `[length]`."""
     import tensorflow as tf
 
-    text = tf.strings.unicode_transcode(raw, "UTF-8", "UTF-8", errors="replace", replacement_char=32)
-    text = tf.strings.regex_replace(tf.strings.lower(text, encoding="utf-8"), r"\s+", " ")
+    text = tf.strings.regex_replace(lower_case(raw), r"\s+", " ")
     return padded(tf.strings.unicode_decode(text, "UTF-8"), length)

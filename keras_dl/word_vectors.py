@@ -20,8 +20,8 @@ def found(embedding: str, dimension: int, words: int) -> Vectors | None:
     """Return the word vectors that a setting stands for, or None.
 
     Args:
-        embedding: a file of GloVe's (.txt, .gz, .zip), "glove": the published ones, downloaded once, "auto": these where
-            they have been downloaded, "none".
+        embedding: a file of GloVe's (.txt, .gz, .zip), "glove": the published ones, downloaded once, "auto": these
+            where they have been downloaded, "none".
         dimension: numbers in a vector.
         words: the most frequent so many.
 
@@ -109,11 +109,11 @@ class MeanVectors(TransformerMixin, BaseEstimator):
     def fit(self, texts: Sequence[str], labels: Any = None) -> MeanVectors:
         vectors = found(self.embedding, self.dimension, self.words)
         assert vectors is not None
-        self.known_, self.matrix_ = " ".join(vectors.words), np.asarray(vectors.matrix)
+        self.known_, self.matrix_ = "\n".join(vectors.words), np.asarray(vectors.matrix)
         return self
 
     def transform(self, texts: Sequence[str]) -> np.ndarray:
-        row_of = {word: row for row, word in enumerate(self.known_.split(" "))}
+        row_of = {word: row for row, word in enumerate(self.known_.split("\n"))}
         split = text.tokens("words")
         means = np.zeros((len(texts), self.dimension), "float32")
         for place, one in enumerate(text.tokenized(texts, split)):

@@ -48,8 +48,9 @@ SHAPES = {
 @click.argument("models", nargs=-1, type=click.Choice(list(SHAPES)))
 @click.option("--rounds", default=5, show_default=True, help="Alternating measurements of each.")
 @click.option("--threads", default=2, show_default=True, help="Threads that PyTorch may use.")
+@click.option("--jit", is_flag=True, help="Let XLA compile the whole step of the Keras models.")
 @click.option("--batch-size", default=32, show_default=True, help="Sequences in a batch.")
-def main(models: tuple[str, ...], rounds: int, threads: int, batch_size: int) -> None:
+def main(models: tuple[str, ...], rounds: int, threads: int, jit: bool, batch_size: int) -> None:
     """Measure, and print one JSON object and a table."""
     from keras_dl import devices
 
@@ -58,7 +59,7 @@ def main(models: tuple[str, ...], rounds: int, threads: int, batch_size: int) ->
     results = {}
     for name in models or SHAPES:
         rates = {kind: {library: [] for library in LIBRARIES} for kind in ("train", "predict")}
-        kinds = measures(name, batch_size)
+        kinds = measures(name, batch_size, jit)
         for number in range(rounds + 1):
             for (kind, library), measure in kinds.items():
                 rate = measure()
@@ -78,7 +79,7 @@ def import_torch() -> Any:
     return torch
 
 
-def measures(name: str, batch_size: int) -> dict[tuple[str, str], Callable[[], float]]:
+def measures(name: str, batch_size: int, jit: bool) -> dict[tuple[str, str], Callable[[], float]]:
     """Return what trains and what predicts once with each library and gives sequences per second."""
     import keras
 
@@ -90,11 +91,11 @@ def measures(name: str, batch_size: int) -> dict[tuple[str, str], Callable[[], f
     y = generator.integers(0, max(2, shape.classes), len(x))
     found = {}
     for library, layer in (("ours", LSTM), ("keras", keras.layers.LSTM)):
-        found |= keras_measures(keras_model(name, layer), library, x, y, shape, batch_size)
+        found |= keras_measures(keras_model(name, layer, jit), library, x, y, shape, batch_size)
     return found | torch_measures(torch_model(name), x, y, shape, batch_size)
 
 
-def keras_model(name: str, lstm: type[keras.layers.LSTM]) -> keras.Model:
+def keras_model(name: str, lstm: type[keras.layers.LSTM], jit: bool = False) -> keras.Model:
     """Build a model of the specification with the given recurrent layer, compiled with its loss and Adam."""
     import keras
     from keras import layers
@@ -126,7 +127,7 @@ def keras_model(name: str, lstm: type[keras.layers.LSTM]) -> keras.Model:
     head = layers.Dense(classes, activation="sigmoid" if classes == 1 else "softmax")
     model = keras.Sequential([keras.Input((length,), dtype="int32"), *body, head])
     loss = "binary_crossentropy" if classes == 1 else "sparse_categorical_crossentropy"
-    model.compile("adam", loss, steps_per_execution=8)
+    model.compile("adam", loss, steps_per_execution=8, jit_compile=jit)
     return model
 
 
@@ -136,10 +137,12 @@ def keras_measures(
     import tensorflow as tf
 
     options = tf.data.Options()
-    options.autotune.enabled = False  # its thread sleeps 10 ms, 20 ms, 40 ms, ... and the end of a data set waits for it
+    options.autotune.enabled = (
+        False  # its thread sleeps 10 ms, 20 ms, 40 ms, ... and the end of a data set waits for it
+    )
     one_by_one = tf.data.Dataset.from_tensor_slices((x, y)).with_options(options)
     batches = one_by_one.batch(batch_size).prefetch(4)
-    endless = batches.repeat()
+    endless = one_by_one.repeat().batch(batch_size, drop_remainder=True).prefetch(4)
 
     def train() -> float:
         began = time.perf_counter()

@@ -38,6 +38,18 @@ def test_a_wanted_sensitivity_sets_the_threshold():
     assert 0.99 <= found["sensitivity"] < 1.0
 
 
+def test_a_fixed_threshold_is_kept_and_only_a_wanted_sensitivity_stands_before_it():
+    labels, outputs = scores(1000, shift=1.0)
+    outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
+    chosen, fixed = (calibration.calibrate_binary(labels, outputs, Config(), threshold=one) for one in (None, 0.5))
+    assert fixed["threshold"] == 0.5 != chosen["threshold"]
+    assert fixed["calibration"] == chosen["calibration"]
+    wanted = Config(target_sensitivity=0.99)
+    assert calibration.calibrate_binary(labels, outputs, wanted, threshold=0.5) == calibration.calibrate_binary(
+        labels, outputs, wanted
+    )
+
+
 def test_scores_that_separate_perfectly_are_calibrated_to_numbers():
     labels, outputs = np.array([0] * 20 + [1] * 20), np.array([[1e-9]] * 20 + [[1 - 1e-9]] * 20)
     point = calibration.calibrate_binary(labels, outputs, Config())

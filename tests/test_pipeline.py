@@ -102,3 +102,61 @@ def test_a_split_that_gives_less_than_it_promises_is_an_error(tmp_path):
     short = dataclasses.replace(split, ids=[*split.ids, "one more"])
     with pytest.raises(RuntimeError, match="promises 4 examples and gave 3"):
         pipeline.decoded(short, CONFIG, tmp_path / "x")
+
+
+TEXTS = Config(batch_size=4, steps_per_execution=1)
+
+
+def texts(count, tmp_path, config=TEXTS, **options):
+    """Ids after a row's own number, as many as a draw says and then zeros; lengths are of all kinds."""
+    lengths = np.random.default_rng(0).integers(1, 30, count)
+    ids = np.where(np.arange(30) < lengths[:, None], 1, 0) * (np.arange(count) + 1)[:, None]
+    examples = tf.data.Dataset.from_tensor_slices((ids.astype("int32"), np.zeros((count, 1), "float32")))
+    split = Split(
+        examples, [str(row) for row in range(count)], [""] * count, [0, 1] * (count // 2), raw=lambda row: b""
+    )
+    data = Data(split, split, split, **{"bucket": True, **options})
+    return pipeline.decoded(split, config, tmp_path / "spill"), data, lengths
+
+
+def drawn(examples, data, batches, **options):
+    found = pipeline.training(examples, data, TEXTS, **options).take(batches)
+    return np.stack([x.numpy()[:, 0] - 1 for x, _ in found])
+
+
+def test_batches_are_of_texts_of_similar_length_and_each_text_is_in_one(tmp_path):
+    examples, data, lengths = texts(80, tmp_path)
+    first, second = np.split(drawn(examples, data, 40), 2)
+    assert sorted(first.ravel()) == sorted(second.ravel()) == list(range(80))
+    assert first.tolist() != second.tolist()
+    spread = np.ptp(lengths[first], axis=1)
+    assert (
+        spread.max() <= 5 < np.ptp(lengths[drawn(examples, dataclasses.replace(data, bucket=False), 20)], axis=1).mean()
+    )
+    longest = lengths[first].max(axis=1)
+    assert longest.tolist() != sorted(longest), "the batches themselves are in no order"
+
+
+@pytest.mark.parametrize("balance", ["none", "classes"])
+def test_a_training_on_similar_lengths_that_starts_later_goes_on_exactly_there(tmp_path, balance):
+    examples, data, _ = texts(40, tmp_path, balance=balance)
+    np.testing.assert_array_equal(drawn(examples, data, 30)[20:], drawn(examples, data, 10, start_epoch=2))
+
+
+def test_similar_lengths_of_a_file_are_those_of_memory(tmp_path):
+    small = dataclasses.replace(TEXTS, cache_gb=0.0)
+    in_memory, data, _ = texts(40, tmp_path)
+    mapped, _, _ = texts(40, tmp_path, small)
+    assert isinstance(mapped.x, np.memmap)
+    np.testing.assert_array_equal(drawn(in_memory, data, 10), drawn(mapped, data, 10))
+
+
+def test_lengths_are_sorted_within_a_window_of_batches_so_that_epochs_differ(monkeypatch):
+    monkeypatch.setattr(pipeline, "WINDOW", 2)
+    lengths = np.array([5, 1, 4, 2, 9, 7, 8, 6])
+    rows = tf.reshape(tf.range(8, dtype=tf.int64), (4, 2))
+    batches = pipeline.of_similar_length(rows, lengths, tf.constant([0, 0], tf.int64)).numpy()
+    assert sorted(lengths[batches].tolist()) == [[1, 2], [4, 5], [6, 7], [8, 9]]
+    swapped = tf.gather(rows, [0, 2, 1, 3])
+    batches = pipeline.of_similar_length(swapped, lengths, tf.constant([0, 0], tf.int64)).numpy()
+    assert sorted(lengths[batches].tolist()) == [[1, 5], [2, 4], [6, 8], [7, 9]]

@@ -203,6 +203,30 @@ def test_a_phase_can_be_fitted_at_once(tmp_path, monkeypatch):
     assert run.model.get_layer("logits").kernel.numpy().min() >= 0
 
 
+def test_only_the_training_part_is_resampled_and_only_where_the_recipe_says_so():
+    import tensorflow as tf
+
+    from keras_dl.pipeline import Examples
+    from keras_dl.task import Data
+    from keras_dl.training import resampled
+
+    def doubled(x, labels):
+        assert isinstance(x, np.ndarray)
+        return np.concatenate([x, x + 10]), np.concatenate([labels, 1 - labels])
+
+    parts = (None, None, None)  # what is resampled are the decoded examples
+    labels = np.array([0, 1, 1])
+    examples = Examples(tf.range(6, dtype=tf.int32)[:, None] * [[1, 2]], tf.zeros((6, 1)), np.tile(labels, 2))
+    assert resampled(examples, Data(*parts)) is examples
+    more = resampled(examples, Data(*parts, resample=doubled))
+    assert (len(more), len(examples)) == (12, 6)
+    np.testing.assert_array_equal(more.x, np.concatenate([examples.x, examples.x + 10]))
+    assert more.x.dtype == tf.int32
+    assert more.labels.tolist() == [0, 1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 0]
+    assert more.y.dtype == tf.float32
+    np.testing.assert_array_equal(more.y[:, 0], more.labels)
+
+
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
     import keras
 

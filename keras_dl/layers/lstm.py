@@ -32,12 +32,19 @@ class LSTM(keras.layers.LSTM):
         weights = [tf.convert_to_tensor(one) for one in (self.cell.kernel, self.cell.recurrent_kernel, bias)]
         may_compile = lstm_steps.may_compile(training)
         steps = valid_steps(sequences, mask, self.go_backwards, whole=lstm_steps.in_xla(), few=may_compile)
-        given = (steps.inputs, *weights, *initial_state, self.go_backwards and steps.mask is None)
+        given = (steps.inputs, *weights, *initial_state)
+        how: dict[str, Any] = {"backwards": self.go_backwards and steps.mask is None, "kept": self.kept(steps)}
         if may_compile:
-            after = lstm_steps.compiled(*given, training=training)
+            after = lstm_steps.compiled(*given, **how, training=training)
         else:
-            after = lstm_steps.portable(*given)
-        return self.gathered(steps, *after, initial_state)
+            after = lstm_steps.portable(*given, **how)
+        return self.gathered(steps, *after, initial_state=initial_state)
+
+    def kept(self, steps: Steps) -> int:
+        """Return what is needed after each step, not after the last alone: 0 nothing, 1 hidden states, 2 carries too."""
+        if steps.mask is None:
+            return int(self.return_sequences)
+        return 2 if self.return_state or self.stateful else 1
 
     def runs_own_steps(self) -> bool:
         """Whether backend, device and settings are those that the fast way is made for."""
@@ -51,7 +58,7 @@ class LSTM(keras.layers.LSTM):
 
         return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
 
-    def gathered(self, steps: Steps, hidden: Any, carry: Any, hiddens: Any, carries: Any, initial_state: Any) -> Any:
+    def gathered(self, steps: Steps, hidden: Any, carry: Any, *after: Any, initial_state: Any) -> Any:
         """Put the states after each step back to where the mask has them, the way Keras does.
 
         A masked step repeats the output before it, or gives zeros if the layer is told so (`Bidirectional` does); before
@@ -60,20 +67,19 @@ class LSTM(keras.layers.LSTM):
         import tensorflow as tf
 
         if steps.count is None:
-            return hidden, hiddens if self.return_sequences else hidden[:, None], [hidden, carry]
+            return hidden, after[0] if self.return_sequences else hidden[:, None], [hidden, carry]
 
-        def after(values: Any, count: Any) -> Any:
-            return tf.gather(values, tf.maximum(count - 1, 0), batch_dims=1)
+        def at(states: Any, count: Any) -> Any:
+            return tf.gather(states, tf.maximum(count - 1, 0), batch_dims=1)
 
-        some = steps.count[:, -1:] > 0
-        hidden, carry = (
-            tf.where(some, after(values, steps.count[:, -1]), state)
-            for values, state in zip((hiddens, carries), initial_state, strict=True)
-        )
+        states = [
+            tf.where(steps.count[:, -1:] > 0, at(each, steps.count[:, -1]), first)
+            for each, first in zip(after, initial_state, strict=False)
+        ]
         shown = (steps.mask if self.zero_output_for_mask else steps.count > 0)[..., None]
-        last = tf.where(shown[:, -1], hidden, 0.0)
-        outputs = tf.where(shown, after(hiddens, steps.count), 0.0) if self.return_sequences else last[:, None]
-        return last, outputs, [hidden, carry]
+        last = tf.where(shown[:, -1], states[0], 0.0)
+        outputs = tf.where(shown, at(after[0], steps.count), 0.0) if self.return_sequences else last[:, None]
+        return last, outputs, states
 
 
 class Steps(NamedTuple):

@@ -1,8 +1,8 @@
 """The steps of an LSTM on a CPU under TensorFlow: `compiled` by XLA, and `portable` for exports and servers.
 
 Shapes: inputs (batch, steps, features), kernel (features, 4 units), recurrent (units, 4 units), bias (4 units), a state
-(batch, units); gates lie in Keras' order i f c o. Both functions return the last hidden state, the last carry, and the
-hidden states and carries after each step (batch, steps, units), in the order in which the steps are run.
+(batch, units); gates lie in Keras' order i f c o. Both functions return the last hidden state, the last carry, and then
+the hidden states and the carries after each step (batch, steps, units) as they are run: the first `kept` of these two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from keras_dl.errors import KerasDLError
 
 TRAINER_FUNCTIONS = ("one_step_on_data", "multi_step_on_data", "multi_step_on_iterator")  # of fit, evaluate, predict
 Tensor = Any
-States = tuple[Tensor, Tensor, Tensor, Tensor]
+States = tuple[Tensor, ...]
 
 
 def in_xla() -> bool:
@@ -42,7 +42,15 @@ def may_compile(training: bool) -> bool:
 
 
 def portable(
-    inputs: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, carry: Tensor, backwards: bool
+    inputs: Tensor,
+    kernel: Tensor,
+    recurrent: Tensor,
+    bias: Tensor,
+    hidden: Tensor,
+    carry: Tensor,
+    *,
+    backwards: bool,
+    kept: int,
 ) -> States:
     """Run all steps in one operation that every TensorFlow has, `BlockLSTMV2`; `backwards` from the last to the first."""
     inputs = tf.transpose(inputs, [1, 0, 2])
@@ -62,7 +70,7 @@ def portable(
         return (found.h, found.cs), gradient
 
     hiddens, carries = run(inputs, tf.concat([kernel, recurrent], 0), bias, hidden, carry)
-    return hiddens[-1], carries[-1], tf.transpose(hiddens, [1, 0, 2]), tf.transpose(carries, [1, 0, 2])
+    return hiddens[-1], carries[-1], *(tf.transpose(states, [1, 0, 2]) for states in (hiddens, carries)[:kept])
 
 
 def compiled(
@@ -72,8 +80,9 @@ def compiled(
     bias: Tensor,
     hidden: Tensor,
     carry: Tensor,
-    backwards: bool,
     *,
+    backwards: bool,
+    kept: int,
     training: bool,
 ) -> States:
     """Run the steps in a loop that XLA compiles once for each shape; a batch size that may vary is rounded up."""
@@ -83,45 +92,43 @@ def compiled(
         more = [[0, rounded_up(batch) - batch]]
         inputs = tf.pad(inputs, [*more, [0, 0], [0, 0]])
         hidden, carry = (tf.pad(state, [*more, [0, 0]]) for state in (hidden, carry))
-    weights = kernel, recurrent, bias
-    if training:
-        after = trained(inputs, *weights, hidden, carry, backwards)
-    else:
-        after = forward(*kernel.shape, backwards, saving=False)(inputs, *weights, hidden, carry)
+    run = trained(backwards, kept) if training else forward(*kernel.shape, backwards, kept)
+    after = run(inputs, kernel, recurrent, bias, hidden, carry)
     return after if batch is None else tuple(states[:batch] for states in after)
 
 
 def rounded_up(size: Tensor) -> Tensor:
     """Return the next of 1 to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ...: few shapes to compile, at most a fourth more."""
-    unit = sum(tf.cast(size > 8 * 2**power, tf.int32) * 2**power for power in range(20)) + 1
-    return -(-size // unit) * unit
+    few = [step * 2**power for power in range(24) for step in (range(1, 9) if power == 0 else range(5, 9))]
+    return tf.gather(few, tf.searchsorted(few, [size])[0])
 
 
-def trained(
-    inputs: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, carry: Tensor, backwards: bool
-) -> States:
-    """Run the steps with a gradient whose weight part is one product after the loop, not a sum over its steps."""
+def trained(backwards: bool, kept: int) -> Any:
+    """Return the loop with a gradient whose weight part is one product after the loop, not a sum over its steps."""
 
     @tf.custom_gradient
     def run(*given: Tensor) -> tuple[Any, Any]:
-        inputs, kernel, recurrent, _, hidden, carry = given = tuple(map(tf.stop_gradient, given))
-        after = forward(*kernel.shape, backwards, saving=True)(*given)
+        inputs, kernel, recurrent, bias, hidden, carry = given = tuple(map(tf.stop_gradient, given))
+        after = forward(*kernel.shape, backwards, kept=3)(*given)
         *_, hiddens, carries, gates = after
+        features, units = kernel.shape[0], recurrent.shape[0]
 
         def gradient(*slopes: Tensor) -> tuple[Tensor, ...]:
-            before = tf.concat([hidden[:, None], hiddens[:, :-1]], 1), tf.concat([carry[:, None], carries[:, :-1]], 1)
-            through, dhidden, dcarry = backward(recurrent.shape[0])(*slopes, recurrent, carries, before[1], gates)
-            through_flat = tf.reshape(through, [-1, kernel.shape[1]])
-            through_inputs = tf.reverse(through, [1]) if backwards else through
-            through_inputs = tf.reshape(through_inputs, [-1, kernel.shape[1]])
-            dkernel = tf.matmul(tf.reshape(inputs, [-1, kernel.shape[0]]), through_inputs, transpose_a=True)
-            drecurrent = tf.matmul(tf.reshape(before[0], [-1, recurrent.shape[0]]), through_flat, transpose_a=True)
-            dinputs = tf.reshape(tf.matmul(through_inputs, kernel, transpose_b=True), tf.shape(inputs))
-            return dinputs, dkernel, drecurrent, tf.reduce_sum(through_flat, 0), dhidden, dcarry
+            carries_before = tf.concat([carry[:, None], carries[:, :-1]], 1)
+            dgates, dhidden, dcarry = backward(units, kept)(*slopes, recurrent, carries, carries_before, gates)
+            ran = tf.reverse(inputs, [1]) if backwards else inputs
+            hiddens_before = tf.concat([hidden[:, None], hiddens[:, :-1]], 1)
+            seen = tf.concat([ran, hiddens_before, tf.ones_like(ran[..., :1])], -1)  # what kernel, recurrent, bias met
+            flat = tf.reshape(dgates, [-1, 4 * units])
+            weights = tf.matmul(tf.reshape(seen, [-1, features + units + 1]), flat, transpose_a=True)
+            dkernel, drecurrent, dbias = tf.split(weights, [features, units, 1])
+            dinputs = tf.reshape(tf.matmul(flat, kernel, transpose_b=True), tf.shape(inputs))
+            dinputs = tf.reverse(dinputs, [1]) if backwards else dinputs
+            return dinputs, dkernel, drecurrent, tf.reshape(dbias, tf.shape(bias)), dhidden, dcarry
 
-        return after[:4], once(gradient)
+        return after[: 2 + kept], once(gradient)
 
-    return run(inputs, kernel, recurrent, bias, hidden, carry)
+    return run
 
 
 def once(gradient: Any) -> Any:
@@ -130,7 +137,9 @@ def once(gradient: Any) -> Any:
     @tf.custom_gradient
     def guarded(*slopes: Tensor) -> tuple[Any, Any]:
         def second(*_: Tensor) -> None:
-            raise KerasDLError("LSTM has no second derivative here; use keras.layers.LSTM, which reads the same weights")
+            raise KerasDLError(
+                "LSTM has no second derivative here; use keras.layers.LSTM, which reads the same weights"
+            )
 
         return gradient(*slopes), second
 
@@ -138,32 +147,31 @@ def once(gradient: Any) -> Any:
 
 
 @cache
-def forward(features: int, gates_size: int, backwards: bool, *, saving: bool) -> Any:
-    """Return the compiled loop; with `saving` it also returns the gates (batch, steps, 4 units) for the gradient."""
+def forward(features: int, gates_size: int, backwards: bool, kept: int) -> Any:
+    """Return the compiled loop; with `kept` 3 it also returns the gates (batch, steps, 4 units) for the gradient."""
     units = gates_size // 4
 
     def run(inputs: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor, carry: Tensor) -> Any:
         steps = tf.shape(inputs)[1]
-        # tanh alone: sigmoid(x) = (1 + tanh(x / 2)) / 2, and XLA's tanh takes a third of the time of its sigmoid.
+        # tanh alone, one fusion for all gates: sigmoid(x) = (1 + tanh(x / 2)) / 2
         half = tf.repeat(tf.constant([0.5, 0.5, 1.0, 0.5]), units)
-        projected = tf.tensordot(inputs, kernel * half, 1)
-        recurrent, bias = recurrent * half, bias * half
-        empty = tf.zeros_like(projected[..., :units])
+        projected = tf.tensordot(inputs, kernel, 1)
+        arrays = [tf.zeros_like(projected[..., :units])] * min(kept, 2) + [projected]
 
-        def step(time: Tensor, hidden: Tensor, carry: Tensor, hiddens: Tensor, carries: Tensor, gates: Tensor) -> Any:
+        def step(time: Tensor, hidden: Tensor, carry: Tensor, *arrays: Tensor) -> Any:
             place = steps - 1 - time if backwards else time
-            activated = tf.tanh(gates[:, place] + bias + tf.matmul(hidden, recurrent))
+            *states, gates = arrays
+            activated = tf.tanh((gates[:, place] + bias + tf.matmul(hidden, recurrent)) * half)
             i, f, c, o = opened(activated)
             carry = f * carry + i * c
             hidden = o * tf.tanh(carry)
-            gates = written(gates, activated, place) if saving else gates
-            return time + 1, hidden, carry, written(hiddens, hidden, time), written(carries, carry, time), gates
+            states = [written(array, value, time) for array, value in zip(states, (hidden, carry), strict=False)]
+            gates = written(gates, activated, place) if kept > 2 else gates  # into what is read no more
+            return time + 1, hidden, carry, *states, gates
 
-        start = 0, hidden, carry, empty, empty, projected
-        ended = tf.while_loop(lambda time, *_: time < steps, step, start, maximum_iterations=steps)
-        if saving and backwards:
-            return *ended[1:5], tf.reverse(ended[5], [1])
-        return ended[1 : 6 if saving else 5]
+        start = 0, hidden, carry, *arrays
+        _, *after, gates = tf.while_loop(lambda time, *_: time < steps, step, start, maximum_iterations=steps)
+        return (*after, tf.reverse(gates, [1]) if backwards else gates) if kept > 2 else tuple(after)
 
     state = (None, units)
     return jit(run, (None, None, features), (features, gates_size), (units, gates_size), (gates_size,), state, state)
@@ -185,38 +193,29 @@ def jit(function: Any, *shapes: tuple[int | None, ...]) -> Any:
 
 
 @cache
-def backward(units: int) -> Any:
+def backward(units: int, kept: int) -> Any:
     """Return the compiled loop from the last step to the first: the gradients of gates, first hidden state and carry."""
 
-    def run(
-        dhidden: Tensor,
-        dcarry: Tensor,
-        dhiddens: Tensor,
-        dcarries: Tensor,
-        recurrent: Tensor,
-        carries: Tensor,
-        carries_before: Tensor,
-        gates: Tensor,
-    ) -> Any:
+    def run(dhidden: Tensor, dcarry: Tensor, *given: Tensor) -> Any:
+        *slopes_after, recurrent, carries, carries_before, gates = given
         # What depends on one step alone is computed for all steps at once, before the loop.
         i, f, c, o = opened(gates)
         squashed = tf.tanh(carries)
         slopes = [c * i * (1 - i), carries_before * f * (1 - f), i * (1 - c * c), squashed * o * (1 - o)]
-        kept = o * (1 - squashed * squashed)
+        through = o * (1 - squashed * squashed)
         transposed = tf.transpose(recurrent)
 
         def step(time: Tensor, dhidden: Tensor, dcarry: Tensor, slopes: Tensor) -> Any:
-            dhidden += dhiddens[:, time]
-            dcarry += dcarries[:, time] + dhidden * kept[:, time]
+            dhidden += slopes_after[0][:, time] if kept else 0.0
+            dcarry += dhidden * through[:, time] + (slopes_after[1][:, time] if kept > 1 else 0.0)
             dgates = tf.concat([dcarry, dcarry, dcarry, dhidden], -1) * slopes[:, time]
             return time - 1, tf.matmul(dgates, transposed), dcarry * f[:, time], written(slopes, dgates, time)
 
         steps = tf.shape(gates)[1]
         start = steps - 1, dhidden, dcarry, tf.concat(slopes, -1)
-        _, dhidden, dcarry, dgates = tf.while_loop(
-            lambda time, *_: time >= 0, step, start, maximum_iterations=steps
-        )
-        return dgates, dhidden, dcarry
+        after = tf.while_loop(lambda time, *_: time >= 0, step, start, maximum_iterations=steps)
+        return after[3], after[1], after[2]
 
     state, states = (None, units), (None, None, units)
-    return jit(run, state, state, states, states, (units, 4 * units), states, states, (None, None, 4 * units))
+    rest = (units, 4 * units), states, states, (None, None, 4 * units)
+    return jit(run, state, state, *[states] * kept, *rest)

@@ -49,7 +49,7 @@ class NGramBag(keras.layers.Layer):
         """Return the place of each distinct n-gram, 0 for none: `[batch, n-grams]`, int32, sorted along each row."""
         ids = keras.ops.cast(ids, "int64")
         usable = ids > 0
-        found = []
+        found = [keras.ops.zeros_like(ids[:, :1])]  # a text may be shorter than all n-grams
         for order in self.orders:
             count = ids.shape[1] - order + 1
             if count < 1:

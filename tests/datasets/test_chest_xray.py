@@ -261,21 +261,6 @@ def test_an_unknown_source_is_a_usage_error(tmp_path):
         chest_xray.download(tmp_path, "drive")
 
 
-def test_the_kaggle_account_is_found(tmp_path, monkeypatch):
-    monkeypatch.delenv("KAGGLE_USERNAME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert chest_xray._kaggle_account() is None
-    (tmp_path / ".kaggle").mkdir()
-    (tmp_path / ".kaggle/kaggle.json").write_text('{"username": "ann", "key": "k1"}')
-    assert chest_xray._kaggle_account() == ("ann", "k1")
-    (tmp_path / ".kaggle/kaggle.json").write_text("{}")
-    with pytest.raises(KerasDLError, match="not a Kaggle account file"):
-        chest_xray._kaggle_account()
-    monkeypatch.setenv("KAGGLE_USERNAME", "bob")
-    monkeypatch.setenv("KAGGLE_KEY", "k2")
-    assert chest_xray._kaggle_account() == ("bob", "k2")
-
-
 @pytest.mark.real
 @pytest.mark.skipif(not REAL.is_dir() and not os.environ.get("CI"), reason=f"no real data in {REAL}")
 def test_the_real_training_part(record_property):
