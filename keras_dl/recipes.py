@@ -85,12 +85,16 @@ def warm_cosine(learning_rate: float, steps: int) -> keras.optimizers.schedules.
 
 
 def compile_classifier(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, *, label_smoothing: float = 0.0
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    *,
+    label_smoothing: float = 0.0,
+    loss: Callable[[Any, Any], Any] | None = None,
 ) -> None:
     """Set optimizer, cross entropy, accuracy and, of one output, AUROC.
 
     A model with one output takes labels 0 and 1, one with several the index of the class. Labels of several classes
-    are not smoothed.
+    are not smoothed. `loss` takes the place of the cross entropy of one output.
     """
     import keras
 
@@ -100,7 +104,7 @@ def compile_classifier(
         model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(), metrics=metrics)
         return
     metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.AUC(name="auroc")]
-    loss = keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing)
+    loss = loss or keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing)
     model.compile(optimizer, loss, metrics=metrics)
 
 

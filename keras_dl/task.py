@@ -104,7 +104,8 @@ class Phase:
     """One stretch of training: `compile(model)` freezes what is frozen and sets optimiser, loss and metrics.
 
     `frozen` names a layer up to which nothing is trained in this phase. Its outputs, of the plain images, are then
-    computed once and kept in a cache, and only the layers behind it run in each epoch. With `fit`, these layers are
+    computed once and kept in a cache, and only the layers behind it run in each epoch. With `part`, a model that shares
+    weights with the whole one is trained in its place. With `fit`, these layers are
     not trained by gradients but set in one go: `fit(model, features, labels)` of the training part, `[count, ...]`.
     """
 
@@ -114,6 +115,7 @@ class Phase:
     callbacks: Sequence[Callable[[Config], keras.callbacks.Callback]] = ()
     monitor: str = "val_loss"  # chooses the best epoch; smaller is better when it ends in "loss"
     frozen: str = ""
+    part: Callable[[keras.Model], keras.Model] | None = None
     fit: Callable[[keras.Model, np.ndarray, np.ndarray], None] | None = None
 
 

@@ -150,30 +150,34 @@ def remark(config: TextConfig, ids: np.ndarray) -> str:
 
 
 def wide_and_deep_phases(config: Any, data: Data) -> Sequence[Phase]:
-    """Train the parts of `models.wide_and_deep_text` apart, each to its own best epoch, and blend them.
+    """Train the parts of `models.wide_and_deep_text` apart, each to its own best epoch.
 
     One part alone, or another network, is trained as it is.
     """
-    alone = [Phase("train", config.epochs, compiling(config), [recipes.early_stopping])]
     bags = [Phase("count", 1, compiling(config), fit=count_ngrams)] if config.ngrams else []
     if not config.ngrams or config.reader == "none":
-        return bags + alone
-    parts = ("wide", "deep")
-    trained = [Phase(part, config.epochs, compiling(config, part), [recipes.early_stopping]) for part in parts]
-    return [*bags, *trained, Phase("blend", 1, compiling(config), fit=partial(blend, deep=config.deep_share))]
+        return [*bags, Phase("train", config.epochs, compiling(config), [recipes.early_stopping])]
+    from keras_dl.models.wide_and_deep_text import part_of
+
+    wide, deep = (partial(part_of, part=part) for part in ("wide", "deep"))
+    rest = [recipes.early_stopping]
+    return [
+        *bags,
+        Phase("wide", config.epochs, compiling(config, wide=True), rest, part=wide),
+        Phase("deep", config.epochs, compiling(config), rest, part=deep),
+    ]
 
 
-def compiling(config: TextConfig, part: str = "") -> Callable[[keras.Model], None]:
-    """Return the function that compiles a model with Adam, of which only the named part is trained and heard."""
+def compiling(config: Any, *, wide: bool = False) -> Callable[[keras.Model], None]:
+    """Return the function that compiles a model with Adam; the wide part has a rate of its own, and may have a margin."""
 
     def compile_model(model: keras.Model) -> None:
         import keras
 
-        if part:
-            for layer in model.layers:
-                layer.trainable = layer.name.startswith("wide") == (part == "wide") or layer.name == "blend"
-            model.get_layer("blend").shares.assign([float(part == "wide"), float(part == "deep")])
-        recipes.compile_classifier(model, keras.optimizers.Adam(config.learning_rate))
+        from keras_dl.losses import squared_hinge
+
+        rate, loss = (config.wide_rate, config.wide_loss) if wide else (config.learning_rate, "")
+        recipes.compile_classifier(model, keras.optimizers.Adam(rate), loss=squared_hinge if loss == "hinge" else None)
 
     return compile_model
 
@@ -193,11 +197,6 @@ def count_ngrams(model: keras.Model, ids: np.ndarray, labels: np.ndarray) -> Non
     for layer in model.layers:
         if isinstance(layer, NGramBag):
             layer.fit(keras.Model(model.input, layer.input).predict(ids, batch_size=512, verbose=0), labels)
-
-
-def blend(model: keras.Model, ids: np.ndarray, labels: np.ndarray, *, deep: float) -> None:
-    """Give each part its share in the answer; the examples are not looked at."""
-    model.get_layer("blend").shares.assign([1 - deep, deep])
 
 
 def tfidf(config: TextConfig, *, characters: bool) -> BaseEstimator:

@@ -93,6 +93,8 @@ def fit(
         with strategy.scope():
             if phase.frozen:
                 part, part_data, part_splits = behind(model, phase.frozen, data, splits)
+            if phase.part:
+                part = phase.part(model)
             phase.compile(part)
             if not phase.fit:
                 part.optimizer.build(part.trainable_variables)

@@ -1,4 +1,4 @@
-"""A weighted mean of what several parts of a model say, whose weights the phases of a training set."""
+"""A weighted sum of what several parts of a model say."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ import keras
 class Blend(keras.layers.Layer):
     """Sum of shares x inputs: a list of `[batch, 1]` to `[batch, 1]`.
 
-    The shares are weights that no gradient changes: 1 for the part that is trained and 0 for the others, and in the
-    end what each has to say in the answer. Parts that are trained apart do not rely on one another's mistakes.
+    Args:
+        shares: what each input counts; not trained.
     """
 
-    def build(self, input_shape: Sequence[Any]) -> None:
-        start = keras.initializers.Constant(1 / len(input_shape))
-        self.shares = self.add_weight(name="shares", shape=(len(input_shape),), initializer=start, trainable=False)
+    def __init__(self, shares: Sequence[float], **options: Any) -> None:
+        super().__init__(**options)
+        self.shares = tuple(shares)
 
     def call(self, parts: Sequence[Any]) -> Any:
-        return sum(self.shares[number] * part for number, part in enumerate(parts))
+        return sum(share * part for share, part in zip(self.shares, parts, strict=True))
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
         return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "shares": self.shares}

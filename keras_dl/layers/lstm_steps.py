@@ -93,7 +93,13 @@ def compiled(
         inputs = tf.pad(inputs, [*more, [0, 0], [0, 0]])
         hidden, carry = (tf.pad(state, [*more, [0, 0]]) for state in (hidden, carry))
     run = trained(backwards, kept) if training else forward(*kernel.shape, backwards, kept)
-    after = run(inputs, kernel, recurrent, bias, hidden, carry)
+    import os
+    P=int(os.environ.get("PARTS","1"))
+    if training and P>1:
+        parts=[run(x, kernel, recurrent, bias, h, c) for x,h,c in zip(*(tf.split(v,P) for v in (inputs,hidden,carry)))]
+        after=tuple(tf.concat(v,0) for v in zip(*parts))
+    else:
+        after = run(inputs, kernel, recurrent, bias, hidden, carry)
     return after if batch is None else tuple(states[:batch] for states in after)
 
 

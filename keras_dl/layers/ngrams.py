@@ -14,7 +14,6 @@ import keras
 import numpy as np
 
 MULTIPLIER = 0x9E3779B1  # 2**32 over the golden ratio: multiplicative hashing (Knuth, TAOCP 6.4)
-LENGTH = 10.0  # of a row under "idf": weights of some tenths, which Adam reaches in a few epochs, then decide
 
 
 @keras.saving.register_keras_serializable("keras_dl")
@@ -27,6 +26,7 @@ class NGramBag(keras.layers.Layer):
         orders: the lengths of n-grams, 1 to 5.
         buckets: how many places; collisions do little harm while there are more places than frequent n-grams.
         scale: "naive_bayes" or "idf".
+        decay: L2 penalty on the weights.
     """
 
     def __init__(
@@ -34,15 +34,17 @@ class NGramBag(keras.layers.Layer):
         orders: Sequence[int] = (1, 2),
         buckets: int = 2**20,
         scale: Literal["naive_bayes", "idf"] = "naive_bayes",
+        decay: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.orders, self.buckets, self.scale = tuple(orders), buckets, scale
+        self.orders, self.buckets, self.scale, self.decay = tuple(orders), buckets, scale, decay
 
     def build(self, input_shape: Any) -> None:
         shape = (self.buckets,)
+        penalty = keras.regularizers.L2(self.decay) if self.decay else None
         self.scales = self.add_weight(name="scales", shape=shape, initializer="ones", trainable=False)
-        self.weight = self.add_weight(name="weight", shape=shape, initializer="zeros")
+        self.weight = self.add_weight(name="weight", shape=shape, initializer="zeros", regularizer=penalty)
         self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
 
     def places(self, ids: Any) -> Any:
@@ -68,7 +70,7 @@ class NGramBag(keras.layers.Layer):
         there = keras.ops.cast(places > 0, self.compute_dtype)
         scales = keras.ops.take(self.scales, places) * there
         if self.scale == "idf":
-            scales = LENGTH * scales * keras.ops.rsqrt(keras.ops.sum(scales**2, axis=1, keepdims=True) + 1e-6)
+            scales = scales * keras.ops.rsqrt(keras.ops.sum(scales**2, axis=1, keepdims=True) + 1e-6)
         return keras.ops.sum(scales * keras.ops.take(self.weight, places), axis=1, keepdims=True) + self.bias
 
     def fit(self, ids: np.ndarray, labels: np.ndarray, *, batch: int = 512) -> None:
@@ -98,7 +100,7 @@ class NGramBag(keras.layers.Layer):
         self.scales.assign(np.log(shares[1] / shares[0]))
 
     def get_config(self) -> dict[str, Any]:
-        own = {"orders": self.orders, "buckets": self.buckets, "scale": self.scale}
+        own = {"orders": self.orders, "buckets": self.buckets, "scale": self.scale, "decay": self.decay}
         return {**super().get_config(), **own}
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:

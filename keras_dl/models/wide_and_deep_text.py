@@ -27,11 +27,14 @@ def wide_and_deep_text(
     ngrams: Sequence[int] = (1, 2),
     scale: Literal["naive_bayes", "idf"] = "naive_bayes",
     buckets: int = 2**20,
+    decay: float = 0.0,
     characters: int = 0,
+    deep_share: float = 0.5,
 ) -> keras.Model:
     """Build the model: int32 `[batch, length + characters]` to a probability `[batch, 1]`.
 
-    The log-odds are a mean of what each part says. Every n-gram has a weight of its own; the deep part sees word
+    The log-odds are a weighted mean of what each part says; they are best trained apart (`part_of`): trained together,
+    the part that learns by heart first leaves the other nothing to learn. Every n-gram has a weight of its own; the deep part sees word
     vectors, in order.
 
     Args:
@@ -44,21 +47,25 @@ def wide_and_deep_text(
         ngrams: lengths of word n-grams; none: no wide half.
         scale: of the n-grams, see `NGramBag`.
         buckets: places for n-grams of words.
+        decay: L2 penalty on the weights of n-grams.
         characters: code points in the input, behind the words; their 2- to 5-grams have places too.
+        deep_share: of the deep part in the log-odds; the wide part has the rest.
     """
     inputs = keras.Input((length + characters,), dtype="int32", name="ids")
     ids = inputs[:, :length] if characters else inputs
 
-    wide = [NGramBag(ngrams, buckets, scale, name="wide")(ids)] if ngrams else []
-    if wide and characters:
-        wide.append(NGramBag((2, 3, 4, 5), 2**18, scale, name="wide_characters")(inputs[:, length:]))
-        wide = [keras.layers.Add(name="wide_both")(wide)]
-    parts = wide
+    parts = []
+    if ngrams:
+        said = [NGramBag(ngrams, buckets, scale, decay, name="words")(ids)]
+        if characters:
+            said.append(NGramBag((2, 3, 4, 5), 2**18, scale, decay, name="characters")(inputs[:, length:]))
+        parts.append(Blend([1.0] * len(said), name="wide")(said))
     if reader != "none":
         x = deep(ids[:, :read], reader, words, dimension, dropout)
-        parts = [*wide, keras.layers.Dense(1, name="deep")(x)]
+        parts.append(keras.layers.Dense(1, name="deep")(x))
 
-    log_odds = Blend(name="blend")(parts) if len(parts) > 1 else parts[0]
+    shares = [1 - deep_share, deep_share] if len(parts) > 1 else [1.0]
+    log_odds = Blend(shares, name="log_odds")(parts)
     probability = keras.layers.Activation("sigmoid", name="probability")(log_odds)
     return keras.Model(inputs, probability, name=f"wide_and_{reader}")
 
@@ -74,3 +81,9 @@ def deep(ids: Any, reader: Reader, words: int, dimension: int, dropout: float) -
     x = mean(x, keras.ops.cast(keras.ops.not_equal(ids, 0), x.dtype)[..., None])
     x = keras.layers.Dense(64, activation="relu", name="dense1")(keras.layers.Dropout(dropout, name="dropout1")(x))
     return keras.layers.Dense(32, activation="relu", name="dense2")(keras.layers.Dropout(dropout, name="dropout2")(x))
+
+
+def part_of(model: keras.Model, part: Literal["wide", "deep"]) -> keras.Model:
+    """Return the model that answers by one part alone; it shares that part's weights."""
+    probability = keras.layers.Activation("sigmoid", name=f"{part}_probability")(model.get_layer(part).output)
+    return keras.Model(model.input, probability, name=part)

@@ -35,11 +35,19 @@ class Imdb(TextConfig):
     style: text.Style = "signs"  # document B does not say
     dimension: int = 64  # of the word vectors; document B: 128 in its feed-forward network
     ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"  # lengths of word n-grams in the wide half
+    wide_rate: float = 1e-3  # Adam's, for the wide half
+    wide_loss: Literal["log", "hinge"] = "log"
     deep_share: float = 0.3  # of the deep half in the log-odds
     epochs: int = 4  # document B: 5
     patience: int = 2
 
-    RANGES: ClassVar[Ranges] = {**TextConfig.RANGES, "dimension": (1, 1024), "deep_share": (0, 1), "read": (1, 100_000)}
+    RANGES: ClassVar[Ranges] = {
+        **TextConfig.RANGES,
+        "dimension": (1, 1024),
+        "deep_share": (0, 1),
+        "wide_rate": (1e-12, 10),
+        "read": (1, 100_000),
+    }
 
 
 ORIGINAL = {
@@ -64,7 +72,9 @@ def build(config: Imdb, assets: Assets) -> keras.Model:
     from keras_dl.models.wide_and_deep_text import wide_and_deep_text
 
     ngrams = [int(order) for order in config.ngrams.split(",") if order]
-    return wide_and_deep_text(**chosen, read=config.read, reader=config.reader, ngrams=ngrams)
+    return wide_and_deep_text(
+        **chosen, read=config.read, reader=config.reader, ngrams=ngrams, deep_share=config.deep_share
+    )
 
 
 IMDB_FFN = Task(

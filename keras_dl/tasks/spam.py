@@ -34,19 +34,28 @@ class Spam(TextConfig):
     network: Literal["wide_and_deep", "spam_lstm"] = "wide_and_deep"  # document D: spam_lstm
     reader: Literal["mean", "bilstm", "transformer", "none"] = "bilstm"
     length: int = 64  # document D: 419, the longest message in characters
-    characters: int = 200
+    characters: int = 240
     vocabulary: int = 10_000
     style: text.Style = "signs"  # document D: letters
     cleaning: Literal["none", "nltk"] = "none"  # document D: NLTK's stop words go, words become WordNet's lemmas
     dimension: int = 32
     ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"
-    deep_share: float = 0.3  # of the deep half in the log-odds
-    epochs: int = 10
-    patience: int = 3
+    wide_rate: float = 1e-2  # Adam's, for the wide half
+    wide_loss: Literal["log", "hinge"] = "hinge"  # with "hinge" and decay the wide half is a linear SVM
+    decay: float = 1e-4  # L2 penalty on the weights of n-grams
+    deep_share: float = 0.08  # of the deep half in the log-odds; margins of an SVM are small numbers
+    epochs: int = 15
+    patience: int = 5
     resample: Literal["none", "smote"] = "none"  # document D: SMOTE between word ids
     split: Literal["auto", "group"] = "auto"  # "auto": the document's, where the file is the published one
 
-    RANGES: ClassVar[Ranges] = {**TextConfig.RANGES, "dimension": (1, 1024), "deep_share": (0, 1)}
+    RANGES: ClassVar[Ranges] = {
+        **TextConfig.RANGES,
+        "dimension": (1, 1024),
+        "deep_share": (0, 1),
+        "decay": (0, 10),
+        "wide_rate": (1e-12, 10),
+    }
 
 
 ORIGINAL = {
@@ -97,7 +106,7 @@ def build(config: Spam, assets: Assets) -> keras.Model:
     from keras_dl.models.wide_and_deep_text import wide_and_deep_text
 
     ngrams = [int(order) for order in config.ngrams.split(",") if order]
-    chosen = recipes.chosen(config, "length", "characters", "dimension", "dropout", "reader")
+    chosen = recipes.chosen(config, "length", "characters", "dimension", "dropout", "reader", "decay", "deep_share")
     return wide_and_deep_text(words=words, read=config.length, ngrams=ngrams, buckets=2**18, scale="idf", **chosen)
 
 
