@@ -108,7 +108,7 @@ def test_a_text_of_unknown_words_is_remarked_on_and_its_letters_do_not_count():
 @pytest.mark.parametrize(
     ("settings", "names"),
     [
-        ({}, ["count", "wide", "deep", "blend"]),
+        ({}, ["count", "wide", "deep"]),
         ({"reader": "none"}, ["count", "train"]),
         ({"ngrams": ""}, ["train"]),
         ({"ngrams": "", "network": "spam_lstm"}, ["train"]),
@@ -120,37 +120,36 @@ def test_the_phases_are_those_of_the_parts_that_are_there(settings, names):
     assert [phase.name for phase in phases] == names
     for phase in phases:
         assert (phase.epochs, len(phase.callbacks)) == ((1, 0) if phase.fit else (7, 1))
-        assert bool(phase.fit) == (phase.name in ("count", "blend"))
+        assert bool(phase.fit) == (phase.name == "count")
         assert [make(config).patience for make in phase.callbacks] == [2] * len(phase.callbacks)
 
 
-def test_each_half_is_trained_alone_and_then_has_its_share():
+def test_each_half_is_trained_alone_and_the_whole_blends_them():
     network = model()
-    config = Spam(reader="mean", deep_share=0.25, learning_rate=0.05)
-    parts = keras.Model(network.input, [network.get_layer("wide_both").output, network.get_layer("deep").output])
+    config = Spam(reader="mean", learning_rate=0.05)
     phases = {phase.name: phase for phase in text_recipes.wide_and_deep_phases(config, data=None)}
     phases["count"].compile(network)
     phases["count"].fit(network, IDS, LABELS)
-    for name in ("wide", "wide_characters"):
+    for name in ("words", "characters"):
         assert len(np.unique(network.get_layer(name).scales)) > 2
 
-    for part in ("wide", "deep"):
-        phases[part].compile(network)
-        network.run_eagerly = True  # nothing to trace for five steps
+    log_odds = {}
+    for name in ("wide", "deep"):
+        part = phases[name].part(network)
+        phases[name].compile(part)
+        part.run_eagerly = True  # nothing to trace for five steps
         before = {weight.path: weight.numpy() for weight in network.weights}
-        loss = [network.train_on_batch(IDS, LABELS[:, None])[0] for _ in range(5)]
+        loss = [part.train_on_batch(IDS, LABELS[:, None])[0] for _ in range(5)]
         assert loss[-1] < loss[0]
         changed = {weight.path for weight in network.weights if not np.array_equal(weight, before[weight.path])}
-        own = {path for path in before if path.startswith("wide") == (part == "wide") and "blend" not in path}
-        assert changed <= own
         assert len(changed) >= 4
-        heard = parts(IDS)[part == "deep"].numpy()
-        np.testing.assert_allclose(network(IDS), 1 / (1 + np.exp(-heard)), rtol=1e-5)
+        assert all(path.startswith(("words", "characters")) == (name == "wide") for path in changed)
+        said = part(IDS).numpy()
+        log_odds[name] = np.log(said / (1 - said))
 
-    phases["blend"].compile(network)
-    phases["blend"].fit(network, IDS, LABELS)
-    wide, deep = (one.numpy() for one in parts(IDS))
-    np.testing.assert_allclose(network(IDS), 1 / (1 + np.exp(-(0.75 * wide + 0.25 * deep))), rtol=1e-5)
+    (share,) = {layer.shares[1] for layer in network.layers if layer.name == "log_odds"}
+    both = (1 - share) * log_odds["wide"] + share * log_odds["deep"]
+    np.testing.assert_allclose(network(IDS), 1 / (1 + np.exp(-both)), rtol=1e-4)
 
 
 def test_one_half_alone_is_trained_whole():

@@ -60,7 +60,7 @@ class Spam(TextConfig):
 
 ORIGINAL = {
     "network": "spam_lstm", "length": 419, "characters": 0, "vocabulary": 1_000_000, "style": "letters",
-    "cleaning": "nltk", "ngrams": "", "dropout": 0.2, "patience": 5, "resample": "smote", "bucket": False,
+    "cleaning": "nltk", "ngrams": "", "dropout": 0.2, "epochs": 10, "patience": 5, "resample": "smote", "bucket": False,
 }  # fmt: skip
 
 

@@ -130,7 +130,7 @@ def test_the_deep_half_reads_the_beginning_and_the_wide_half_all():
 
 def test_characters_are_read_by_the_wide_half_behind_the_words():
     model = wide_and_deep("mean", characters=4)
-    model.get_layer("wide_characters").weight.assign(np.random.default_rng(0).normal(size=2**18))
+    model.get_layer("characters").weight.assign(np.random.default_rng(0).normal(size=2**18))
     ids = np.pad(IDS[[0, 0]], ((0, 0), (0, 4)))
     ids[:, 6:] = [[97, 98, 99, 100], [97, 98, 99, 0]]
     one, other = model(ids).numpy()

@@ -54,8 +54,8 @@ def test_by_default_each_stands_beside_the_ngrams_of_the_whole_review(task, read
     model = build(settings, ASSETS)
     assert (settings.length, settings.read) == (1000, read)
     assert model.name == f"wide_and_{reader}"
-    assert model.get_layer("wide").orders == (1, 2)
-    assert model.get_layer("wide").input.shape == (None, 1000)
+    assert model.get_layer("words").orders == (1, 2)
+    assert model.get_layer("words").input.shape == (None, 1000)
     assert model.get_layer("embedding").output.shape == (None, read, 64)
     names = [phase.name for phase in text_recipes.wide_and_deep_phases(settings, None)]
-    assert names == ["count", "wide", "deep", "blend"]
+    assert names == ["count", "wide", "deep"]

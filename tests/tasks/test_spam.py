@@ -144,6 +144,6 @@ def test_the_default_network_has_both_halves_and_reads_letters_too():
     model = task.build(config.resolve(SPAM, tiny=True), {"vocabulary": ["word"] * 10})
     assert model.name == "wide_and_bilstm"
     assert model.input_shape == (None, 24 + 40)
-    assert {model.get_layer(name).scale for name in ("wide", "wide_characters")} == {"idf"}
+    assert {model.get_layer(name).scale for name in ("words", "characters")} == {"idf"}
     narrow = dataclasses.replace(config.resolve(SPAM, tiny=True), ngrams="", reader="mean")
     assert "blend" not in {layer.name for layer in task.build(narrow, {"vocabulary": ["word"]}).layers}
