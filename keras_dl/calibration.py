@@ -48,10 +48,11 @@ def calibrate_binary(
     probability = 1 / (1 + np.exp(-(logit / calibration["temperature"] + calibration["bias"])))
     wanted = config.target_sensitivity
     if wanted:
-        threshold = metrics.sensitivity_threshold(labels, probability, wanted)
-    elif threshold is None:
-        threshold = metrics.youden_threshold(labels, probability)
-    return {"calibration": calibration, "threshold": threshold}
+        chosen = metrics.sensitivity_threshold(labels, probability, wanted)
+    else:
+        chosen = metrics.youden_threshold(labels, probability) if threshold is None else threshold
+    fixed = {"fixed_threshold": True} if threshold is not None and not wanted else {}
+    return {"calibration": calibration, "threshold": chosen, **fixed}
 
 
 def classify_binary(outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:

@@ -90,6 +90,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         measured=measured,
         metrics=metric_rows(measured, classes, run.task.value),
         thresholds=threshold_texts(thresholds, run.task.value),
+        fixed_threshold=run.assets.get("fixed_threshold", False),
         draws=DRAWS,
         band_draws=BAND_DRAWS,
         config=settings.to_json(run.config),

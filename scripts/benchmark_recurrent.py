@@ -2,8 +2,8 @@
 
     python scripts/benchmark_recurrent.py --rounds 5 --threads 2
 
-train    sequences/s in `model.fit` on a tf.data pipeline, 8 steps per execution | zero_grad, forward, loss, backward, Adam
-predict  sequences/s in `model.predict` on a tf.data pipeline, 8 steps per execution | batches under torch.no_grad
+train    sequences/s: `model.fit` on a tf.data pipeline, 8 steps per execution; zero_grad, forward, backward, Adam
+predict  sequences/s: `model.predict` on a tf.data pipeline, 8 steps per execution; batches under torch.no_grad
 
 All three get the same batches of random word ids of full length, so that neither masks nor packing shorten anything.
 """
@@ -63,7 +63,6 @@ def main(models: tuple[str, ...], rounds: int, threads: int, jit: bool, batch_si
         for number in range(rounds + 1):
             for (kind, library), measure in kinds.items():
                 rate = measure()
-                print(name, kind, library, round(rate), flush=True)
                 if number:  # the first round traces, compiles and warms up
                     rates[kind][library].append(rate)
         results[name] = {kind: summary(found) for kind, found in rates.items()}
@@ -72,6 +71,7 @@ def main(models: tuple[str, ...], rounds: int, threads: int, jit: bool, batch_si
 
 
 def import_torch() -> Any:
+    """Return PyTorch, which only this script needs."""
     try:
         import torch
     except ImportError:
@@ -134,6 +134,7 @@ def keras_model(name: str, lstm: type[keras.layers.LSTM], jit: bool = False) -> 
 def keras_measures(
     model: keras.Model, library: str, x: np.ndarray, y: np.ndarray, shape: Shape, batch_size: int
 ) -> dict[tuple[str, str], Callable[[], float]]:
+    """Return a training and a prediction of all batches by a Keras model."""
     import tensorflow as tf
 
     options = tf.data.Options()
@@ -191,6 +192,7 @@ def torch_model(name: str) -> Any:
 def torch_measures(
     model: Any, x: np.ndarray, y: np.ndarray, shape: Shape, batch_size: int
 ) -> dict[tuple[str, str], Callable[[], float]]:
+    """Return the same of a PyTorch model."""
     torch = import_torch()
     trained = [one for one in model.parameters() if one.requires_grad]
     optimizer = torch.optim.Adam(trained)

@@ -114,6 +114,7 @@ def test_every_trainable_weight_gets_a_finite_gradient_that_is_not_zero(task, ti
         gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
         for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
             assert gradient is not None, f"{weight.path} is not connected to the loss"
+            gradient = tf.convert_to_tensor(gradient)  # an embedding's has only the rows that were read
             assert np.isfinite(gradient).all(), weight.path
             assert np.abs(gradient).max() > 1e-9, f"the gradient of {weight.path} is zero"
 
@@ -213,7 +214,7 @@ def test_explanations_depend_on_the_weights(task, tiny_run):
         before, after = (
             explain_text.occlusion(explain_text.log_odds(each), read.text, read.spans, of=1) for each in (run, other)
         )
-        assert np.abs(np.subtract(before, after)).max() > 0.02
+        assert np.abs(before - after).max() > 0.2 * np.abs(before).max()
         return
     images = np.asarray(loaded(run)[1]["validation"].x)[:4]
     last = [len(run.assets["classes"]) - 1] * len(images)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("keras_dl")
@@ -18,7 +15,7 @@ class LSTM(keras.layers.LSTM):
         """Run over the steps of (batch, steps, features); Keras calls this between its own checks.
 
         Returns:
-            The last output (batch, units), all outputs (batch, steps, units), and the states [h, c] after the last step.
+            The last output (batch, units), all outputs (batch, steps, units), and the last states [h, c].
         """
         if not self.runs_own_steps():
             return super().inner_loop(sequences, initial_state, mask, training)
@@ -35,13 +32,14 @@ class LSTM(keras.layers.LSTM):
         given = (steps.inputs, *weights, *initial_state)
         how: dict[str, Any] = {"backwards": self.go_backwards and steps.mask is None, "kept": self.kept(steps)}
         if may_compile:
-            after = lstm_steps.compiled(*given, **how, training=training)
+            halves = not self.name.startswith(("forward_", "backward_"))  # those two of Bidirectional run side by side
+            after = lstm_steps.compiled(*given, **how, training=training, halves=halves)
         else:
             after = lstm_steps.portable(*given, **how)
         return self.gathered(steps, *after, initial_state=initial_state)
 
     def kept(self, steps: Steps) -> int:
-        """Return what is needed after each step, not after the last alone: 0 nothing, 1 hidden states, 2 carries too."""
+        """Return what is needed after each step, not only the last: 0 nothing, 1 hidden states, 2 carries too."""
         if steps.mask is None:
             return int(self.return_sequences)
         return 2 if self.return_state or self.stateful else 1
@@ -61,8 +59,8 @@ class LSTM(keras.layers.LSTM):
     def gathered(self, steps: Steps, hidden: Any, carry: Any, *after: Any, initial_state: Any) -> Any:
         """Put the states after each step back to where the mask has them, the way Keras does.
 
-        A masked step repeats the output before it, or gives zeros if the layer is told so (`Bidirectional` does); before
-        the first valid step there are zeros, and a row without any keeps its initial state.
+        A masked step repeats the output before it, or gives zeros if the layer is told so (`Bidirectional` does);
+        before the first valid step there are zeros, and a row without any keeps its initial state.
         """
         import tensorflow as tf
 
@@ -93,8 +91,8 @@ class Steps(NamedTuple):
 def valid_steps(sequences: Any, mask: Any, backwards: bool, *, whole: bool, few: bool) -> Steps:
     """Return what is to be run of (batch, time, features): as many steps as the longest row has valid ones.
 
-    Any mask is right: each row's valid steps move to its front. With `whole` all steps stay, as XLA's fixed shapes want it;
-    with `few` their number is rounded up, so that few shapes need compiling.
+    Any mask is right: each row's valid steps move to its front. With `whole` all steps stay, as XLA's fixed shapes want
+    it; with `few` their number is rounded up, so that few shapes need compiling.
     """
     import tensorflow as tf
 

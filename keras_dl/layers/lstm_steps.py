@@ -52,22 +52,23 @@ def portable(
     backwards: bool,
     kept: int,
 ) -> States:
-    """Run all steps in one operation that every TensorFlow has, `BlockLSTMV2`; `backwards` from the last to the first."""
+    """Run all steps in one operation that every TensorFlow has, `BlockLSTMV2`; `backwards` from the last one."""
     inputs = tf.transpose(inputs, [1, 0, 2])
     inputs = tf.reverse(inputs, [0]) if backwards else inputs
 
     @tf.custom_gradient  # the one that TensorFlow has registered is of another gate order, and wrong
-    def run(inputs: Tensor, weights: Tensor, bias: Tensor, hidden: Tensor, carry: Tensor) -> tuple[Any, Any]:
-        given = {"x": inputs, "w": weights, "b": bias, "h_prev": hidden, "cs_prev": carry, "use_peephole": False}
-        given |= dict.fromkeys(("wci", "wcf", "wco"), tf.zeros_like(bias[: bias.shape[0] // 4]))
-        given["seq_len_max"] = tf.shape(inputs, tf.int64)[0]
-        found = tf.raw_ops.BlockLSTMV2(**given)
+    def run(*given: Tensor) -> tuple[Any, Any]:
+        inputs, weights, bias, hidden, carry = map(tf.stop_gradient, given)
+        named = {"x": inputs, "w": weights, "b": bias, "h_prev": hidden, "cs_prev": carry, "use_peephole": False}
+        named |= dict.fromkeys(("wci", "wcf", "wco"), tf.zeros_like(bias[: bias.shape[0] // 4]))
+        named["seq_len_max"] = tf.shape(inputs, tf.int64)[0]
+        found = tf.raw_ops.BlockLSTMV2(**named)
 
         def gradient(hiddens: Tensor, carries: Tensor) -> tuple[Tensor, ...]:
-            slopes = tf.raw_ops.BlockLSTMGradV2(**given, **found._asdict(), h_grad=hiddens, cs_grad=carries)
+            slopes = tf.raw_ops.BlockLSTMGradV2(**named, **found._asdict(), h_grad=hiddens, cs_grad=carries)
             return slopes.x_grad, slopes.w_grad, slopes.b_grad, slopes.h_prev_grad, slopes.cs_prev_grad
 
-        return (found.h, found.cs), gradient
+        return (found.h, found.cs), once(gradient, given)
 
     hiddens, carries = run(inputs, tf.concat([kernel, recurrent], 0), bias, hidden, carry)
     return hiddens[-1], carries[-1], *(tf.transpose(states, [1, 0, 2]) for states in (hiddens, carries)[:kept])
@@ -84,27 +85,30 @@ def compiled(
     backwards: bool,
     kept: int,
     training: bool,
+    halves: bool,
 ) -> States:
-    """Run the steps in a loop that XLA compiles once for each shape; a batch size that may vary is rounded up."""
-    batch = None
-    if inputs.shape[0] is None and not in_xla():
-        batch = tf.shape(inputs)[0]
-        more = [[0, rounded_up(batch) - batch]]
-        inputs = tf.pad(inputs, [*more, [0, 0], [0, 0]])
-        hidden, carry = (tf.pad(state, [*more, [0, 0]]) for state in (hidden, carry))
+    """Run the steps in a loop that XLA compiles once for each shape; a batch size that may vary is rounded up.
+
+    With `halves` the rows of a training batch are run as two halves side by side: a loop keeps one core busy.
+    """
+    known = inputs.shape[:2]
+    given = inputs, hidden, carry
+    if known[0] is None and not in_xla():
+        more = rounded_up(tf.shape(inputs)[0]) - tf.shape(inputs)[0]
+        given = tuple(tf.pad(each, [[0, more], *[[0, 0]] * (len(each.shape) - 1)]) for each in given)
     run = trained(backwards, kept) if training else forward(*kernel.shape, backwards, kept)
-    import os
-    P=int(os.environ.get("PARTS","1"))
-    if training and P>1:
-        parts=[run(x, kernel, recurrent, bias, h, c) for x,h,c in zip(*(tf.split(v,P) for v in (inputs,hidden,carry)))]
-        after=tuple(tf.concat(v,0) for v in zip(*parts))
-    else:
-        after = run(inputs, kernel, recurrent, bias, hidden, carry)
-    return after if batch is None else tuple(states[:batch] for states in after)
+    parts = 2 if training and halves and known[0] is not None and known[0] >= 16 and known[0] % 2 == 0 else 1
+    pieces = zip(*(tf.split(each, parts) for each in given), strict=True)
+    ran = [run(piece, kernel, recurrent, bias, *states) for piece, *states in pieces]
+    after = ran[0] if parts == 1 else [tf.concat(states, 0) for states in zip(*ran, strict=True)]
+    if known[0] is None and not in_xla():
+        after = [states[: tf.shape(inputs)[0]] for states in after]
+    shapes = [(known[0], None)] * 2 + [(*known, None)] * kept
+    return tuple(tf.ensure_shape(states, shape) for states, shape in zip(after, shapes, strict=True))
 
 
 def rounded_up(size: Tensor) -> Tensor:
-    """Return the next of 1 to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ...: few shapes to compile, at most a fourth more."""
+    """Return the next of 1 to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ...: few shapes, at most a fourth more."""
     few = [step * 2**power for power in range(24) for step in (range(1, 9) if power == 0 else range(5, 9))]
     return tf.gather(few, tf.searchsorted(few, [size])[0])
 
@@ -114,8 +118,8 @@ def trained(backwards: bool, kept: int) -> Any:
 
     @tf.custom_gradient
     def run(*given: Tensor) -> tuple[Any, Any]:
-        inputs, kernel, recurrent, bias, hidden, carry = given = tuple(map(tf.stop_gradient, given))
-        after = forward(*kernel.shape, backwards, kept=3)(*given)
+        inputs, kernel, recurrent, bias, hidden, carry = alone = tuple(map(tf.stop_gradient, given))
+        after = forward(*kernel.shape, backwards, kept=3)(*alone)
         *_, hiddens, carries, gates = after
         features, units = kernel.shape[0], recurrent.shape[0]
 
@@ -132,24 +136,21 @@ def trained(backwards: bool, kept: int) -> Any:
             dinputs = tf.reverse(dinputs, [1]) if backwards else dinputs
             return dinputs, dkernel, drecurrent, tf.reshape(dbias, tf.shape(bias)), dhidden, dcarry
 
-        return after[: 2 + kept], once(gradient)
+        return after[: 2 + kept], once(gradient, given)
 
     return run
 
 
-def once(gradient: Any) -> Any:
-    """Return a gradient that says so when it is differentiated itself; silently it would be wrong."""
+def once(gradient: Any, given: tuple[Tensor, ...]) -> Any:
+    """Return the gradient of a function of `given` that says so when it is differentiated itself: it would be wrong."""
 
-    @tf.custom_gradient
     def guarded(*slopes: Tensor) -> tuple[Any, Any]:
         def second(*_: Tensor) -> None:
-            raise KerasDLError(
-                "LSTM has no second derivative here; use keras.layers.LSTM, which reads the same weights"
-            )
+            raise KerasDLError("this LSTM has no second derivative; keras.layers.LSTM has, and reads the same weights")
 
-        return gradient(*slopes), second
+        return gradient(*map(tf.stop_gradient, slopes[: len(slopes) - len(given)])), second
 
-    return guarded
+    return lambda *slopes: tf.custom_gradient(guarded)(*slopes, *given)
 
 
 @cache
@@ -184,11 +185,13 @@ def forward(features: int, gates_size: int, backwards: bool, kept: int) -> Any:
 
 
 def opened(gates: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return i, f, c and o of what tanh gave for all four."""
     i, f, c, o = tf.split(gates, 4, axis=-1)
     return 0.5 * i + 0.5, 0.5 * f + 0.5, c, 0.5 * o + 0.5
 
 
 def written(array: Tensor, value: Tensor, time: Tensor) -> Tensor:
+    """Return (batch, steps, ...) with one step replaced; XLA does it in place, as it does not for a scatter."""
     return dynamic_update_slice(array, value[:, None], tf.stack([0, time, 0]))
 
 
@@ -200,7 +203,7 @@ def jit(function: Any, *shapes: tuple[int | None, ...]) -> Any:
 
 @cache
 def backward(units: int, kept: int) -> Any:
-    """Return the compiled loop from the last step to the first: the gradients of gates, first hidden state and carry."""
+    """Return the compiled loop from the last step to the first: gradients of gates, first hidden state and carry."""
 
     def run(dhidden: Tensor, dcarry: Tensor, *given: Tensor) -> Any:
         *slopes_after, recurrent, carries, carries_before, gates = given

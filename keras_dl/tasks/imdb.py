@@ -54,7 +54,15 @@ ORIGINAL = {
     "network": "imdb_ffn", "length": 200, "vocabulary": 10_000, "least": 1, "style": "words", "dimension": 128,
     "ngrams": "", "epochs": 5, "dropout": 0.0,
 }  # fmt: skip
-TINY = {"length": 60, "read": 60, "vocabulary": 500, "dimension": 8, "epochs": 2, "learning_rate": 0.01}
+TINY = {
+    "length": 40,
+    "read": 40,
+    "vocabulary": 500,
+    "dimension": 8,
+    "epochs": 2,
+    "learning_rate": 0.01,
+    "bucket": False,
+}
 
 
 def build(config: Imdb, assets: Assets) -> keras.Model:
@@ -97,6 +105,6 @@ IMDB_TRANSFORMER = replace(
     IMDB_FFN,
     name="imdb-transformer",
     title="Sentiment of film reviews, by a transformer",
-    config=Imdb(reader="transformer", read=400),
+    config=Imdb(reader="transformer", read=200),  # attention takes the square of it
     recipes={"original": {"ngrams": "", "length": 200, "read": 200, "vocabulary": 10_000, "epochs": 5}},
 )

@@ -115,7 +115,15 @@ SPAM = Task(
     title="Spam among text messages",
     config=Spam(),
     recipes={"original": ORIGINAL},
-    tiny={"length": 24, "characters": 40, "vocabulary": 300, "dimension": 8, "epochs": 2, "learning_rate": 0.01},
+    tiny={
+        "length": 24,
+        "characters": 40,
+        "vocabulary": 300,
+        "dimension": 8,
+        "epochs": 2,
+        "learning_rate": 0.01,
+        "bucket": False,
+    },
     build=build,
     prepare=prepare,
     **text_recipes.record(

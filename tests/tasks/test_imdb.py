@@ -47,7 +47,7 @@ def test_the_transformer_alone():
 
 @pytest.mark.parametrize(
     ("task", "reader", "read"),
-    [(IMDB_FFN, "mean", 1000), (IMDB_BILSTM, "bilstm", 400), (IMDB_TRANSFORMER, "transformer", 400)],
+    [(IMDB_FFN, "mean", 1000), (IMDB_BILSTM, "bilstm", 400), (IMDB_TRANSFORMER, "transformer", 200)],
 )
 def test_by_default_each_stands_beside_the_ngrams_of_the_whole_review(task, reader, read):
     settings = config.resolve(task)
