@@ -3,7 +3,6 @@
 from functools import partial
 from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf

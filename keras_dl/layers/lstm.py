@@ -1,4 +1,19 @@
-"""An LSTM with the weights and the outputs of `keras.layers.LSTM`, several times faster on a CPU."""
+"""An LSTM with the weights and the outputs of `keras.layers.LSTM`; on a CPU it trains 1.5 to 4 times as fast.
+
+Keras runs a while-loop of TensorFlow operations there, and differentiates it step by step. Here
+
+- in training, and in `fit`, `evaluate` and `predict`, XLA compiles the loop: all inputs are projected in one product
+  before it, a step is one product and a few fusions, and the gradient forms the weights' part in one product after it;
+- elsewhere (eager calls, graphs of one's own, exports) `BlockLSTMV2` runs all steps: one operation, no compilation;
+- with a mask, each row's valid steps move to its front, and no more steps are run than the longest row has.
+
+On a GPU, under another backend, in mixed precision, and for settings that change the step, the work is left to Keras.
+
+Measured by scripts/benchmark_recurrent.py on 2 cores of a busy machine, batches of 32, full length, medians of five:
+training to Keras 2.5 (imdb-bilstm), 3.9 (spam), 1.5 (emoji), to PyTorch 2.0, 1.5, 1.0; prediction compiled as a whole
+(`jit_compile=True`, 32 steps per execution) to Keras 1.1, 1.2, 1.2, to PyTorch 1.0, 1.4, 1.0. Masked texts of 15 words
+in 419 train 13 times and are predicted 11 times as fast as with Keras, since few steps are run.
+"""
 
 from __future__ import annotations
 
