@@ -169,7 +169,7 @@ def wide_and_deep_phases(config: Any, data: Data) -> Sequence[Phase]:
 
 
 def compiling(config: Any, *, wide: bool = False) -> Callable[[keras.Model], None]:
-    """Return the function that compiles a model with Adam; the wide part has a rate of its own, and may have a margin."""
+    """Return the function that compiles a model with Adam; the wide part has its own rate and loss."""
 
     def compile_model(model: keras.Model) -> None:
         import keras

@@ -33,9 +33,9 @@ def wide_and_deep_text(
 ) -> keras.Model:
     """Build the model: int32 `[batch, length + characters]` to a probability `[batch, 1]`.
 
-    The log-odds are a weighted mean of what each part says; they are best trained apart (`part_of`): trained together,
-    the part that learns by heart first leaves the other nothing to learn. Every n-gram has a weight of its own; the deep part sees word
-    vectors, in order.
+    The log-odds are a weighted mean of what each part says: every n-gram has a weight of its own; the deep part sees
+    word vectors, in order. The parts are best trained apart (`part_of`): trained together, the part that learns by
+    heart first leaves the other nothing to learn.
 
     Args:
         words: size of the vocabulary, padding and the unknown word included.
