@@ -1,6 +1,7 @@
 """What a text task takes for an input, and what it answers to what it cannot use."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -89,3 +90,11 @@ def test_a_batch_that_the_model_does_not_take_is_described(run):
         UsageError, match=r"takes int32 of shape \[12\] \(word ids of texts\); this is uint8 of shape \[3\]"
     ):
         answer(run, np.zeros((1, 3), "uint8"))
+
+
+def test_a_run_with_layers_of_ours_opens_in_a_new_process(tiny_run, keras_dl_command):
+    run = tiny_run("spam")
+    process = keras_dl_command("predict", run.path, "you have won a prize", "--json")
+    assert process.returncode == 0, process.stderr
+    (row,) = json.loads(process.stdout)
+    assert row["probability"] == pytest.approx(run.predict("you have won a prize")[0]["probability"], abs=1e-5)
