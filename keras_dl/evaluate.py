@@ -65,7 +65,7 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
         data: a folder or archive in the layouts of the task; of one with parts the test part is taken. None for
             the test part of the run's own data.
 
-    Examples that the run was trained or chosen on, by their file names, are counted in "seen" and warned of.
+    Examples that the run was trained or chosen on, by their file names or texts, are counted in "seen" and warned of.
 
     Returns:
         `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
@@ -77,7 +77,7 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
     seen = 0 if own else seen_in_training(run, split)
     if seen:
         click.echo(
-            f"{seen} of {len(split)} examples have the names of training examples: too good to be true", err=True
+            f"{seen} of {len(split)} examples are training examples, by name or by text: too good to be true", err=True
         )
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
         examples = pipeline.decoded(split, run.config, Path(folder) / "test", name="test")
@@ -86,9 +86,13 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
 
 
 def seen_in_training(run: Run, split: Split) -> int:
-    """Count the examples whose file names the run had in its training or validation part."""
+    """Count the examples that the run had in its training or validation part: by file name, texts by what they say."""
     table = pd.read_csv(run.path / "splits.csv", dtype=str, keep_default_na=False)
-    known = {Path(name).name for name in table["id"][table["split"] != "test"]}
+    table = table[table["split"] != "test"]
+    if split.texts is not None:
+        groups = set(table["group"])
+        return sum(group in groups for group in split.groups)
+    known = {Path(name).name for name in table["id"]}
     return sum(Path(name).name in known for name in split.ids)
 
 

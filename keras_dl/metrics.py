@@ -35,6 +35,16 @@ def binary_metrics(
     }
 
 
+def two_class_metrics(
+    labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None
+) -> dict[str, float]:
+    """Return `binary_metrics` and macro_f1, the mean of the F1 of both classes."""
+    found = binary_metrics(labels, probabilities, threshold, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        other = 2 / (1 / np.float64(found["specificity"]) + 1 / np.float64(found["npv"]))
+    return {**found, "macro_f1": float((found["f1"] + other) / 2)}
+
+
 def score_metrics(
     labels: np.ndarray, scores: np.ndarray, threshold: float, weights: np.ndarray | None = None
 ) -> dict[str, float]:

@@ -34,6 +34,7 @@ METRICS = {  # name -> as people write it, whether more is better, what it is of
     "ppv": ("Positive predictive value", True, "precision: of all answers {1}, the share that is right"),
     "npv": ("Negative predictive value", True, "of all answers {0}, the share that is right"),
     "f1": ("F1", True, "the harmonic mean of recall (sensitivity) and precision (positive predictive value)"),
+    "macro_f1": ("Macro F1", True, "the mean of the F1 of {0} and that of {1}"),
     "pr_auc": ("PR AUC", True, "the mean precision over all recalls; chance has the share of {1}"),
     "brier": ("Brier score", False, "the mean squared error of the probability"),
     "ece": ("Calibration error", False, "the mean gap between predicted and observed share, over ten bins"),

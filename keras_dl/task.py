@@ -38,7 +38,7 @@ class Config:
     steps_per_execution: int = 8  # training steps per call of the compiled function; fewer calls, less overhead
     cache_gb: float = 4.0  # decoded examples above this go to a file in the run directory instead of memory
     bad_share: float = 0.05  # the largest share of unusable files that is only reported; more is an error
-    target_sensitivity: float = 0.0  # wanted on validation, in (0, 1); 0 means: the threshold of Youden's J
+    target_sensitivity: float = 0.0  # wanted on validation, in (0, 1); 0 means: the task's own, Youden's J or 0.5
     deterministic: bool = False  # operations that repeat bit for bit; slower on some devices
 
     RANGES: ClassVar[Ranges] = {

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from keras_dl import calibration, metrics, recipes, text
 from keras_dl.datasets import splits, texts
 from keras_dl.datasets.texts import Texts
+from keras_dl.errors import UsageError
 from keras_dl.task import Assets, Config, Data, Phase, Ranges, Split
 
 if TYPE_CHECKING:
@@ -27,18 +28,16 @@ class TextConfig(Config):
     """The settings of every recipe for texts."""
 
     length: int = 200  # words that are read, from the beginning of a text
-    characters: int = 0  # of the text's beginning, read beside the words
     vocabulary: int = 10_000  # words at most, the most frequent in the training part
     least: int = 1  # times a word must occur in the training part
     style: text.Style = "words"  # what a word is: "signs": punctuation marks too; "letters": no digits
     dropout: float = 0.5
-    balance: str = "none"
+    balance: Literal["classes", "none"] = "none"  # "classes": each class is drawn equally often
     bucket: bool = True  # batches of texts of similar length; faster where padding is not computed
 
     RANGES: ClassVar[Ranges] = {
         **Config.RANGES,
         "length": (1, 100_000),
-        "characters": (0, 100_000),
         "vocabulary": (1, 10_000_000),
         "least": (1, 1000),
         "dropout": (0.0, 0.9),
@@ -106,14 +105,15 @@ def tokens(config: TextConfig, assets: Assets) -> text.Tokens:
 
 
 def decode(config: TextConfig, assets: Assets) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return the function from a raw text to int32 `[length + characters]`: word ids, then code points."""
+    """Return the function from a raw text to int32 `[length]` word ids, and after them a recipe's `characters`."""
+    count = getattr(config, "characters", 0)
     split, look_up = tokens(config, assets), text.lookup(assets["vocabulary"], assets.get("lemmas"))
 
     def ids(raw: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf
 
         words = text.padded(look_up(split(raw)), config.length)
-        return tf.concat([words, text.characters(raw, config.characters)], 0) if config.characters else words
+        return tf.concat([words, text.characters(raw, count)], 0) if count else words
 
     return ids
 
@@ -146,6 +146,8 @@ def remark(config: TextConfig, ids: np.ndarray) -> str:
     words = ids[: config.length]
     if not (words > text.UNKNOWN).any():
         return "none of its words is known: the answer rests on nothing that was learned"
+    if words[-1]:
+        return f"of its words the first {config.length} at most were read"
     return ""
 
 
@@ -154,8 +156,9 @@ def wide_and_deep_phases(config: Any, data: Data) -> Sequence[Phase]:
 
     One part alone, or another network, is trained as it is.
     """
-    bags = [Phase("count", 1, compiling(config), fit=count_ngrams)] if config.ngrams else []
-    if not config.ngrams or config.reader == "none":
+    wide_and_deep = config.network == "wide_and_deep"
+    bags = [Phase("count", 1, compiling(config), fit=count_ngrams)] if wide_and_deep and config.ngrams else []
+    if not bags or config.reader == "none":
         return [*bags, Phase("train", config.epochs, compiling(config), [recipes.early_stopping])]
     from keras_dl.models.wide_and_deep_text import part_of
 
@@ -180,6 +183,14 @@ def compiling(config: Any, *, wide: bool = False) -> Callable[[keras.Model], Non
         recipes.compile_classifier(model, keras.optimizers.Adam(rate), loss=squared_hinge if loss == "hinge" else None)
 
     return compile_model
+
+
+def refuse_no_network(config: Any) -> None:
+    """Raise UsageError for settings of `models.wide_and_deep_text` that leave nothing to train."""
+    if config.network == "wide_and_deep" and not config.ngrams and config.reader == "none":
+        raise UsageError("ngrams= and reader=none leave no network; choose one of them")
+    if config.reader == "transformer" and config.dimension % 4:
+        raise UsageError(f"dimension={config.dimension} must be a multiple of 4, the heads of reader=transformer")
 
 
 def count_ngrams(model: keras.Model, ids: np.ndarray, labels: np.ndarray) -> None:
@@ -236,7 +247,7 @@ def record(dataset: str, **changes: Any) -> dict[str, Any]:
         "raw_name": "text",
         "calibrate": partial(calibration.calibrate_binary, threshold=0.5),
         "predict": calibration.classify_binary,
-        "evaluate": metrics.binary_metrics,
+        "evaluate": metrics.two_class_metrics,
         "baseline": partial(tfidf, characters=False),
         "phases": wide_and_deep_phases,
         "words": {"example": "text", "group": "text", "baseline": "TF-IDF + SVM baseline"},

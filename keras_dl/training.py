@@ -41,6 +41,8 @@ def fit_run(run: Run) -> Run:
             prepared = run.task.prepare(config)
             data = sources.load(run)
             data = replace(data, notes={**data.notes, **prepared})
+            for name, note in prepared.items():
+                say(f"{name}: {note}")
             with strategy.scope():
                 model = run.task.build(config, data.assets)
         for line in sources.remarks(data.notes):

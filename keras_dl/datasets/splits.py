@@ -97,7 +97,7 @@ def _refuse_few_groups(
         found = ", ".join(_class_name(label, classes) for label in present) or "none"
         raise KerasDLError(
             f"at least two classes are needed outside the test part, found {found}; "
-            "give --data a folder with images of every class"
+            "give --data a set with examples of every class"
         )
     splits = ", ".join(name for name in NAMES if name in shares)
     for label in present:

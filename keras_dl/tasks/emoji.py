@@ -50,7 +50,9 @@ class Emoji(TextConfig):
 
 def prepare(config: Emoji) -> dict[str, str]:
     """Get the word vectors and say which they are."""
-    return {"word vectors": word_vectors.provenance(config.embedding, config.dimension, config.vocabulary)}
+    notes = {"word vectors": word_vectors.provenance(config.embedding, config.dimension, config.vocabulary)}
+    besides = "the sentences written for this package, but for copies (samples=false leaves them out)"
+    return notes | ({"trained on besides": besides} if config.samples else {})
 
 
 def more(config: Emoji) -> Texts | None:
@@ -83,9 +85,11 @@ def phases(config: Emoji, data: Data) -> Sequence[Phase]:
 def baseline(config: Emoji) -> Any:
     """Return logistic regression on the mean vector of the words, or without vectors on TF-IDF."""
     vectors = word_vectors.found(config.embedding, config.dimension, config.vocabulary)
-    return (
-        text_recipes.tfidf(config, characters=True) if vectors is None else word_vectors.mean_vector_regression(config)
-    )
+    if vectors is not None:
+        return word_vectors.mean_vector_regression(config)
+    plain = text_recipes.tfidf(config, characters=True)
+    plain.title = "TF-IDF + SVM baseline"  # in reports
+    return plain
 
 
 EMOJI = Task(
@@ -98,6 +102,7 @@ EMOJI = Task(
             "vocabulary": 400_000,
             "epochs": 100,
             "learning_rate": 1e-3,
+            "dropout": 0.5,
             "samples": False,
         },
     },

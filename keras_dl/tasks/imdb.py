@@ -49,6 +49,11 @@ class Imdb(TextConfig):
         "read": (1, 100_000),
     }
 
+    def __post_init__(self) -> None:
+        """Refuse what leaves no network."""
+        super().__post_init__()
+        text_recipes.refuse_no_network(self)
+
 
 ORIGINAL = {
     "network": "imdb_ffn", "length": 200, "vocabulary": 10_000, "least": 1, "style": "words", "dimension": 128,

@@ -20,6 +20,7 @@ import numpy as np
 from keras_dl import recipes, text, text_recipes
 from keras_dl.datasets import nltk_data, spam
 from keras_dl.datasets.texts import Texts
+from keras_dl.errors import UsageError
 from keras_dl.task import Assets, Ranges, Task
 from keras_dl.text_recipes import TextConfig
 
@@ -34,7 +35,7 @@ class Spam(TextConfig):
     network: Literal["wide_and_deep", "spam_lstm"] = "wide_and_deep"  # document D: spam_lstm
     reader: Literal["mean", "bilstm", "transformer", "none"] = "bilstm"
     length: int = 64  # document D: 419, the longest message in characters
-    characters: int = 240
+    characters: int = 240  # of the message's beginning, whose n-grams are read beside the words; document D: none
     vocabulary: int = 10_000
     style: text.Style = "signs"  # document D: letters
     cleaning: Literal["none", "nltk"] = "none"  # document D: NLTK's stop words go, words become WordNet's lemmas
@@ -55,12 +56,21 @@ class Spam(TextConfig):
         "deep_share": (0, 1),
         "decay": (0, 10),
         "wide_rate": (1e-12, 10),
+        "characters": (0, 100_000),
     }
+
+    def __post_init__(self) -> None:
+        """Refuse what no network reads."""
+        super().__post_init__()
+        if self.network == "spam_lstm" and self.characters:
+            raise UsageError("network=spam_lstm reads no characters; add --set characters=0, or take recipe=original")
+        text_recipes.refuse_no_network(self)
 
 
 ORIGINAL = {
-    "network": "spam_lstm", "length": 419, "characters": 0, "vocabulary": 1_000_000, "style": "letters",
-    "cleaning": "nltk", "ngrams": "", "dropout": 0.2, "epochs": 10, "patience": 5, "resample": "smote", "bucket": False,
+    "network": "spam_lstm", "length": 419, "characters": 0, "dimension": 100, "vocabulary": 1_000_000,
+    "style": "letters", "cleaning": "nltk", "ngrams": "", "dropout": 0.2, "epochs": 10, "patience": 5,
+    "resample": "smote", "bucket": False,
 }  # fmt: skip
 
 
@@ -68,7 +78,8 @@ def prepare(config: Spam) -> dict[str, str]:
     """Say for the run's card which stop words and lemmas are used."""
     if config.cleaning == "none":
         return {}
-    return {"stop words": nltk_data.stop_words()[1], "lemmas": nltk_data.lemmas([])[1]}
+    said = {"stop words": nltk_data.stop_words()[1], "lemmas": nltk_data.lemmas([])[1].partition("; they change")[0]}
+    return {name: note.removeprefix(f"{name}: ") for name, note in said.items()}
 
 
 def fitted(config: Spam, train: Sequence[str]) -> Assets:
@@ -102,7 +113,7 @@ def build(config: Spam, assets: Assets) -> keras.Model:
     if config.network == "spam_lstm":
         from keras_dl.models.spam_lstm import spam_lstm
 
-        return spam_lstm(words=words, length=config.length, dropout=config.dropout)
+        return spam_lstm(words=words, **recipes.chosen(config, "length", "dimension", "dropout"))
     from keras_dl.models.wide_and_deep_text import wide_and_deep_text
 
     ngrams = [int(order) for order in config.ngrams.split(",") if order]
