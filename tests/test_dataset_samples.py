@@ -21,9 +21,9 @@ def package(tmp_path, monkeypatch):
     return tmp_path / "keras_dl"
 
 
-def test_the_sets_of_the_checkout_are_found():
-    assert samples.folder("emoji") == ROOT / "data/samples/emoji"
-    assert (samples.folder("emoji") / "train_emoji.csv").is_file()
+def test_the_sets_are_found_and_are_those_of_the_checkout():
+    for name in ("train_emoji.csv", "test_emoji.csv"):
+        assert (samples.folder("emoji") / name).read_bytes() == (ROOT / "data/samples/emoji" / name).read_bytes()
 
 
 def test_the_sets_of_an_installed_wheel_are_found(package):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_dl import evaluate, text_recipes
 from keras_dl.datasets import texts
+from keras_dl.errors import UsageError
 from keras_dl.models.wide_and_deep_text import wide_and_deep_text
 from keras_dl.tasks.spam import Spam
 from keras_dl.text_recipes import TextConfig
@@ -54,8 +55,8 @@ def test_a_set_is_split_by_group_and_the_vocabulary_is_of_the_training_part(sour
 
 
 def test_an_example_is_the_ids_of_its_text_and_its_label(source):
-    data = text_recipes.load(TextConfig(length=6, characters=3), source, dataset="spam")
-    decode = text_recipes.decode(TextConfig(length=6, characters=3), data.assets)
+    data = text_recipes.load(Spam(length=6, characters=3, style="words"), source, dataset="spam")
+    decode = text_recipes.decode(Spam(length=6, characters=3, style="words"), data.assets)
     test = data.test
     for row, (x, y) in enumerate(test.examples.as_numpy_iterator()):
         assert test.raw(row).decode() == test.texts[row]
@@ -98,7 +99,7 @@ def test_another_set_is_read_as_one_test_split(source):
 
 
 def test_a_text_of_unknown_words_is_remarked_on_and_its_letters_do_not_count():
-    config = TextConfig(length=3, characters=2)
+    config = Spam(length=3, characters=2)
     assert "none of its words is known" in text_recipes.remark(config, np.array([1, 1, 0, 97, 98]))
     assert "none of its words is known" in text_recipes.remark(config, np.array([0, 0, 0, 0, 0]))
     assert text_recipes.remark(config, np.array([1, 2, 0, 97, 98])) == ""
@@ -110,7 +111,7 @@ def test_a_text_of_unknown_words_is_remarked_on_and_its_letters_do_not_count():
         ({}, ["count", "wide", "deep"]),
         ({"reader": "none"}, ["count", "train"]),
         ({"ngrams": ""}, ["train"]),
-        ({"ngrams": "", "network": "spam_lstm"}, ["train"]),
+        ({"ngrams": "", "network": "spam_lstm", "characters": 0}, ["train"]),
     ],
 )
 def test_the_phases_are_those_of_the_parts_that_are_there(settings, names):
@@ -121,6 +122,19 @@ def test_the_phases_are_those_of_the_parts_that_are_there(settings, names):
         assert (phase.epochs, len(phase.callbacks)) == ((1, 0) if phase.fit else (7, 1))
         assert bool(phase.fit) == (phase.name == "count")
         assert [make(config).patience for make in phase.callbacks] == [2] * len(phase.callbacks)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"ngrams": "", "reader": "none"}, "leave no network"),
+        ({"network": "spam_lstm"}, "reads no characters; add --set characters=0"),
+        ({"reader": "transformer", "dimension": 30}, "a multiple of 4"),
+    ],
+)
+def test_settings_that_leave_no_network_are_refused(settings, reason):
+    with pytest.raises(UsageError, match=reason):
+        Spam(**settings)
 
 
 def test_each_half_is_trained_alone_and_the_whole_blends_them():

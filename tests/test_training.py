@@ -189,7 +189,8 @@ def test_a_phase_can_be_fitted_at_once(tmp_path, monkeypatch):
     from keras_dl import registry
     from keras_dl.task import Phase
 
-    def fit(head, features):
+    def fit(head, features, labels):
+        assert len(features) == len(labels)
         assert features.shape[1:] == head.input_shape[1:]
         kernel = features.mean(axis=0)[:, None] / 100
         head.get_layer("logits").set_weights([kernel, np.zeros(1)])

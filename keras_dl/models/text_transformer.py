@@ -49,5 +49,5 @@ def transformer(ids: Any, x: Any, *, heads: int, dropout: float) -> Any:
     x = x + keras.layers.Dropout(dropout, name="dropout3")(keras.layers.Dense(dimension, name="dense2")(y))
 
     x = keras.layers.LayerNormalization(name="norm3")(x)
-    score = keras.layers.Dense(1, name="pool")(x)[..., 0] + keras.ops.where(there, 0.0, -1e9)
+    score = keras.layers.Dense(1, use_bias=False, name="pool")(x)[..., 0] + keras.ops.where(there, 0.0, -1e9)
     return keras.ops.sum(keras.ops.softmax(score)[..., None] * x, axis=1)

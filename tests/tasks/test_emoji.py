@@ -101,3 +101,8 @@ def test_the_baseline_stands_on_the_vectors_too(vectors):
     assert isinstance(task.baseline(Emoji(embedding=vectors))[0], word_vectors.MeanVectors)
     plain = task.baseline(Emoji(embedding="none")).fit(OWN.texts[:40], OWN.labels[:40])
     assert plain.decision_function(["love"]).shape == (1, len(set(OWN.labels[:40])))
+
+
+def test_the_documents_recipe_has_the_documents_dropout():
+    original = config.resolve(EMOJI, {"recipe": "original"})
+    assert (original.network, original.dropout, original.epochs, original.samples) == ("emojify", 0.5, 100, False)

@@ -115,8 +115,8 @@ def test_cleaning_with_nltk(corpora):
     assert ids(ORIGINAL, assets, "The DOGS of a dog") == [3, 3, 0, 0]
     assert ids(ORIGINAL, assets, "prize 5 feet foot") == [2, 5, 5, 0]
     assert task.prepare(ORIGINAL) == {
-        "stop words": "stop words: NLTK's English list of 3",
-        "lemmas": "lemmas: WordNet 3.0, as nouns; they change 0 words",
+        "stop words": "NLTK's English list of 3",
+        "lemmas": "WordNet 3.0, as nouns",
     }
 
 
