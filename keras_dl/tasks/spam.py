@@ -128,7 +128,6 @@ SPAM = Task(
     recipes={"original": ORIGINAL},
     tiny={
         "length": 24,
-        "characters": 40,
         "vocabulary": 300,
         "dimension": 8,
         "epochs": 2,
