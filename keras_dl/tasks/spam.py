@@ -2,7 +2,9 @@
 
 Source   course document D: `--set recipe=original`; data Almeida et al. 2011 (UCI SMS Spam Collection), CC BY 4.0
 Command  keras-dl train spam --data spam.csv
-Measured not yet measured
+Measured F1 0.970, accuracy 0.992: means of 3 seeds on about 500 of the 3,343 messages of the document's training part,
+         copies kept together (TF-IDF + SVM: 0.970, 0.992); 1 min on 2 CPU cores. On the document's test part: not yet
+         measured
 
 The document balances the classes by SMOTE between padded word ids: the point between "prize" (17) and "hello" (95) is
 word 56, whatever that is. The default invents no words: it weighs n-grams of words and letters, beside an LSTM.
