@@ -30,7 +30,9 @@ class TextConfig(Config):
     length: int = 200  # words that are read, from the beginning of a text
     vocabulary: int = 10_000  # words at most, the most frequent in the training part
     least: int = 1  # times a word must occur in the training part
-    style: text.Style = "words"  # what a word is: "signs": punctuation marks too; "letters": no digits
+    style: Literal["words", "signs", "letters"] = (
+        "words"  # what a word is: "signs": punctuation marks too; "letters": no digits
+    )
     dropout: float = 0.5
     balance: Literal["classes", "none"] = "none"  # "classes": each class is drawn equally often
     bucket: bool = True  # batches of texts of similar length; faster where padding is not computed

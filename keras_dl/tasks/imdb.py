@@ -32,7 +32,7 @@ class Imdb(TextConfig):
     read: int = 1000  # how many of these words the deep half reads
     vocabulary: int = 50_000  # document B: 10,000
     least: int = 2  # document B: 1
-    style: text.Style = "signs"  # document B does not say
+    style: Literal["words", "signs", "letters"] = "signs"  # document B does not say
     dimension: int = 64  # of the word vectors; document B: 128 in its feed-forward network
     ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"  # lengths of word n-grams in the wide half
     wide_rate: float = 1e-3  # Adam's, for the wide half

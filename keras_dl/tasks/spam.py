@@ -39,7 +39,7 @@ class Spam(TextConfig):
     length: int = 64  # document D: 419, the longest message in characters
     characters: int = 240  # of the message's beginning, whose n-grams are read beside the words; document D: none
     vocabulary: int = 10_000
-    style: text.Style = "signs"  # document D: letters
+    style: Literal["words", "signs", "letters"] = "signs"  # document D: letters
     cleaning: Literal["none", "nltk"] = "none"  # document D: NLTK's stop words go, words become WordNet's lemmas
     dimension: int = 32
     ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"
