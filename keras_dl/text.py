@@ -139,12 +139,13 @@ def places(found: tf.Tensor, known: np.ndarray) -> tf.Tensor:
     return tf.where(tf.gather(tf.constant(known), place) == marks, place, -1)
 
 
-def padded(ids: tf.Tensor, length: int) -> tf.Tensor:
-    """Return the first `length` ids, with zeros after them where there are fewer: int32 `[length]`."""
+def padded(ids: tf.Tensor, length: int, *, front: bool = False) -> tf.Tensor:
+    """Return the first `length` ids, with zeros after them, or before them, where there are fewer: int32 `[length]`."""
     import tensorflow as tf
 
     ids = tf.cast(ids[:length], tf.int32)
-    return tf.ensure_shape(tf.pad(ids, [[0, length - tf.shape(ids)[0]]]), (length,))
+    zeros = length - tf.shape(ids)[0]
+    return tf.ensure_shape(tf.pad(ids, [[zeros, 0] if front else [0, zeros]]), (length,))
 
 
 def characters(raw: tf.Tensor, length: int) -> tf.Tensor:

@@ -114,7 +114,7 @@ def decode(config: TextConfig, assets: Assets) -> Callable[[tf.Tensor], tf.Tenso
     def ids(raw: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf
 
-        words = text.padded(look_up(split(raw)), config.length)
+        words = text.padded(look_up(split(raw)), config.length, front=getattr(config, "pad_front", False))
         return tf.concat([words, text.characters(raw, count)], 0) if count else words
 
     return ids
@@ -148,7 +148,7 @@ def remark(config: TextConfig, ids: np.ndarray) -> str:
     words = ids[: config.length]
     if not (words > text.UNKNOWN).any():
         return "none of its words is known: the answer rests on nothing that was learned"
-    if words[-1]:
+    if words.all():
         return f"of its words the first {config.length} at most were read"
     return ""
 

@@ -51,7 +51,7 @@ def test_words_and_numbers_are_as_written(tmp_path, end):
 def test_packed_files_are_read_too(tmp_path):
     matrix = numbers(len(NAMES))
     content = b"\n".join(lines_of(NAMES, matrix))  # without an end to its last line
-    (tmp_path / "v.txt.gz").write_bytes(gzip.compress(content))
+    (tmp_path / "v.txt.gz").write_bytes(gzip.compress(content, mtime=0))
     with zipfile.ZipFile(tmp_path / "v.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("__MACOSX/._v.txt", b"\0")
         archive.writestr("inside/v.txt", content)
@@ -137,7 +137,7 @@ def test_too_many_bad_lines_are_refused(tmp_path, own_cache):
         ("v.txt", b"\x89PNG\0\1" * 99, "no word vectors in it"),
         ("v.txt", b"x" * (1 << 18), "a line of it has over 131,072 bytes"),
         ("v.gz", b"no gzip", "cannot be read"),
-        ("v.gz", gzip.compress(b"a 1 2 3\n" * 999)[:-9], "cannot be read"),
+        ("v.gz", gzip.compress(b"a 1 2 3\n" * 999, mtime=0)[:-9], "cannot be read"),
         ("v.zip", b"no zip", "cannot be read"),
     ],
 )

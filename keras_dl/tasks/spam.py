@@ -49,6 +49,7 @@ class Spam(TextConfig):
     deep_share: float = 0.08  # of the deep half in the log-odds; margins of an SVM are small numbers
     epochs: int = 15
     patience: int = 5
+    pad_front: bool = False  # document D: zeros before the words, for a network that reads them without a mask
     resample: Literal["none", "smote"] = "none"  # document D: SMOTE between word ids
     split: Literal["auto", "group"] = "auto"  # "auto": the document's, where the file is the published one
 
@@ -72,7 +73,7 @@ class Spam(TextConfig):
 ORIGINAL = {
     "network": "spam_lstm", "length": 419, "characters": 0, "dimension": 100, "vocabulary": 1_000_000,
     "style": "letters", "cleaning": "nltk", "ngrams": "", "dropout": 0.2, "epochs": 10, "patience": 5,
-    "resample": "smote", "bucket": False,
+    "resample": "smote", "bucket": False, "pad_front": True,
 }  # fmt: skip
 
 
