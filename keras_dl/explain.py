@@ -40,7 +40,8 @@ def explain(
     try:
         raw = checked(run.task, item)
     except BadInput as error:
-        raise BadInput(f"{item.name[:80]} cannot be used: {error}") from None
+        name = item.name if item.path else item.name[:80]  # a text may be long
+        raise BadInput(f"{name} cannot be used: {error}") from None
     decoded = run.task.decode(run.config, run.assets)(tf.constant(raw)).numpy()
     row = worded(run, {name: values[0] for name, values in answer(run, decoded[None]).items()})
     target = Path(out or ".")
