@@ -8,7 +8,7 @@ Measured accuracy on 3,750 of the 25,000 published training reviews: `imdb-ffn` 
          On the published test part: not yet measured
 
 The document's networks read the first 200 words and know 10,000; a linear model on n-grams of the whole review beats
-them. Ours read on, and have that linear model inside: the network only has to say what it leaves out.
+them. Ours read on, and have that linear model inside: it and the network are trained apart, and their log-odds added.
 """
 
 from __future__ import annotations
