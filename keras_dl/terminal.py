@@ -1,0 +1,63 @@
+"""What every command shares: how failures end, how a run is opened, how results are printed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from keras_dl.errors import KerasDLError, UsageError
+
+
+class Group(click.Group):
+    """Runs a command and turns every failure into one line and an exit code: 1 for a failure, 2 for wrong usage."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except UsageError as error:
+            fail(context, error, 2)
+        except KerasDLError as error:
+            fail(context, error, 1)
+        except KeyboardInterrupt:
+            click.echo("\nstopped", err=True)
+            context.exit(1)
+        except OSError as error:
+            fail(context, error, 1)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            fail(
+                context,
+                error,
+                1,
+                prefix=f"unexpected {type(error).__name__}: ",
+                suffix=" (--debug shows where)",
+            )
+
+
+def fail(context: click.Context, error: Exception, code: int, prefix: str = "", suffix: str = "") -> None:
+    """Print the reason in one line and exit; with --debug let the traceback through."""
+    if context.params.get("debug"):
+        raise error
+    reason = " ".join(str(error).split())
+    click.echo(f"Error: {prefix}{reason}{suffix}", err=True)
+    context.exit(code)
+
+
+def opened(run: str) -> Any:
+    """Open a complete run and import TensorFlow, quietly: the arguments are known to be right."""
+    from keras_dl import devices, open_run
+
+    found = open_run(run)
+    devices.import_quietly()
+    return found
+
+
+def emit(value: Any, as_json: bool, text: str) -> None:
+    """Print a result to stdout, for programs or for people."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
