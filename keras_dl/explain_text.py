@@ -5,20 +5,19 @@ from __future__ import annotations
 import difflib
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
 from scipy.special import logsumexp
 
+from keras_dl import coloured
 from keras_dl.errors import UsageError
 from keras_dl.explain import linear_head
 from keras_dl.run import Run, replacing
@@ -70,22 +69,39 @@ def explain(run: Run, text: str, row: dict[str, Any], target: Path, *, method: s
     Raises:
         UsageError: if the method is unknown, `shap` is not installed, or the model has no attention.
     """
+    result = {**row, "text": text, **weighed(run, text, row["of"], method), "html": str(target)}
+    meaning = METHODS[method].format(of=row["of"])
+    with replacing(target) as temporary:
+        temporary.write_text(
+            coloured.page(result, run.task.title, meaning), encoding="utf-8"
+        )
+    return result
+
+
+def weighed(
+    run: Run, text: str, of: str, method: str, *, score: Score | None = None, split: Split | None = None
+) -> dict[str, Any]:
+    """Return "method", "read" and "words" of `explain`; `score` and `split`: what `log_odds` and `tokenizer` give."""
     if method not in METHODS:
         raise UsageError(f"method={method} must be one of: {', '.join(METHODS)}")
-    read = reading(run, text, tokenizer(run))
+    read = reading(run, text, split or tokenizer(run))
     if method == "attention":
         weights = attention(run, read)
     else:
         weigh = {"occlusion": occlusion, "shap": shap_values}[method]
-        weights = weigh(log_odds(run), read.text, read.spans, run.assets["classes"].index(row["of"]))
+        weights = weigh(score or log_odds(run), read.text, read.spans, run.assets["classes"].index(of))
     words = [
         {"text": text[start:end], "start": start, "end": end, "weight": round(float(weight), 5)}
         for (start, end), weight in zip(read.spans, weights, strict=True)
     ]
-    result = {**row, "text": text, "method": method, "read": len(read.text), "words": words, "html": str(target)}
-    with replacing(target) as temporary:
-        temporary.write_text(page(run, result), encoding="utf-8")
-    return result
+    return {"method": method, "read": len(read.text), "words": words}
+
+
+def methods(run: Run) -> list[str]:
+    """Return the methods that a run has, but for SHAP, whose package may not be there."""
+    with zipfile.ZipFile(run.path / "model.keras") as file:  # cheaper than to load it
+        attention = b'"MultiHeadAttention"' in file.read("config.json")
+    return ["occlusion", "attention"] if attention else ["occlusion"]
 
 
 def reading(run: Run, text: str, split: Split) -> Reading:
@@ -248,46 +264,3 @@ def scores_kept(layer: keras.layers.MultiHeadAttention, seen: list[tf.Tensor]) -
         yield
     finally:
         layer.call = call
-
-
-def marked(text: str, words: Sequence[dict[str, Any]], start: int = 0) -> Markup:
-    """Return a text from `start` on as HTML: its words coloured by weight, the strongest fully."""
-    peak = max((abs(word["weight"]) for word in words), default=0)
-    pieces, place = [], start
-    for word in words:
-        share = abs(word["weight"]) / peak if peak else 0
-        pieces.append(escape(text[place : word["start"]]))
-        inside = escape(shortened(text[word["start"] : word["end"]]))
-        if share >= 0.02:
-            side = "for" if word["weight"] > 0 else "against"
-            number = f"{word['weight']:+.3f}".replace("-", "−")
-            inside = Markup('<mark class="{}" style="--w:{}" title="{}">{}</mark>').format(
-                side, f"{share:.2f}", number, inside
-            )
-        pieces.append(inside)
-        place = word["end"]
-    return Markup("").join([*pieces, escape(text[place:])])
-
-
-def shortened(word: str, most: int = 300) -> str:
-    """Cut what is no word any more."""
-    return word if len(word) <= most else f"{word[:most]}…"
-
-
-def page(run: Run, result: dict[str, Any]) -> str:
-    """Return the page that shows an explained text: it needs nothing but itself."""
-    ranked = sorted((word for word in result["words"]), key=lambda word: -abs(word["weight"]))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((files("keras_dl") / "explained.html").read_text(encoding="utf-8"))
-    unread = result["text"][result["read"] :]
-    return template.render(
-        result=result,
-        title=run.task.title,
-        meaning=METHODS[result["method"]].format(of=result["of"]),
-        text=marked(result["text"][: result["read"]], result["words"]),
-        unread=unread if len(unread) <= 5000 else f"{unread[:5000]}… ({len(unread) - 5000:,} characters more)",
-        strongest={
-            side: [word for word in ranked if sign * word["weight"] > 0][:8]
-            for side, sign in (("for", 1), ("against", -1))
-        },
-    )

@@ -1,8 +1,18 @@
-"""Export: a versioned SavedModel for TensorFlow Serving that takes raw inputs and answers as the trained model does."""
+"""Export: a versioned SavedModel for TensorFlow Serving that takes raw inputs and answers as the trained model does.
+
+    <version>/saved_model.pb, variables/    the SavedModel
+    <version>/assets.extra/                 the run without its data, and the warm-up records that TF Serving replays
+    <version>/assets.extra/sha256.json      the digest of every other file, written last
+
+So whatever takes a run takes `assets.extra/` too: our server explains from it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +24,8 @@ from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.predict import answer
 from keras_dl.run import Run, write_json
 
+RUN_FILES = ("config.json", "card.json", "metrics.json", "model.keras", "assets/assets.json")
+EXTRA, CHECKSUMS = "assets.extra", "assets.extra/sha256.json"
 TOLERANCE = 1e-5  # largest difference between the live model's numbers and the exported ones
 
 
@@ -21,8 +33,7 @@ def export(run: Run, out: str | Path | None = None) -> Path:
     """Write `<out>/<version>/` and prove it: reload it and compare it with the live model on the run's examples.
 
     `serving_default` takes raw inputs `[batch]` (encoded images as bytes), the signature "tensors" decoded ones. Both
-    give what `Task.predict` names, by name. `assets.extra/` holds card.json and assets.json with the class names and
-    the threshold, and warm-up records that TF Serving replays when it loads the version.
+    give what `Task.predict` names, by name.
 
     Args:
         run: a complete run.
@@ -46,12 +57,10 @@ def export(run: Run, out: str | Path | None = None) -> Path:
         if not raw:
             raise KerasDLError(f"{run.path} has no examples to prove the export on; train again")
         write_archive(run, temporary)
-        extra = temporary / "assets.extra"
-        extra.mkdir()
-        write_json(extra / "card.json", run.card)
-        write_json(extra / "assets.json", run.assets)
-        write_warm_up(extra / "tf_serving_warmup_requests", run, raw)
+        keep_run(run, temporary / EXTRA)
+        write_warm_up(temporary / EXTRA / "tf_serving_warmup_requests", run, raw)
         prove(run, temporary, raw)
+        write_json(temporary / CHECKSUMS, digests(temporary))
         temporary.rename(folder / str(version))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -60,6 +69,15 @@ def export(run: Run, out: str | Path | None = None) -> Path:
 
 def write_archive(run: Run, path: Path) -> None:
     """Write the SavedModel with its two signatures."""
+    archive = keras.export.ExportArchive()
+    archive.track(run.model)
+    for name, (function, spec) in signatures(run).items():
+        archive.add_endpoint(name, function, input_signature=[spec])
+    archive.write_out(str(path), verbose=False)
+
+
+def signatures(run: Run) -> dict[str, tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], tf.TensorSpec]]:
+    """Return what a served run answers to: for each signature the function and what it takes."""
     model, decode, wanted = run.model, run.task.decode(run.config, run.assets), run.model.inputs[0]
 
     def tensors(x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -69,13 +87,51 @@ def write_archive(run: Run, path: Path) -> None:
         spec = tf.TensorSpec(wanted.shape[1:], wanted.dtype)
         return tensors(tf.map_fn(decode, raw, fn_output_signature=spec))
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    raw_spec = tf.TensorSpec([None], tf.string, name=run.task.raw_name)
-    archive.add_endpoint("serving_default", serving_default, input_signature=[raw_spec])
-    tensor_spec = tf.TensorSpec(wanted.shape, wanted.dtype, name=wanted.name)
-    archive.add_endpoint("tensors", tensors, input_signature=[tensor_spec])
-    archive.write_out(str(path), verbose=False)
+    return {
+        "serving_default": (serving_default, tf.TensorSpec([None], tf.string, name=run.task.raw_name)),
+        "tensors": (tensors, tf.TensorSpec(wanted.shape, wanted.dtype, name=wanted.name)),
+    }
+
+
+def keep_run(run: Run, folder: Path) -> None:
+    """Copy what explains a run and shows what it is: all of it but data, history and checkpoints."""
+    for name in RUN_FILES:
+        source, target = run.path / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not source.is_file():
+            raise KerasDLError(f"{run.path} has no {name}: the run is not complete")
+        shutil.copyfile(source, target)
+    shutil.copytree(run.path / "examples", folder / "examples", ignore=shutil.ignore_patterns(".*"))
+
+
+def verify(version: Path) -> None:
+    """Make sure that an exported version is what was exported.
+
+    Raises:
+        KerasDLError: if it has no list of digests, or a file is changed, missing or foreign.
+    """
+    try:
+        recorded = json.loads((version / CHECKSUMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise KerasDLError(
+            f"{version} has no readable {CHECKSUMS}; only what keras-dl export wrote is served"
+        ) from None
+    found = digests(version)
+    for name in sorted({*recorded, *found}):
+        if recorded.get(name) != found.get(name):
+            what = "missing" if name not in found else "foreign" if name not in recorded else "changed since the export"
+            raise KerasDLError(f"{version} is refused: {name} is {what}; export the run again")
+
+
+def digests(version: Path) -> dict[str, str]:
+    """Return the sha256 of every file of a version but the list of them, by its path in the version's folder."""
+    found = {}
+    for path in sorted(version.rglob("*")):
+        name = path.relative_to(version).as_posix()
+        if path.is_file() and name != CHECKSUMS:
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def write_warm_up(path: Path, run: Run, raw: list[bytes]) -> None:

@@ -165,7 +165,7 @@ def texts_of(run: Run, raw: Sequence[bytes], answers: Sequence[int]) -> list[dic
     That is the positive one of two classes; of several the answer that the network gave. Of a long text the part is
     shown that says most.
     """
-    from keras_dl import explain_text
+    from keras_dl import coloured, explain_text
 
     split, score = explain_text.tokenizer(run), explain_text.log_odds(run)
     shown = []
@@ -180,7 +180,7 @@ def texts_of(run: Run, raw: Sequence[bytes], answers: Sequence[int]) -> list[dic
         ]
         start, end = (spans[0][0], spans[-1][1]) if spans else (0, len(text))
         before, after = ("… " if text[:start].strip() else ""), (" …" if text[end:].strip() else "")
-        shown.append({"text": Markup("{}{}{}").format(before, explain_text.marked(text[:end], words, start), after)})
+        shown.append({"text": Markup("{}{}{}").format(before, coloured.marked(text[:end], words, start), after)})
     return shown
 
 

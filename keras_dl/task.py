@@ -161,6 +161,7 @@ class Task:
     tokens: Callable[[Any, Assets], Callable[[tf.Tensor], tf.Tensor]] | None = None
     remark: Callable[[Any, np.ndarray], str] = lambda config, decoded: ""
     prepare: Callable[[Any], Mapping[str, str]] = lambda config: {}
+    symbols: Mapping[str, str] = field(default_factory=dict)  # class -> a sign that stands for it, an emoji say
     neighbours: int = 7  # how many the nearest-neighbour classifier asks
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME
     words: Mapping[str, str] = field(default_factory=dict)  # what "example", "group", "baseline" are called here

@@ -133,7 +133,7 @@ def test_any_batch_size_is_answered_example_by_example(task, tiny_run, exported)
 def test_classes_threshold_and_card_travel_with_the_model(task, tiny_run, exported):
     run, extra = tiny_run(task), exported(task) / "assets.extra"
     assert json.loads((extra / "card.json").read_text()) == run.card
-    assets = json.loads((extra / "assets.json").read_text())
+    assets = json.loads((extra / "assets" / "assets.json").read_text())
     assert assets == run.assets
     assert assets["classes"] == run.card["classes"]
     assert assets["threshold"] == run.card["threshold"]

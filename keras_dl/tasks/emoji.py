@@ -121,6 +121,7 @@ EMOJI = Task(
         predict=calibration.classify_classes,
         evaluate=partial(metrics.multiclass_metrics, classes=emoji.CLASSES),
         value="probabilities",
+        symbols=emoji.EMOJI,
         baseline=baseline,
         neighbours=5,
         words={"example": "sentence", "group": "sentence", "baseline": "mean vector + logistic regression"},
