@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from keras_dl import registry
+from keras_dl import cli_serving, registry
 from keras_dl.errors import KerasDLError
 from keras_dl.terminal import Group, emit, json_option, opened
 
@@ -240,3 +240,7 @@ def compare(runs: tuple[str, ...], out: Path | None, as_json: bool) -> None:
 
     result = compare_runs(opened_runs, out)
     emit(result, as_json, show.comparison(result))
+
+
+for command in (cli_serving.serve, cli_serving.promote, cli_serving.ab):
+    main.add_command(command)

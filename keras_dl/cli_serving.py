@@ -1,0 +1,120 @@
+"""The commands around serving: serve, promote, ab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_dl.errors import UsageError
+from keras_dl.terminal import emit, json_option
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0 is everywhere.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="Where to listen.")
+@click.option("--name", help="What the only model is called.  [default: the task, or the folder]")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--max-delay",
+    type=click.FloatRange(0, 1000),
+    default=2.0,
+    show_default=True,
+    help="Milliseconds that a batch may wait to fill up; a lone request never waits.",
+)
+@click.option(
+    "--max-batch", type=click.IntRange(1, 4096), default=32, show_default=True, help="Inputs that run together."
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(1, 1_000_000),
+    default=512,
+    show_default=True,
+    help="Inputs that may wait; more are told to come back (429).",
+)
+@click.option(
+    "--timeout", type=click.FloatRange(0.1, 3600), default=30.0, show_default=True, help="Seconds a request has."
+)
+@click.option("--rate", default="", metavar="N/UNIT", help="Requests of one client, such as 50/second.  [default: any]")
+@click.option(
+    "--api-key", default="", envvar="KERAS_DL_API_KEY", help="Wanted of every client.  [env: KERAS_DL_API_KEY]"
+)
+@click.option(
+    "--database",
+    default="",
+    envvar="KERAS_DL_DATABASE",
+    metavar="URL",
+    help="Where predictions and feedback are kept, such as sqlite:///requests.db or postgresql://USER@HOST/NAME.",
+)
+@click.option("--keep-inputs", is_flag=True, help="Keep the texts and images there too.")
+@click.option("--allow-origin", multiple=True, metavar="ORIGIN", help="A web site that may ask from a browser (CORS).")
+@click.option(
+    "--drain",
+    type=click.FloatRange(0, 600),
+    default=2.0,
+    show_default=True,
+    help="Seconds between SIGTERM, when it says that it is not ready, and the end.",
+)
+def serve(runs: tuple[str, ...], **options: Any) -> None:
+    """Serve models: a web page, a REST API like TensorFlow Serving's, its own routes (/docs), and metrics.
+
+    RUN is a run directory, a task's name for its newest run, or what keras-dl export wrote: a version, the folder of
+    a model's versions, or a folder of such folders. Versions that appear in a folder or go are followed. NAME=RUN
+    calls a model otherwise.
+
+    \b
+    Example: keras-dl serve emoji pneumonia
+             keras-dl serve models/ --database sqlite:///requests.db --host 0.0.0.0
+    """
+    from keras_dl import devices
+    from keras_dl.server.settings import Settings
+
+    settings = Settings(runs=runs, **options)
+    devices.import_quietly()
+    from keras_dl.server.app import serve as run_server  # imports TensorFlow, after it was asked to be quiet
+
+    run_server(settings)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("version", type=click.IntRange(min=1), required=False)
+@click.option("--label", default="stable", show_default=True, help="The label that is to stand for the version.")
+@click.option("--share", type=click.FloatRange(0, 1), help="Its share of the requests that name no version.")
+@click.option("--back", is_flag=True, help="Roll back: the label stands for the version before again.")
+@json_option
+def promote(folder: Path, version: int | None, label: str, share: float | None, back: bool, as_json: bool) -> None:
+    """Let a label stand for a version of a served model; a running server follows within a second.
+
+    FOLDER is the folder of a model's versions.
+
+    \b
+    Example: keras-dl promote models/emoji 2 --label canary --share 0.1
+             keras-dl promote models/emoji 2
+             keras-dl promote models/emoji --back
+    """
+    from keras_dl import show_serving, versions
+
+    serving = versions.promote(folder, version, label=label, share=share, back=back)
+    emit(versions.as_json(serving), as_json, show_serving.promoted(folder, serving))
+
+
+@click.command()
+@click.argument("database", metavar="URL")
+@click.option("--model", required=True, help="The name of the model.")
+@click.option("--versions", "pair", help="The versions to compare, such as 1,2.  [default: those there are]")
+@json_option
+def ab(database: str, model: str, pair: str | None, as_json: bool) -> None:
+    """Compare the versions of a served model by what its database recorded: errors, times, and accuracy by feedback.
+
+    Example: keras-dl ab sqlite:///requests.db --model emoji --versions 1,2
+    """
+    if pair is not None and not all(part.strip().isdigit() for part in pair.split(",")):
+        raise UsageError(f"--versions {pair} must be numbers, such as 1,2")
+    from keras_dl import show_serving
+    from keras_dl.ab import ab as compare_versions
+
+    result = compare_versions(database, model, None if pair is None else [int(part) for part in pair.split(",")])
+    emit(result, as_json, show_serving.compared(result))

@@ -1,0 +1,198 @@
+"""The server: its application, and how it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import threading
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from keras_dl.errors import BadInput, KerasDLError
+from keras_dl.server import catalogue, watching
+from keras_dl.server.asking import Desk
+from keras_dl.server.guard import COOKIE, Guard, Refused, refusal
+from keras_dl.server.journal import Journal
+from keras_dl.server.own import add_own
+from keras_dl.server.protocol import add_protocol
+from keras_dl.server.settings import Settings
+
+LOG = logging.getLogger("keras_dl.server")
+PAGE = Path(__file__).with_name("page")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+YEAR = 365 * 86400  # seconds
+ABOUT = """Trained models of keras-dl: TensorFlow Serving's REST protocol under `/v1/models`, answers in words,
+explanations, batches and feedback beside it. Nothing here is a medical device."""
+
+
+def create(settings: Settings) -> FastAPI:
+    """Make the application; models are loaded when it starts."""
+    found = catalogue.find(settings.runs, settings.name)
+    journal = Journal(settings.database, keep_inputs=settings.keep_inputs) if settings.database else None
+    desk = Desk(settings, catalogue.Catalogue(found, None, settings.max_batch), journal)  # type: ignore[arg-type]
+    desk.catalogue.batcher = desk.batcher
+    desk.catalogue.changed = lambda: count_versions(desk.catalogue)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        watcher = threading.Thread(target=desk.catalogue.watch, args=(loop,), name="catalogue", daemon=True)
+        watcher.start()
+        yield
+        await desk.catalogue.close()
+        desk.close()
+
+    app = FastAPIOffline(
+        title="keras-dl",
+        version=importlib.metadata.version("keras-dl"),
+        description=ABOUT,
+        lifespan=life,
+        redoc_url=None,
+    )
+    app.state.desk = desk
+    add_protocol(app, desk)
+    add_own(app, desk)
+    add_house(app, desk)
+    add_errors(app)
+    if settings.allow_origin:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.allow_origin, allow_methods=["*"], allow_headers=["*"]
+        )
+    guard = Guard(app, settings)
+    app.state.guard = guard
+    return app
+
+
+def add_house(app: FastAPI, desk: Desk) -> None:
+    """Add the page, health and metrics."""
+
+    async def health() -> dict[str, str]:
+        return {"status": "healthy"}
+
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    async def readyz() -> Response:
+        models = desk.catalogue.models.values()
+        states = {model.source.name: [str(number) for number in sorted(model.ready)] for model in models}
+        if app.state.guard.draining:
+            return JSONResponse({"status": "draining"}, 503)
+        if not desk.catalogue.loaded.is_set() or not all(states.values()):
+            return JSONResponse({"status": "loading", "models": states}, 503)
+        return JSONResponse({"status": "ready", "models": states})
+
+    async def metrics() -> Response:
+        body, kind = await desk.aside(watching.figures)
+        return Response(body, media_type=kind)
+
+    async def page(request: Request) -> Response:
+        headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
+        response = FileResponse(PAGE / "index.html", headers=headers)
+        if not COOKIE.search(request.headers.get("cookie", "")):
+            named = {"httponly": True, "samesite": "strict"}
+            response.set_cookie("keras_dl_client", uuid.uuid4().hex, max_age=YEAR, **named)  # type: ignore[arg-type]
+        return response
+
+    for path, function in (("/health", health), ("/livez", livez), ("/readyz", readyz), ("/metrics", metrics)):
+        app.add_api_route(path, function, methods=["GET"], name=path[1:], tags=["watching"])
+    app.add_api_route("/", page, methods=["GET"], name="page", include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=PAGE), name="static")
+
+
+def add_errors(app: FastAPI) -> None:
+    """Answer every error as `{"error": ...}`."""
+
+    async def bad_input(request: Request, error: Any) -> Response:
+        return JSONResponse({"error": str(error)}, 400)
+
+    async def not_served(request: Request, error: Any) -> Response:
+        return JSONResponse({"error": str(error)}, 404)
+
+    async def refused(request: Request, error: Any) -> Response:
+        return refusal(error)
+
+    async def unavailable(request: Request, error: Any) -> Response:
+        return JSONResponse({"error": str(error)}, 503, {"Retry-After": "5"})
+
+    async def http(request: Request, error: Any) -> Response:
+        reason = {404: f"Malformed request: {request.method} {request.url.path[:200]}"}.get(
+            error.status_code, error.detail
+        )
+        return JSONResponse({"error": reason}, error.status_code, error.headers)
+
+    app.add_exception_handler(BadInput, bad_input)
+    app.add_exception_handler(catalogue.NotServed, not_served)
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(KerasDLError, unavailable)
+    app.add_exception_handler(HTTPException, http)
+
+
+def count_versions(found: catalogue.Catalogue) -> None:
+    """Tell Prometheus which versions are served."""
+    watching.VERSIONS.clear()
+    for model in found.models.values():
+        for number in model.ready:
+            watching.VERSIONS.labels(model.source.name, str(number)).set(1)
+
+
+def from_environment() -> Guard:
+    """Make the application of a worker process."""
+    watching.log_lines()
+    return create(Settings.from_environment()).state.guard
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server, which at SIGTERM says that it is not ready, serves on for a while, and then shuts down."""
+
+    def __init__(self, config: uvicorn.Config, guard: Guard, drain: float) -> None:
+        """Take uvicorn's configuration, the guard, and seconds."""
+        super().__init__(config)
+        self.guard, self.drain = guard, drain
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Begin to stop; a second signal does not wait."""
+        if self.guard.draining or not self.drain:
+            super().handle_exit(sig, frame)
+            return
+        LOG.info("draining for %g s", self.drain)
+        self.guard.draining = True
+        threading.Timer(self.drain, super().handle_exit, (sig, frame)).start()
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal says stop."""
+    catalogue.find(settings.runs, settings.name)  # wrong usage is said before anything starts
+    watching.log_lines()
+    options: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": int(settings.timeout),
+        "timeout_keep_alive": 30,
+        "backlog": 2048,
+    }
+    if settings.workers > 1:
+        watching.share_figures()
+        settings.to_environment()
+        uvicorn.run("keras_dl.server.app:from_environment", factory=True, workers=settings.workers, **options)
+        return
+    guard = create(settings).state.guard
+    Server(uvicorn.Config(guard, **options), guard, settings.drain).run()

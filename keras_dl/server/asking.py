@@ -1,0 +1,221 @@
+"""From raw inputs to answers: check them, put them into the model's batches, write down what was said."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+from starlette.requests import Request
+
+from keras_dl.errors import BadInput
+from keras_dl.server import watching
+from keras_dl.server.batching import Batcher, Limits, Overloaded
+from keras_dl.server.catalogue import Catalogue, NotServed
+from keras_dl.server.guard import Refused
+from keras_dl.server.journal import Journal
+from keras_dl.server.served import Version
+from keras_dl.server.settings import Settings
+
+LOG = logging.getLogger("keras_dl.server")
+SMALL = 4096  # bytes of texts that are checked on the spot
+EXPLANATIONS = 16  # that may wait
+Result = TypeVar("Result")
+
+
+class Desk:
+    """Where the routes ask: it knows the models, their batchers, the journal, and the threads for slow work."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, journal: Journal | None) -> None:
+        """Take what the server was started with."""
+        self.settings, self.catalogue, self.journal = settings, catalogue, journal
+        self.checkers = ThreadPoolExecutor(2, thread_name_prefix="check")
+        self.explainer = ThreadPoolExecutor(1, thread_name_prefix="explain")
+        self.explaining = 0
+
+    def who(
+        self, request: Request, name: str, version: str | None = None, label: str | None = None
+    ) -> tuple[Version, Batcher]:
+        """Return who answers a request, and note it for log, headers and metrics."""
+        state = request.state
+        if not self.catalogue.loaded.is_set() and not getattr(self.catalogue.models.get(name), "ready", None):
+            raise Refused(503, "the models are being loaded; try again in a moment", **{"Retry-After": "2"})
+        number = None if version is None else number_of(version, name)
+        found, batcher = self.catalogue.resolve(name, number, label, state.client)
+        state.model, state.version = name, found.number
+        return found, batcher
+
+    async def answers(
+        self, request: Request, asked: tuple[Version, Batcher], raw: Sequence[bytes]
+    ) -> dict[str, np.ndarray]:
+        """Answer inputs, all or none.
+
+        Raises:
+            BadInput: if one cannot be used.
+            Refused: if there is no room, or it took too long.
+        """
+        version, batcher = asked
+        if not raw:
+            return version.empty("serving_default")
+        with timed(request, "check"):
+            await self.checked(version, raw)
+        return await self.in_time(batcher.ask(raw))
+
+    async def rows(
+        self, request: Request, asked: tuple[Version, Batcher], items: Sequence[tuple[str, bytes]]
+    ) -> list[dict[str, Any]]:
+        """Return a row in words for each named input, in order; one that cannot be used has its "error"."""
+        version, batcher = asked
+        rows: list[dict[str, Any]] = [{"input": name} for name, _ in items]
+        good = []
+        for row, (_, raw) in zip(rows, items, strict=True):
+            try:
+                await self.checked(version, [raw])
+                good.append((row, raw))
+            except BadInput as error:
+                row["error"] = str(error)
+        try:
+            answers = [await self.in_time(batcher.ask([raw for _, raw in good]))] if good else []
+        except BadInput:  # the check let something through: find out which
+            answers = await asyncio.gather(*(self.one(batcher, row, raw) for row, raw in good))
+            good = [pair for pair in good if "error" not in pair[0]]
+            answers = [one for one in answers if one is not None]
+            for (row, raw), one in zip(good, answers, strict=True):
+                row.update(await self.worded(version, one, 0, raw))
+            return rows
+        for number, (row, raw) in enumerate(good):
+            row.update(await self.worded(version, answers[0], number, raw))
+        return rows
+
+    async def worded(self, version: Version, answers: dict[str, np.ndarray], number: int, raw: bytes) -> dict[str, Any]:
+        """Return one answer in words, with what is to be known of it."""
+        note = await self.aside(version.note, raw) if version.run.task.modality == "text" else ""
+        return version.row(answers, number) | ({"note": note} if note else {})
+
+    async def one(self, batcher: Batcher, row: dict[str, Any], raw: bytes) -> dict[str, np.ndarray] | None:
+        """Answer one input; where it cannot be used, say so in its row."""
+        try:
+            return await self.in_time(batcher.ask([raw]))
+        except BadInput as error:
+            row["error"] = str(error)
+            return None
+
+    async def in_time(self, work: Any) -> Any:
+        """Wait for the model for as long as a request may take."""
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                return await work
+        except TimeoutError:
+            raise Refused(503, f"no answer within {self.settings.timeout:g} s", **{"Retry-After": "5"}) from None
+        except Overloaded as error:
+            raise refused(error) from None
+
+    async def checked(self, version: Version, raw: Sequence[bytes]) -> None:
+        """Raise BadInput for the first input that cannot be used; what takes a while is looked at in a thread."""
+        check = version.run.task.check
+        if version.run.task.modality == "text" and sum(map(len, raw)) <= SMALL:
+            for one in raw:
+                check(one)
+        else:
+            await self.aside(lambda: [check(one) for one in raw])
+
+    async def aside(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Do slow work beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self.checkers, work, *arguments)
+
+    async def explained(self, work: Callable[[], Result]) -> Result:
+        """Explain something, one after the other.
+
+        Raises:
+            Refused: if too many wait for that.
+        """
+        if self.explaining >= EXPLANATIONS:
+            raise refused(Overloaded(5))
+        self.explaining += 1
+        try:
+            return await self.in_time(asyncio.get_running_loop().run_in_executor(self.explainer, work))
+        finally:
+            self.explaining -= 1
+
+    def write_down(
+        self,
+        request: Request,
+        route: str,
+        rows: Sequence[tuple[str | None, float | None, bytes]],
+        status: int = 200,
+        start: int = 0,
+    ) -> None:
+        """Record predictions: for each its answer, its value and the input; `start` numbers the first."""
+        if self.journal is None or not hasattr(request.state, "version"):
+            return
+        state = request.state
+        same = {
+            "request_id": state.request_id,
+            "time": datetime.now(UTC),
+            "model": state.model,
+            "version": state.version,
+            "client": state.client,
+            "route": route,
+            "status": status,
+            "milliseconds": (time.perf_counter() - state.began) * 1e3,
+        }
+        keep = self.settings.keep_inputs
+        self.journal.record(
+            [
+                {**same, "number": start + number, "answer": answer, "value": value, "input": raw if keep else None}
+                for number, (answer, value, raw) in enumerate(rows)
+            ]
+        )
+        watching.UNWRITTEN.set(self.journal.dropped)
+
+    def limits(self) -> Limits:
+        """Return how batchers behave."""
+        return Limits(self.settings.max_batch, self.settings.max_delay / 1e3, self.settings.queue)
+
+    def batcher(self, name: str, version: Version) -> Batcher:
+        """Make the batcher of a version, which counts; to be called in the event loop."""
+        phases = {phase: watching.PHASES.labels(name, phase) for phase in ("queue", "run")}
+        sizes = watching.BATCHES.labels(name, str(version.number))
+
+        def seen(what: str, value: float) -> None:
+            (sizes if what == "batch" else phases[what]).observe(value)
+
+        return Batcher(version.answer, self.limits(), seen)
+
+    def close(self) -> None:
+        """Stop the threads and write the last rows."""
+        self.checkers.shutdown(wait=False)
+        self.explainer.shutdown(wait=False)
+        if self.journal:
+            self.journal.close()
+
+
+class timed:  # noqa: N801 - used as a statement
+    """Measures a phase of a request."""
+
+    def __init__(self, request: Request, phase: str) -> None:
+        """Take the request, whose model is known, and the phase's name."""
+        self.figure = watching.PHASES.labels(getattr(request.state, "model", ""), phase)
+
+    def __enter__(self) -> None:
+        self.began = time.perf_counter()
+
+    def __exit__(self, *_: Any) -> None:
+        self.figure.observe(time.perf_counter() - self.began)
+
+
+def number_of(version: str, name: str) -> int:
+    """Read a version's number in an address."""
+    if not (version.isascii() and version.isdigit()) or len(version) > 18:
+        raise NotServed(f"Servable not found for request: Specific({name}, {version[:80]})")
+    return int(version)
+
+
+def refused(error: Overloaded) -> Refused:
+    """Return the refusal of a request that finds no room."""
+    return Refused(429, str(error), **{"Retry-After": str(error.retry_after)})

@@ -1,0 +1,164 @@
+"""The database of requests and feedback: its two tables, and how it is opened."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Double,
+    Engine,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    inspect,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateTable
+
+from keras_dl.errors import KerasDLError, UsageError
+
+WAIT = 5  # seconds that a connection or another process's writing may take
+PATIENCE = 2.0  # seconds in which several servers that start at once make the tables one after the other
+
+TABLES = MetaData()
+
+PREDICTIONS = Table(
+    "predictions",
+    TABLES,
+    Column("request_id", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True),  # place in the request, from 0
+    Column("time", DateTime(timezone=True), nullable=False),  # UTC
+    Column("model", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("client", Text, nullable=False),  # a hash
+    Column("route", Text, nullable=False),
+    Column("status", Integer, nullable=False),  # of HTTP
+    Column("milliseconds", Double, nullable=False),  # of the whole request
+    Column("answer", Text),  # the label; null where there is no prediction
+    Column("value", Double),  # probability of the answer, or score
+    Column("text", Text),  # the input, where inputs are kept: a text ...
+    Column("image", LargeBinary),  # ... or an encoded image
+)
+
+FEEDBACK = Table(
+    "feedback",
+    TABLES,
+    Column("request_id", String(200), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("label", Text, nullable=False),  # the true one
+    Column("time", DateTime(timezone=True), nullable=False),  # UTC
+    ForeignKeyConstraint(
+        ["request_id", "number"], ["predictions.request_id", "predictions.number"], ondelete="CASCADE"
+    ),
+)
+
+
+def connect(url: str, *, make: bool) -> Engine:
+    """Open the database, and see that it answers and has our tables.
+
+    Args:
+        url: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`.
+        make: make the tables, and the file, where they are missing.
+
+    Raises:
+        UsageError: if the URL is none, or of another kind, or the file is not there and shall not be made.
+        KerasDLError: if the database cannot be reached, or holds other tables of these names.
+    """
+    parsed = known(url)
+    if parsed.drivername == "sqlite" and not make and not Path(str(parsed.database)).is_file():
+        raise UsageError(f"there is no database {parsed.database}; keras-dl serve writes one")
+    engine = opened(parsed)
+    try:
+        prepare(engine, make)
+        check_columns(engine)
+    except (SQLAlchemyError, KerasDLError) as error:
+        engine.dispose()
+        raise KerasDLError(f"the database {engine.url!r} cannot be used: {reason(error)}") from None
+    return engine  # the URL's repr hides the password
+
+
+def known(url: str) -> URL:
+    """Return the parsed URL, PostgreSQL's with the driver that we take.
+
+    Raises:
+        UsageError: if it is none, or of a database that we do not write to.
+    """
+    allowed = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):  # never shown: a password may stand in it
+        raise UsageError(f"the database's URL cannot be read; it must be {allowed}") from None
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise UsageError(f"the database {parsed!r} is of a kind that is not supported; take {allowed}")
+    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise UsageError("a database in memory is lost; take sqlite:///FILE")
+    return parsed
+
+
+def opened(url: URL) -> Engine:
+    """Return the engine; nothing is connected yet."""
+    if url.drivername == "sqlite":
+        # Each batch opens the file anew, which takes a millisecond: a file that was deleted or moved is noticed.
+        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": WAIT})
+        event.listen(engine, "connect", set_pragmas)
+        return engine
+    # A network that swallows packets must not hold a thread for the many minutes that are TCP's default.
+    limits = {"connect_timeout": WAIT, "tcp_user_timeout": 1000 * WAIT}
+    limits = {key: value for key, value in limits.items() if key not in url.query}
+    try:
+        return create_engine(url, pool_size=2, pool_pre_ping=True, connect_args=limits)
+    except ImportError:
+        raise KerasDLError("PostgreSQL needs a driver: pip install 'keras-dl[postgres]'") from None
+
+
+def set_pragmas(connection: Any, _: Any) -> None:
+    """Let readers and several writing processes share the file: a write-ahead log, and waiting instead of failing."""
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={1000 * WAIT}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def prepare(engine: Engine, make: bool, patience: float | None = None) -> None:
+    """Make the tables where they are missing, or see that there is a connection; try for some seconds."""
+    until = time.monotonic() + (PATIENCE if patience is None else patience)
+    while True:
+        try:
+            with engine.begin() as connection:
+                for table in TABLES.sorted_tables if make else ():
+                    connection.execute(CreateTable(table, if_not_exists=True))
+            return
+        except SQLAlchemyError:  # another server that starts makes them at the same time
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
+def check_columns(engine: Engine) -> None:
+    """Raise KerasDLError if the tables lack a column of ours: they are another program's then."""
+    seen = inspect(engine)
+    for table in TABLES.sorted_tables:
+        there = {column["name"] for column in seen.get_columns(table.name)} if seen.has_table(table.name) else set()
+        missing = [column.name for column in table.columns if column.name not in there]
+        if missing:
+            raise KerasDLError(f"its table {table.name} has no {', '.join(missing)}; name a database of its own")
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of the driver's own reason: it holds no values, and no password."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

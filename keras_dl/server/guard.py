@@ -1,0 +1,172 @@
+"""What stands before every route: request ids, limits of size, rate and time, the key, counting, one log line each."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from starlette.responses import JSONResponse
+
+from keras_dl.server import watching
+from keras_dl.server.settings import Settings
+
+LOG = logging.getLogger("keras_dl.server")
+SANE = re.compile(r"[\w.:-]{1,100}")
+COOKIE = re.compile(r"(?:^|;\s*)keras_dl_client=([\w-]{1,64})")
+BODY_SECONDS = 30.0  # a client may take for sending a request
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Refused(Exception):  # noqa: N818 - reads as what it is
+    """A request that is answered with an error; `headers` go with it."""
+
+    def __init__(self, status: int, reason: str, **headers: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.headers = status, reason, headers
+
+
+class Guard:
+    """An ASGI application around another one."""
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        """Take the application and the limits."""
+        self.app, self.settings = app, settings
+        self.rate = parse(settings.rate) if settings.rate else None
+        self.limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        given = headers.get("x-request-id", "")
+        state = scope.setdefault("state", {})
+        state["request_id"] = given if SANE.fullmatch(given) else uuid.uuid4().hex
+        state["client"], state["began"] = self.client(scope, headers), began
+        status, started = 500, False
+
+        async def sending(message: Message) -> None:
+            nonlocal status, started
+            if message["type"] == "http.response.start":
+                status, started = message["status"], True
+                message["headers"] = [*message.get("headers", ()), *self.headers(state)]
+            await send(message)
+
+        try:
+            self.check(scope, headers, state["client"])
+            await self.app(scope, self.limited(receive, headers), sending)
+        except Refused as error:
+            await refusal(error)(scope, receive, sending)
+        except Exception as error:
+            LOG.exception("a request failed", extra={"facts": {"request_id": state["request_id"]}})
+            watching.ERRORS.labels(type(error).__name__).inc()
+            if not started:
+                body = {"error": f"the server failed; its log says why, under {state['request_id']}"}
+                await JSONResponse(body, 500)(scope, receive, sending)
+        finally:
+            self.count(scope, state, status, time.perf_counter() - began)
+
+    def check(self, scope: Scope, headers: dict[str, str], client: str) -> None:
+        """Refuse what is not to reach a route: no key, too many, too large."""
+        path = scope["path"]
+        if not path.startswith(("/v1/", "/predict")):
+            return
+        if self.settings.api_key:
+            bearer = headers.get("authorization", "").removeprefix("Bearer ")
+            sent = headers.get("x-api-key", bearer).encode("latin-1", "replace")
+            if not hmac.compare_digest(sent, self.settings.api_key.encode()):
+                raise Refused(
+                    401, "an API key is needed: header 'Authorization: Bearer KEY'", **{"WWW-Authenticate": "Bearer"}
+                )
+        if self.rate and not self.limiter.hit(self.rate, client):
+            seconds = max(1, round(self.limiter.get_window_stats(self.rate, client).reset_time - time.time()))
+            raise Refused(429, f"more than {self.settings.rate} from one client", **{"Retry-After": str(seconds)})
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > self.settings.largest_body:
+            raise too_large(self.settings.largest_body)
+
+    def limited(self, receive: Receive, headers: dict[str, str]) -> Receive:
+        """Return a receive that refuses bodies that are too large or too slow."""
+        deadline = time.monotonic() + BODY_SECONDS
+        size, whole = 0, False
+
+        async def receiving() -> Message:
+            nonlocal size, whole
+            if whole:
+                return await receive()  # waits for the client to go away
+            try:
+                async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
+                    message = await receive()
+            except TimeoutError:
+                raise Refused(
+                    408, f"the request took more than {BODY_SECONDS:.0f} s to arrive", Connection="close"
+                ) from None
+            size += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
+            if size > self.settings.largest_body:
+                raise too_large(self.settings.largest_body)
+            return message
+
+        return receiving
+
+    def headers(self, state: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+        """Return the headers that every response gets."""
+        found = [(b"x-request-id", state["request_id"].encode()), (b"x-content-type-options", b"nosniff")]
+        if "version" in state:
+            found.append((b"x-model-version", str(state["version"]).encode()))
+        if self.draining:
+            found.append((b"connection", b"close"))
+        return found
+
+    def client(self, scope: Scope, headers: dict[str, str]) -> str:
+        """Return a name for who asks: a hash of what the client calls itself, or of its address."""
+        named = headers.get("x-client-id", "")
+        if not SANE.fullmatch(named):
+            cookie = COOKIE.search(headers.get("cookie", ""))
+            named = cookie[1] if cookie else (scope.get("client") or ("",))[0]
+        return hashlib.blake2b(named.encode(), digest_size=12).hexdigest()
+
+    def count(self, scope: Scope, state: dict[str, Any], status: int, seconds: float) -> None:
+        """Count the request and write its line."""
+        route = getattr(scope.get("route"), "name", None) or "other"
+        model, version = state.get("model", ""), str(state.get("version", ""))
+        watching.REQUESTS.labels(model, version, route, str(status)).inc()
+        watching.SECONDS.labels(model, route).observe(seconds)
+        facts = {
+            "request_id": state["request_id"],
+            "method": scope["method"],
+            "path": scope["path"][:200],
+            "status": status,
+            "ms": round(seconds * 1e3, 2),
+            **({"model": model, "version": version, "client": state["client"]} if model else {}),
+        }
+        quiet = route in ("livez", "readyz", "metrics", "health") and status < 400
+        LOG.log(logging.DEBUG if quiet else logging.INFO, "request", extra={"facts": facts})
+
+
+def refusal(error: Refused) -> JSONResponse:
+    """Return the response to a refused request."""
+    watching.ERRORS.labels(str(error.status)).inc()
+    return JSONResponse({"error": error.reason}, error.status, error.headers)
+
+
+def too_large(most: int) -> Refused:
+    """Return the refusal of a body that is too large."""
+    return Refused(413, f"the request has more than the {most / 1e6:g} MB that are taken", Connection="close")

@@ -1,0 +1,114 @@
+"""What the routes take and give, for the OpenAPI page; the bodies are read by hand, since they must be fast."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Text(BaseModel):
+    """The emoji service's request."""
+
+    model_config = ConfigDict(extra="ignore")
+    text: str = Field(examples=["I love you"])
+
+
+class Emoji(BaseModel):
+    """The emoji service's answer."""
+
+    text: str
+    emoji: str
+    emoji_meaning: str
+    confidence: float
+    all_predictions: dict[str, float]
+
+
+class Feedback(BaseModel):
+    """The true label of a prediction."""
+
+    model_config = ConfigDict(extra="forbid")
+    request_id: str = Field(min_length=1, max_length=100, description="X-Request-Id of the answer")
+    index: int = Field(0, ge=0, le=2**31 - 1, description="which input of the request, from 0")
+    label: str = Field(max_length=200, description="one of the model's classes")
+
+
+class Error(BaseModel):
+    """Every error."""
+
+    error: str
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Error, "description": "the request cannot be read, or the input not be used"},
+    401: {"model": Error, "description": "an API key is needed"},
+    404: {"model": Error, "description": "no such model, version or thing"},
+    408: {"model": Error, "description": "the request arrived too slowly"},
+    413: {"model": Error, "description": "the request is too large"},
+    429: {"model": Error, "description": "too many requests; see Retry-After"},
+    503: {"model": Error, "description": "loading, or no answer in time; see Retry-After"},
+}
+ONE: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object", "properties": {"b64": {"type": "string", "format": "byte"}}, "required": ["b64"]},
+        {"type": "array", "items": {}},
+        {"type": "number"},
+    ]
+}
+SEVERAL = {"type": "array", "items": ONE, "minItems": 1}
+NAMED = {"type": "object", "additionalProperties": {"type": "array", "items": ONE}}
+FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+
+
+def body(**kinds: Any) -> dict[str, Any]:
+    """Return a request body of a schema per content type."""
+    content = {
+        {"json": "application/json", "form": "multipart/form-data"}[kind]: {"schema": schema}
+        for kind, schema in kinds.items()
+    }
+    return {"required": True, "content": content}
+
+
+def fields(required: list[str], **properties: Any) -> dict[str, Any]:
+    """Return the schema of an object."""
+    return {"type": "object", "properties": properties, "required": required}
+
+
+PREDICT = body(
+    json={
+        "oneOf": [
+            fields(["instances"], signature_name={"type": "string"}, instances=SEVERAL),
+            fields(["inputs"], signature_name={"type": "string"}, inputs={"anyOf": [SEVERAL, NAMED]}),
+        ],
+        "examples": [{"instances": ["I love you"]}],
+    }
+)
+ANSWER = body(json=fields(["instances"], instances=SEVERAL), form=fields(["files"], files=FILES))
+METHOD = {"type": "string", "enum": ["occlusion", "attention"]}
+EXPLAIN = body(
+    json=fields(["instances"], instances={**SEVERAL, "maxItems": 1}, method=METHOD),
+    form=fields(["files"], files={**FILES, "maxItems": 1}, method=METHOD),
+)
+BATCH = body(form=fields(["file"], file={"type": "string", "format": "binary"}))
+FEEDBACK = body(json=Feedback.model_json_schema())
+TEXT = body(json=Text.model_json_schema())
+TEXTS = body(json={"type": "array", "items": {"type": "string"}, "examples": [["I love you", "let's eat"]]})
+SUMMARIES = {
+    "status": "The state of a model's versions",
+    "metadata": "What a model's signatures take and give",
+    "predict": "Predict, in rows (instances) or columns (inputs)",
+    "answer": "Predict, with the answers in words; JSON or files",
+    "explain": "What speaks for the answer: a heatmap, or the weights of words",
+    "batch": "Predict the rows of a CSV file or the files of a zip, as a stream of JSON lines",
+    "feedback": "Tell the true label of a prediction",
+}
+
+
+def parameters(path: str) -> list[dict[str, Any]]:
+    """Describe the parameters in a path."""
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
