@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from keras_dl import cli_serving, registry
-from keras_dl.errors import KerasDLError
+from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.terminal import Group, emit, json_option, opened
 
 
@@ -129,9 +129,24 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 @click.option("--neighbours", is_flag=True, help="Show the nearest training examples too; needs keras-dl embed RUN.")
 @click.option("--count", type=click.IntRange(min=1), help="How many of them.  [default: the task's]")
 @click.option("--out", type=click.Path(path_type=Path), help="Where pictures of them go.  [default: .]")
+@click.option("--url", metavar="HOST:PORT", help="Ask a server; RUN is a model's name. Or grpc://HOST:PORT.")
+@click.option("--version", type=click.IntRange(min=0), help="Of the server's versions this one.")
+@click.option("--label", help="Of the server's versions the one with this label.")
+@click.option("--api-key", envvar="KERAS_DL_API_KEY", help="What the server wants to hear.  [env: KERAS_DL_API_KEY]")
+@click.option("--timeout", type=click.FloatRange(0.1, 3600), default=30.0, show_default=True, help="Seconds to wait.")
 @json_option
 def predict(
-    run: str, inputs: tuple[str, ...], neighbours: bool, count: int | None, out: Path | None, as_json: bool
+    run: str,
+    inputs: tuple[str, ...],
+    neighbours: bool,
+    count: int | None,
+    out: Path | None,
+    url: str | None,
+    version: int | None,
+    label: str | None,
+    api_key: str | None,
+    timeout: float,
+    as_json: bool,
 ) -> None:
     """Predict images or texts: files, folders of files, and of a task of texts the text itself.
 
@@ -140,14 +155,24 @@ def predict(
     \b
     Example: keras-dl predict pneumonia image.jpeg more_images/ --neighbours
              keras-dl predict spam "You have won a prize" message.txt
+             keras-dl predict spam "You have won a prize" --url localhost:7860
     """
     from keras_dl import show
 
-    found = opened(run)
-    from keras_dl.predict import predict as predict_files  # imports TensorFlow, after it was asked to be quiet
+    if url is not None:
+        from keras_dl.client import predict as ask
 
-    wanted = count or found.task.neighbours if neighbours or count else 0
-    rows = predict_files(found, inputs, neighbours=wanted, out=out)
+        if neighbours or count or out:
+            raise UsageError("--neighbours, --count and --out need the run itself; leave them out, or leave out --url")
+        rows = ask(url, run, inputs, version=version, label=label, key=api_key or None, timeout=timeout)
+    else:
+        if version is not None or label is not None:
+            raise UsageError("--version and --label are of a server's models; give --url too")
+        found = opened(run)
+        from keras_dl.predict import predict as predict_files  # imports TensorFlow, after it was asked to be quiet
+
+        wanted = count or found.task.neighbours if neighbours or count else 0
+        rows = predict_files(found, inputs, neighbours=wanted, out=out)
     emit(rows, as_json, show.predictions(rows))
     bad = sum("error" in row for row in rows)
     if bad:

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dl.errors import BadInput, UsageError
-from keras_dl.predict import Input, answer, checked, expand, kind_of, worded
+from keras_dl.inputs import Input, expand, kind_of
+from keras_dl.predict import answer, checked, worded
 from keras_dl.run import Run, replacing
 
 

@@ -108,6 +108,9 @@ def harmless(text: str) -> str:
 
 def answer(row: dict[str, Any]) -> str:
     """Say how sure a prediction is: "probability of PNEUMONIA 0.912, threshold 0.430"."""
+    if "of" not in row:  # from TensorFlow Serving, which does not know what the numbers are of
+        numbers = {name: row.get(name) for name in ("probability", "score")}
+        return ", ".join(f"{name} {value:.3f}" for name, value in numbers.items() if isinstance(value, int | float))
     if "probabilities" in row:
         return ", ".join(f"{name} {value:.3f}" for name, value in row["probabilities"].items())
     what = "probability" if "probability" in row else "score"

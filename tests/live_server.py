@@ -18,7 +18,9 @@ def serving(*runs: object, ready: bool = True, **settings: object) -> Iterator[s
     from keras_dl.server.settings import Settings
 
     guard = app.create(Settings(runs=tuple(map(str, runs)), **settings)).state.guard
-    server = uvicorn.Server(uvicorn.Config(guard, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(
+        uvicorn.Config(guard, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started)

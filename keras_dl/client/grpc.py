@@ -121,7 +121,7 @@ class Grpc:
 
     def absent(self, reason: str) -> KerasDLError:
         """Say that the server has no such model or version; gRPC has no way to ask which there are."""
-        return protocol.absent(self.url, self.asked, reason, None)
+        return protocol.absent(self.url, self.asked, reason, "")
 
 
 def words(values: Any) -> Any:

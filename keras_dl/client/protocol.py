@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -92,10 +92,9 @@ def label_first(outputs: Mapping[str, Any]) -> Row:
     return {name: outputs[name] for name in sorted(outputs, key=lambda name: name != "label")}
 
 
-def absent(url: str, asked: Asked, reason: str, models: Iterable[str] | None) -> KerasDLError:
+def absent(url: str, asked: Asked, reason: str, known: str) -> KerasDLError:
     """Say that the server does not have what was asked, and what it has if it tells."""
-    names = ", ".join(models or ())
-    way_out = f"it has: {names}" if names else "TF Serving names its models by --model_name or --model_config_file"
+    way_out = f"it has: {known}" if known else "TF Serving names its models by --model_name or --model_config_file"
     return KerasDLError(f"{url} has no {asked} ({one_line(reason)}); {way_out}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -33,7 +34,7 @@ class Rest:
         path = path if asked.version is None else f"/versions/{asked.version}"
         self.place = f"{url}/v1/models/{quote(asked.model, safe='')}{path}"
         self.outputs: list[str] = []
-        self.models: dict[str, str] | None = None  # modality by name, from a server of ours
+        self.models: dict[str, Served] | None = None  # None: the server is not ours
         self.modality = ""
 
     def prepare(self) -> None:
@@ -41,20 +42,24 @@ class Rest:
         self.models = self.catalogue()
         if self.models is None:
             self.modality = self.signature()
-        elif self.asked.model in self.models:
-            self.modality = self.models[self.asked.model]
-        else:
+        elif self.asked.model not in self.models:
             raise self.absent("no such name")
+        elif not self.models[self.asked.model].modality:
+            raise KerasDLError(
+                f"{self.url} has loaded no version of {self.asked.model}; see {self.url}/readyz and its log"
+            )
+        else:
+            self.modality = self.models[self.asked.model].modality
 
     def close(self) -> None:
         """Close the connections."""
         self.session.close()
 
-    def catalogue(self) -> dict[str, str] | None:
-        """Return the modality of each model by its name, from a server of ours; None from another one."""
+    def catalogue(self) -> dict[str, Served] | None:
+        """Return what a server of ours has, by name; None if it is not ours."""
         response = self.send("GET", f"{self.url}/v1/models")
         try:
-            return {one["name"]: one["modality"] for one in response.json()["models"]} if response.ok else None
+            return {one["name"]: Served.read(one) for one in response.json()["models"]} if response.ok else None
         except DAMAGED:
             return None
 
@@ -123,8 +128,11 @@ class Rest:
         return response
 
     def absent(self, reason: str) -> KerasDLError:
-        """Say that the server has no such model or version."""
-        return protocol.absent(self.url, self.asked, reason, self.models)
+        """Say that the server has no such model or version, and what it has if it tells."""
+        known = self.models or {}
+        if self.asked.model in known:
+            return protocol.absent(self.url, self.asked, reason, ", ".join(known[self.asked.model].versions))
+        return protocol.absent(self.url, self.asked, reason, ", ".join(known))
 
     def foreign(self) -> KerasDLError:
         """Say that something else than a model server answers."""
@@ -132,6 +140,21 @@ class Rest:
             f"{self.url} does not speak TensorFlow Serving's REST protocol; is it the right port? "
             "TF Serving has 8501, keras-dl serve 7860"
         )
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server of ours says of a model."""
+
+    modality: str  # "" before one of its versions is loaded
+    versions: list[str]  # "2 (canary)": those that can be asked
+
+    @classmethod
+    def read(cls, model: Any) -> Served:
+        """Take what is needed here from an entry of `GET /v1/models`."""
+        ready = [one for one in model["versions"] if one["state"] == "AVAILABLE"]
+        versions = [f"{one['version']} ({', '.join(one['labels'])})".removesuffix(" ()") for one in ready]
+        return cls(model.get("modality", ""), versions)
 
 
 class Bearer(requests.auth.AuthBase):

@@ -93,8 +93,10 @@ def add_house(app: FastAPI, desk: Desk) -> None:
         states = {model.source.name: [str(number) for number in sorted(model.ready)] for model in models}
         if app.state.guard.draining:
             return JSONResponse({"status": "draining"}, 503)
-        if not desk.catalogue.loaded.is_set() or not all(states.values()):
+        if not desk.catalogue.loaded.is_set():
             return JSONResponse({"status": "loading", "models": states}, 503)
+        if not any(states.values()):
+            return JSONResponse({"status": "no model can be served; the log says why", "models": states}, 503)
         return JSONResponse({"status": "ready", "models": states})
 
     async def metrics() -> Response:

@@ -74,8 +74,9 @@ class Batcher:
             Overloaded: if the queue has no room for them.
             BadInput: if one of them cannot be decoded.
         """
-        if self.size + len(raw) > self.limits.queue and self.size:
-            raise Overloaded(max(1, math.ceil((self.size + len(raw)) / self.rate)))
+        self.check_room(len(raw))
+        if self.worker.done():  # the version has gone since the request came; it is still here to answer it
+            self.worker = asyncio.get_running_loop().create_task(self.work())
         loop, most = asyncio.get_running_loop(), self.limits.most
         pieces = [Waiting(raw[at : at + most], loop.create_future()) for at in range(0, len(raw), most)]
         self.line.extend(pieces)
@@ -90,16 +91,29 @@ class Batcher:
             return found[0]
         return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
-    async def alone(self, call: Callable[[], Any]) -> Any:
-        """Run something else in the model's thread, between batches."""
-        return await asyncio.get_running_loop().run_in_executor(self.thread, call)
+    async def alone(self, call: Callable[[], Any], count: int = 0) -> Any:
+        """Run something else in the model's thread, between batches; `count` inputs are in it.
+
+        Raises:
+            Overloaded: if the queue has no room for them.
+        """
+        self.check_room(count)
+        self.size += count
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.thread, call)
+        finally:
+            self.size -= count
+
+    def check_room(self, count: int) -> None:
+        """Raise Overloaded if so many inputs are too many; what is more than the whole queue has to come alone."""
+        if count and self.size and self.size + count > self.limits.queue:
+            raise Overloaded(max(1, math.ceil((self.size + count) / self.rate)))
 
     async def close(self) -> None:
-        """Answer what waits, then stop."""
+        """Answer what waits, then stop; the thread ends with its last user."""
         self.closing = True
         self.arrived.set()
         await self.worker
-        self.thread.shutdown(wait=False)
 
     async def work(self) -> None:
         """Form batches and run them, one after the other."""

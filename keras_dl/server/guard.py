@@ -15,15 +15,18 @@ from typing import Any
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from keras_dl.server import watching
 from keras_dl.server.settings import Settings
 
 LOG = logging.getLogger("keras_dl.server")
-SANE = re.compile(r"[\w.:-]{1,100}")
+SANE = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 COOKIE = re.compile(r"(?:^|;\s*)keras_dl_client=([\w-]{1,64})")
 BODY_SECONDS = 30.0  # a client may take for sending a request
+READ_SECONDS = 30.0  # a client may let a piece of its answer wait
+GONE = 499  # in log and metrics: the client went away, or does not read its answer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -51,6 +54,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "websocket":  # nothing here speaks it
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -67,13 +73,19 @@ class Guard:
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
                 message["headers"] = [*message.get("headers", ()), *self.headers(state)]
-            await send(message)
+            try:
+                async with asyncio.timeout(READ_SECONDS):
+                    await send(message)
+            except TimeoutError:  # who does not read is let go
+                raise ClientDisconnect from None
 
         try:
-            self.check(scope, headers, state["client"])
+            self.check(scope, headers)
             await self.app(scope, self.limited(receive, headers), sending)
         except Refused as error:
             await refusal(error)(scope, receive, sending)
+        except ClientDisconnect:
+            status = GONE
         except Exception as error:
             LOG.exception("a request failed", extra={"facts": {"request_id": state["request_id"]}})
             watching.ERRORS.labels(type(error).__name__).inc()
@@ -83,10 +95,10 @@ class Guard:
         finally:
             self.count(scope, state, status, time.perf_counter() - began)
 
-    def check(self, scope: Scope, headers: dict[str, str], client: str) -> None:
+    def check(self, scope: Scope, headers: dict[str, str]) -> None:
         """Refuse what is not to reach a route: no key, too many, too large."""
         path = scope["path"]
-        if not path.startswith(("/v1/", "/predict")):
+        if not path.startswith(("/v1/", "/predict")) or scope["method"] == "OPTIONS":  # a browser asks without the key
             return
         if self.settings.api_key:
             bearer = headers.get("authorization", "").removeprefix("Bearer ")
@@ -95,8 +107,9 @@ class Guard:
                 raise Refused(
                     401, "an API key is needed: header 'Authorization: Bearer KEY'", **{"WWW-Authenticate": "Bearer"}
                 )
-        if self.rate and not self.limiter.hit(self.rate, client):
-            seconds = max(1, round(self.limiter.get_window_stats(self.rate, client).reset_time - time.time()))
+        address = (scope.get("client") or ("",))[0]  # anybody can call himself otherwise
+        if self.rate and not self.limiter.hit(self.rate, address):
+            seconds = max(1, round(self.limiter.get_window_stats(self.rate, address).reset_time - time.time()))
             raise Refused(429, f"more than {self.settings.rate} from one client", **{"Retry-After": str(seconds)})
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > self.settings.largest_body:

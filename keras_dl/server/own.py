@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import mimetypes
 from collections.abc import AsyncIterator, Iterator
-from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI
@@ -25,7 +25,9 @@ from keras_dl.server.guard import Refused
 from keras_dl.server.protocol import PLACES, text
 from keras_dl.server.served import Version
 
+LOG = logging.getLogger("keras_dl.server")
 PIECE = 32  # inputs of a batch that go through the model together
+PIECE_BYTES = 50_000_000  # after which a piece ends, however few they are
 TEXT_TO_EXPLAIN = 100_000  # bytes
 
 
@@ -105,7 +107,7 @@ class Own:
         yield line({"count": count})
         done = errors = 0
         try:
-            while piece := await self.desk.aside(lambda: list(islice(items, PIECE))):
+            while piece := await self.desk.aside(next_piece, items):
                 rows = await self.patiently(request, asked, piece)
                 self.note(request, "batch", rows, [raw for _, raw in piece], start=done)
                 done += len(rows)
@@ -113,6 +115,10 @@ class Own:
                 yield "".join(line({**row, "input": rest.shortened(row["input"], 2000)}) for row in rows)
         except (KerasDLError, Refused) as error:
             yield line({"error": str(error)})
+            return
+        except Exception:
+            LOG.exception("a batch failed", extra={"facts": {"request_id": request.state.request_id}})
+            yield line({"error": f"the server failed; its log says why, under {request.state.request_id}"})
             return
         yield line({"done": done, "errors": errors, "request_id": request.state.request_id})
 
@@ -238,7 +244,17 @@ def validated(kind: Any, body: bytes) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise BadInput(f"{place}: {first['msg']}" if place else first["msg"]) from None
+        raise BadInput(rest.shortened(f"{place}: {first['msg']}" if place else first["msg"], 200)) from None
+
+
+def next_piece(items: Iterator[sent.Item]) -> list[sent.Item]:
+    """Take the next inputs of a batch, as many as go through the model together or a few large ones."""
+    piece: list[sent.Item] = []
+    for item in items:
+        piece.append(item)
+        if len(piece) == PIECE or sum(len(raw) for _, raw in piece) > PIECE_BYTES:
+            break
+    return piece
 
 
 def line(value: Any) -> str:

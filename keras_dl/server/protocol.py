@@ -48,7 +48,9 @@ def add_protocol(app: FastAPI, desk: Desk) -> None:
             noted = zip(labels, values, sent.batch, strict=True)
             desk.write_down(request, "predict", [(text(label), float(value), raw) for label, value, raw in noted])
         elif len(sent.batch):
-            answers = await desk.in_time(batcher.alone(lambda: version.call(sent.signature, sent.batch)))
+            answers = await desk.in_time(
+                batcher.alone(lambda: version.call(sent.signature, sent.batch), len(sent.batch))
+            )
         else:
             answers = version.empty(sent.signature)
         with timed(request, "write"):

@@ -10,6 +10,7 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ import tensorflow as tf
 from keras_dl.errors import BadInput
 
 METHOD = "tensorflow/serving/predict"
+VALUES = 5_000_000  # in a JSON body: 64 MB of "{},{}," would be a gigabyte of objects
+INSTANCES = 10_000  # in a request
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ def read(body: bytes, signatures: Mapping[str, Signature]) -> Request:
 
 def parsed(body: bytes) -> Any:
     """Parse JSON; raises BadInput."""
+    if body.count(b",") > VALUES:
+        raise BadInput(f"the request has more than the {VALUES:,} values that are taken; cut it into parts")
     try:
         return json.loads(body)
     except json.JSONDecodeError as error:
@@ -106,6 +111,7 @@ def rows(values: Any, name: str) -> list[Any]:
     """Return the values of a request in row form: of a list of values, or of objects by input name."""
     if not isinstance(values, list) or not values:
         raise BadInput("'instances' must be a list of at least one value")
+    bounded(values)
     if any(is_named(value) for value in values):
         for value in values:
             if not is_named(value) or set(value) != {name}:
@@ -122,7 +128,14 @@ def column(values: Any, name: str) -> list[Any]:
         values = values[name]
     if not isinstance(values, list):
         raise BadInput("'inputs' must be a list: the first dimension is the batch")
+    bounded(values)
     return values
+
+
+def bounded(values: Sequence[Any]) -> None:
+    """Refuse more inputs than one request may have."""
+    if len(values) > INSTANCES:
+        raise BadInput(f"{len(values):,} inputs are more than the {INSTANCES:,} of a request; cut it into parts")
 
 
 def is_named(value: Any) -> bool:
@@ -179,9 +192,15 @@ def written(answers: Mapping[str, np.ndarray], *, by_row: bool) -> dict[str, Any
 
 
 def listed(values: np.ndarray) -> list[Any]:
-    """Turn an array into JSON values: strings as text, floats in as many digits as tell them apart."""
+    """Turn an array into JSON values: strings as text, floats in as many digits as tell them apart.
+
+    Raises:
+        BadInput: for what JSON has no number for; only numbers out of all range make a model say that.
+    """
     if values.dtype.kind == "O":
         return [value.decode("utf-8", "replace") for value in values]
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise BadInput("the answer is no finite number; the inputs are out of the range that the model takes")
     if values.dtype == np.float32:
         return values.astype(str).astype(float).tolist()
     return values.tolist()
@@ -203,6 +222,7 @@ def version_status(versions: Sequence[tuple[int, str, str]]) -> dict[str, Any]:
 
 def shortened(value: Any, length: int = 80) -> str:
     """Write a value of the client's in one short line."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    text = " ".join(text[: 2 * length].split())
+    pieces = [value] if isinstance(value, str) else json.JSONEncoder(default=str).iterencode(value)
+    text = "".join(piece[: 2 * length] for piece in islice(pieces, 2 * length))  # of a long value the beginning alone
+    text = " ".join(text[: 2 * length].encode("utf-8", "replace").decode().split())
     return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import zipfile
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -20,6 +21,9 @@ from keras_dl.server.guard import Refused
 FILES = 64  # in one form
 ROWS = 100_000  # of a CSV file, or files of a zip
 LARGEST_MEMBER = 50_000_000  # bytes of one file of a zip, unpacked
+UNPACKED = 1_000_000_000  # bytes of all of them
+ENTRY = b"PK\x01\x02"  # begins each of a zip's table of contents
+UNPACKERS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to begin
 COLUMNS = ("text", "message", "sentence", "review")  # that a CSV file's texts may stand in
 
 Item = tuple[str, bytes]  # what it is called, and what it is
@@ -33,28 +37,47 @@ async def items(request: Request) -> tuple[list[Item], dict[str, Any]]:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        fields = await form(request)
-        files = [value for value in fields.getlist("files") if isinstance(value, UploadFile)]
-        if not files:
+        files, fields = await form(request)
+        found = [item for name, item in files if name == "files"]
+        if not found:
             raise BadInput("the form has no file in a field called 'files'")
-        found = [(file.filename or "file", await file.read()) for file in files]
-        return found, {name: value for name, value in fields.items() if isinstance(value, str)}
-    sent = rest.parsed(await request.body())
+        return found, fields
+    return await asyncio.to_thread(instances, await request.body())
+
+
+def instances(body: bytes) -> tuple[list[Item], dict[str, Any]]:
+    """Read named inputs and the other fields from JSON."""
+    sent = rest.parsed(body)
     values = sent.get("instances") if isinstance(sent, dict) else None
     if not isinstance(values, list) or not values:
         raise BadInput("send JSON {\"instances\": [...]} with at least one value, or a form with 'files'")
+    rest.bounded(values)
     named = [
         (one if isinstance(one, str) else f"instance {number}", rest.as_bytes(one)) for number, one in enumerate(values)
     ]
     return named, sent
 
 
-async def form(request: Request) -> Any:
-    """Read a form; raises BadInput."""
+async def form(request: Request) -> tuple[list[tuple[str, Item]], dict[str, str]]:
+    """Read a form: its files by field, and its other fields; raises BadInput."""
     try:
-        return await request.form(max_files=FILES, max_fields=FILES, max_part_size=1_000_000)
+        async with request.form(max_files=FILES, max_fields=FILES, max_part_size=1_000_000) as found:
+            parts = found.multi_items()
+            files = [
+                (name, (clean(one.filename or "file"), await one.read()))
+                for name, one in parts
+                if not isinstance(one, str)
+            ]
+            return files, {name: one for name, one in parts if isinstance(one, str)}
     except HTTPException as error:
         raise BadInput(f"the form cannot be read: {error.detail}") from None
+    except UnicodeError:  # it may name any encoding
+        raise BadInput("the form cannot be read: its names are not in the encoding it says") from None
+
+
+def clean(name: str) -> str:
+    """Replace halves of surrogate pairs, which some encodings let through and JSON cannot hold."""
+    return name.encode("utf-8", "replace").decode()
 
 
 async def many(request: Request, modality: str) -> tuple[int, Iterator[Item]]:
@@ -66,34 +89,37 @@ async def many(request: Request, modality: str) -> tuple[int, Iterator[Item]]:
         BadInput: if it is neither, or too much.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    fields = await form(request) if kind == "multipart/form-data" else {}
-    file = fields.get("file")
-    if not isinstance(file, UploadFile):
+    files = (await form(request))[0] if kind == "multipart/form-data" else []
+    data = next((raw for name, (_, raw) in files if name == "file"), None)
+    if data is None:
         raise BadInput("send a form with a zip or a CSV file in the field 'file'")
-    data = await file.read()
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return zipped(data)
+        return await asyncio.to_thread(zipped, data)
     if modality == "image":
         raise BadInput("a batch of images is a zip of them")
-    return in_columns(data)
+    return await asyncio.to_thread(in_columns, data)
 
 
 def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
     """Return the files of a zip; one that cannot be unpacked is an empty input, which is refused in its row."""
+    if (entries := data.count(ENTRY)) > 2 * ROWS:  # before an object is made of each
+        bounded(entries)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         members = [one for one in archive.infolist() if not one.is_dir() and is_input(one.filename)]
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, UnicodeError) as error:
         raise BadInput(f"the zip cannot be read: {error}") from None
     bounded(len(members))
+    if (whole := sum(member.file_size for member in members)) > UNPACKED:  # no member unpacks to more than it says
+        raise Refused(413, f"the zip unpacks to {whole:,} bytes, more than {UNPACKED:,}; cut it into parts")
 
     def unpacked() -> Iterator[Item]:
         for member in members:
             raw = b""
-            if member.file_size <= LARGEST_MEMBER:
+            if member.file_size <= LARGEST_MEMBER and member.compress_type in UNPACKERS:
                 try:
                     with archive.open(member) as file:
-                        raw = file.read(LARGEST_MEMBER + 1)[:LARGEST_MEMBER]  # the size in the header may be a lie
+                        raw = file.read()
                 except (
                     zipfile.BadZipFile,
                     zlib.error,
@@ -104,7 +130,7 @@ def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
                     ValueError,
                 ):
                     raw = b""
-            yield member.filename, raw
+            yield clean(member.filename), raw
 
     return len(members), unpacked()
 
@@ -121,8 +147,12 @@ def in_columns(data: bytes) -> tuple[int, Iterator[Item]]:
     except UnicodeDecodeError as error:
         raise BadInput(f"the CSV file is not UTF-8 at byte {error.start}; save it as UTF-8") from None
     csv.field_size_limit(10_000_001)
+    sign = separator(text)
+    if text.count(sign) > rest.VALUES:
+        raise Refused(413, f"more than {rest.VALUES:,} columns and rows are too many; cut the file into parts")
+    read = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator(text)) if row]
+        rows = list(islice((row for row in read if row), ROWS + 2))  # one line more than can be
     except csv.Error as error:
         raise BadInput(f"the CSV file cannot be read: {error}") from None
     if not rows:
@@ -148,4 +178,4 @@ def bounded(count: int) -> None:
     if not count:
         raise BadInput("there is nothing in the file to predict")
     if count > ROWS:
-        raise Refused(413, f"{count:,} inputs are more than the {ROWS:,} of one batch; cut the file into parts")
+        raise Refused(413, f"more than the {ROWS:,} inputs of one batch; cut the file into parts")

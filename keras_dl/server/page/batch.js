@@ -1,0 +1,178 @@
+// Many inputs at once: one upload, answers as they come, a table, and all of them as a CSV file.
+
+import { ask, Failure, isAbort, jsonLines, verbPath } from "./api.js";
+import { csvOf } from "./csv.js";
+import { classTitle, decimal, failureNote, fileField, make, percent, section } from "./dom.js";
+
+const SHOWN = 200; // rows in the table; all of them are in the CSV file
+const ALL = "all";
+const UNUSABLE = "errors";
+
+/** Make the section for many inputs. `choice()` is the version asked for; `signal` ends with the model's page. */
+export function batchSection(model, choice, signal) {
+  const isText = model.modality === "text";
+  const bar = make("progress", { "aria-label": "Progress", max: "1", value: "0" });
+  const state = make("span", { class: "muted" });
+  const spoken = make("p", { class: "spoken", role: "status" });
+  const cancel = make("button", { type: "button", text: "Cancel", click: () => running?.abort() });
+  const progress = make("p", { class: "row progress", hidden: true }, bar, state, cancel);
+  const trouble = make("div");
+  const table = tablePlace(model);
+  const click = () => save(model, rows);
+  const download = make("button", { type: "button", class: "main", text: "Download all as CSV", click });
+  const results = make("div", { hidden: true }, table.element, make("p", { class: "row" }, download));
+  let running = null;
+  let rows = [];
+
+  async function take([file]) {
+    running?.abort();
+    running = new AbortController();
+    const own = running;
+    const stop = AbortSignal.any([own.signal, signal]);
+    rows = [];
+    trouble.replaceChildren();
+    results.hidden = true;
+    progress.hidden = false;
+    cancel.hidden = false;
+    bar.removeAttribute("value"); // the server has not said yet how many there are
+    state.textContent = `Sending ${file.name} …`;
+    spoken.textContent = "";
+    table.begin(rows);
+    try {
+      await read(file, stop);
+      spoken.textContent = state.textContent;
+    } catch (failure) {
+      if (own !== running) return; // another file has taken its place
+      if (isAbort(failure)) state.textContent = `Stopped after ${rows.length} answers.`;
+      else trouble.replaceChildren(failureNote(failure, () => take([file])));
+      if (!isAbort(failure)) state.textContent = rows.length ? `Ended after ${rows.length} answers.` : "";
+      spoken.textContent = state.textContent;
+      bar.value = rows.length ? bar.value : 0;
+    } finally {
+      if (own === running) {
+        cancel.hidden = true;
+        table.draw();
+        results.hidden = !rows.length;
+      }
+    }
+  }
+
+  async function read(file, stop) {
+    const data = new FormData();
+    data.append("file", file, file.name);
+    const response = await ask(verbPath(model, choice(), "batch"), { body: data, signal: stop });
+    const started = performance.now();
+    let count = 0;
+    let done = null;
+    for await (const line of jsonLines(response, stop)) {
+      if (line.count !== undefined) [count, results.hidden] = [line.count, false];
+      else if (line.done !== undefined) done = line;
+      else if (line.input === undefined) throw new Failure("The server stopped", line.error ?? "It does not say why.");
+      else rows.push(line);
+      bar.max = Math.max(1, count);
+      bar.value = rows.length;
+      state.textContent = `${rows.length} of ${count}${timeLeft(rows.length, count, performance.now() - started)}`;
+      table.draw();
+    }
+    if (!done) throw new Failure("The answer broke off", `${rows.length} of ${count} have come. Try again.`);
+    const errors = done.errors ? `, ${done.errors} of them could not be used` : "";
+    const seconds = Math.max(0.1, (performance.now() - started) / 1000);
+    state.textContent = `All ${done.done} done in ${seconds.toFixed(1)} s${errors}.`;
+  }
+
+  const zone = fileField(
+    isText ? "Choose a CSV file" : "Choose a zip file",
+    `or drop one here: ${isText ? "a column “text”, or one column alone, UTF-8" : "PNG or JPEG images"}`,
+    isText ? ".csv,.zip,text/csv,application/zip" : ".zip,application/zip",
+    take,
+  );
+  return section("Many at once", zone, progress, spoken, trouble, results);
+}
+
+function timeLeft(done, count, milliseconds) {
+  if (done < 5 || milliseconds < 1000 || done >= count) return "";
+  const seconds = Math.ceil(((count - done) * milliseconds) / done / 1000);
+  return seconds > 90 ? `, about ${Math.ceil(seconds / 60)} min left` : `, about ${seconds} s left`;
+}
+
+function save(model, rows) {
+  const address = URL.createObjectURL(new Blob([csvOf(model, rows)], { type: "text/csv;charset=utf-8" }));
+  const link = make("a", { href: address, download: `${model.name}-answers.csv` });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000); // the browser may still be writing it
+}
+
+/** The table of rows with a button for each answer that shows these alone: `element`, `begin(rows)`, `draw()`. */
+function tablePlace(model) {
+  const value = { score: "Score", probability: `Probability of ${model.of}`, probabilities: "Probability" };
+  const filters = make("div", { class: "choices", role: "group", "aria-label": "Show" });
+  const heads = ["Input", "Answer", value[model.value]].map((text) => make("th", { scope: "col", text }));
+  const body = make("tbody");
+  const table = make("table", { class: "wide" }, make("thead", {}, make("tr", {}, ...heads)), body);
+  const more = make("p", { class: "muted small" });
+  const region = make("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Answers" }, table);
+  let rows = [];
+  let chosen = ALL;
+  let pending = false;
+
+  function begin(all) {
+    rows = all;
+    chosen = ALL;
+    body.replaceChildren();
+    filters.replaceChildren();
+  }
+
+  function draw() {
+    if (pending) return; // once per frame, however fast the rows come
+    pending = true;
+    requestAnimationFrame(() => {
+      pending = false;
+      redraw();
+    });
+  }
+
+  function redraw() {
+    const counts = new Map([[ALL, rows.length], ...model.classes.map((name) => [name, 0]), [UNUSABLE, 0]]);
+    for (const row of rows) counts.set(kindOf(row), (counts.get(kindOf(row)) ?? 0) + 1);
+    for (const [kind, count] of counts) button(kind, count);
+    const found = chosen === ALL ? rows : rows.filter((row) => kindOf(row) === chosen);
+    for (const row of found.slice(body.rows.length, SHOWN)) body.append(line(model, row));
+    const rest = `The first ${SHOWN} of ${found.length} are shown; the CSV file has them all.`;
+    more.textContent = found.length > SHOWN ? rest : "";
+  }
+
+  function button(kind, count) {
+    let found = [...filters.children].find((one) => one.dataset.kind === kind);
+    if (!found) {
+      const click = () => {
+        chosen = kind;
+        body.replaceChildren();
+        redraw();
+      };
+      found = make("button", { type: "button", "data-kind": kind, click });
+      filters.append(found);
+    }
+    const title = { [ALL]: "All", [UNUSABLE]: "Not usable" }[kind] ?? classTitle(model, kind);
+    found.textContent = `${title}: ${count}`;
+    found.setAttribute("aria-pressed", String(kind === chosen));
+    found.hidden = kind === UNUSABLE && !count;
+  }
+
+  return { element: make("div", {}, filters, region, more), begin, draw };
+}
+
+function kindOf(row) {
+  return row.error === undefined ? row.label : UNUSABLE;
+}
+
+function line(model, row) {
+  const input = make("td", { class: "input", dir: "auto", text: Array.from(row.input ?? "").slice(0, 300).join("") });
+  const error = row.error !== undefined && make("td", { colspan: "2", text: row.error });
+  if (error) return make("tr", { class: "bad" }, input, error);
+  const amount = model.value === "probabilities" ? row.probabilities[row.label] : row[model.value];
+  const number = make("td", { class: "right", text: model.value === "score" ? decimal(amount, 2) : percent(amount) });
+  const note = row.note ? make("small", { class: "muted", text: ` ${row.note}` }) : null;
+  return make("tr", {}, input, make("td", {}, classTitle(model, row.label), note), number);
+}

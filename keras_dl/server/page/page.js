@@ -1,0 +1,171 @@
+// The page: which models there are, which one is shown, and what is said of it.
+// The address keeps the choice: #/NAME or #/NAME/versions/2.
+
+import { askJson, isAbort } from "./api.js";
+import { isMedical } from "./answer.js";
+import { batchSection } from "./batch.js";
+import { failureNote, make, newId, section } from "./dom.js";
+import { figures } from "./figures.js";
+import { imageTrial } from "./images.js";
+import { textTrial } from "./texts.js";
+
+const AGAIN = 1500; // milliseconds until a server that is not ready is asked again
+const main = document.getElementById("main");
+const menu = document.getElementById("models");
+let models = [];
+let leaving = new AbortController(); // what the model shown before had under way
+
+start();
+
+async function start() {
+  try {
+    ({ models } = await askJson("/v1/models"));
+  } catch (failure) {
+    main.replaceChildren(failureNote(failure, start));
+    if (failure.status === 503) setTimeout(start, failure.wait * 1000 || AGAIN);
+    return;
+  }
+  if (!models.length) {
+    const text = "No model is served yet. The page looks again every few seconds.";
+    main.replaceChildren(make("p", { class: "banner", text }));
+    setTimeout(start, AGAIN);
+    return;
+  }
+  menu.replaceChildren(
+    ...models.map((model) => make("a", { href: address(model.name, ""), title: model.title, text: model.name })),
+  );
+  onhashchange = open;
+  open();
+}
+
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address is for the model
+  main.focus();
+});
+
+/** Show the model that the address names, or the first. */
+function open() {
+  const [name, choice] = chosen();
+  const model = models.find((one) => one.name === name) ?? models[0];
+  leaving.abort();
+  leaving = new AbortController();
+  for (const link of menu.children) {
+    if (link.textContent === model.name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${model.title} · keras-dl`;
+  main.replaceChildren(...modelPage(model, model.name === name ? choice : "", leaving.signal));
+}
+
+function chosen() {
+  const [mark, name = "", kind, which] = location.hash.split("/").map(decoded);
+  if (mark !== "#") return ["", ""];
+  return [name, ["versions", "labels"].includes(kind) && which ? `/${kind}/${encodeURIComponent(which)}` : ""];
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return ""; // somebody wrote the address by hand
+  }
+}
+
+function address(name, choice) {
+  return `#/${encodeURIComponent(name)}${choice}`;
+}
+
+function modelPage(model, asked, signal) {
+  if (!model.classes) return [make("h1", { text: model.name }), notReady(model)];
+  const version = versionField(model, asked, () => trial.again());
+  const trialOf = model.modality === "text" ? textTrial : imageTrial;
+  const trial = trialOf(model, version.value, signal);
+  return [
+    make("h1", { text: model.title }),
+    model.synthetic ? synthetic(isMedical(model)) : null,
+    uses(model),
+    section("Try it", version.element, trial.element),
+    batchSection(model, version.value, signal),
+    figures(model),
+  ].filter(Boolean);
+}
+
+function notReady(model) {
+  const states = (model.versions ?? []).map((one) => `version ${one.version}: ${one.state.toLowerCase()}`);
+  return make(
+    "div",
+    { class: "banner", role: "status" },
+    make("strong", { text: "No version of this model is ready" }),
+    make("p", { text: `${states.join(", ") || "there is none"}. The server's log says why if that lasts.` }),
+    make("button", { type: "button", text: "Look again", click: start }),
+  );
+}
+
+function synthetic(isRadiograph) {
+  return make(
+    "div",
+    { class: "banner", role: "note" },
+    make("strong", { text: "Trained on synthetic examples of the package" }),
+    "It shows how everything works. What it answers and the figures below say nothing about the real world",
+    isRadiograph ? ", and nothing about patients." : ".",
+  );
+}
+
+function uses(model) {
+  const card = (kind, title, text) =>
+    make("div", { class: kind }, make("h2", { text: title }), make("p", { text: text || "Not stated." }));
+  return make(
+    "div",
+    { class: "use" },
+    card("", "What it is for", model.intended_use),
+    card(isMedical(model) ? "limits grave" : "limits", "What it is not for", model.limits),
+  );
+}
+
+/** The choice among versions and labels, kept in the address; without a choice where there is nothing to choose. */
+function versionField(model, asked, change) {
+  const versions = (model.versions ?? []).toSorted((one, other) => Number(other.version) - Number(one.version));
+  const ready = versions.filter((one) => one.state === "AVAILABLE");
+  const choices = [["", "as the server chooses"]];
+  for (const one of ready) {
+    for (const label of one.labels ?? []) {
+      choices.push([`/labels/${encodeURIComponent(label)}`, `${label}: version ${one.version}${share(one)}`]);
+    }
+  }
+  for (const one of versions) choices.push([`/versions/${one.version}`, `version ${one.version}`, one.state]);
+  const known = choices.some(([value]) => value === asked) ? asked : "";
+  if (versions.length < 2) {
+    const text = versions.length ? `Version ${versions[0].version}` : "";
+    return { element: make("p", { class: "muted small", text }), value: () => known };
+  }
+  const id = newId("version");
+  const options = choices.map(([value, text, state = "AVAILABLE"]) =>
+    make("option", {
+      value,
+      text: state === "AVAILABLE" ? text : `${text} (${state.toLowerCase()})`,
+      disabled: state !== "AVAILABLE",
+      selected: value === known,
+    }),
+  );
+  const select = make(
+    "select",
+    {
+      id,
+      change: () => {
+        history.replaceState(null, "", address(model.name, select.value));
+        change();
+      },
+    },
+    ...options,
+  );
+  const element = make("p", { class: "row" }, make("label", { for: id, text: "Version" }), select);
+  return { element, value: () => select.value };
+}
+
+function share({ weight }) {
+  return typeof weight === "number" ? `, gets ${Math.round(100 * weight)} % of the requests` : "";
+}
+
+addEventListener("unhandledrejection", (event) => {
+  if (isAbort(event.reason)) event.preventDefault(); // what was left behind on purpose
+});

@@ -1,0 +1,134 @@
+// One text at a time: answers while it is typed, and a moment later the words that spoke for them.
+
+import { answerPlace } from "./answer.js";
+import { ask, askJson, isAbort, verbPath } from "./api.js";
+import { failureNote, make, newId } from "./dom.js";
+import { mixed } from "./samples.js";
+import { wordsPlace } from "./words.js";
+
+const SAMPLES = 6; // shown
+const ANSWER_AFTER = 150; // milliseconds without a key
+const EXPLAIN_AFTER = 500;
+const LEGEND = {
+  occlusion: "leave a word out",
+  attention: "attention",
+  shap: "SHAP values",
+};
+
+/**
+ * Make the place to try a text model. `choice()` is the version asked for; `signal` ends with the model's page.
+ *
+ * Returns `element` and `again()`, which asks for the same text once more.
+ */
+export function textTrial(model, choice, signal) {
+  const answer = answerPlace(model);
+  const method = methodField(model, () => explainSoon(0));
+  const words = wordsPlace(method.element);
+  const trouble = make("div");
+  const id = newId("text");
+  const field = make("textarea", { id, rows: "4", spellcheck: "false", autocomplete: "off", input: () => later() });
+  let timers = [];
+  let running = new AbortController();
+  let shown = null; // "/versions/N" of the answer on the page: the words are explained by the same
+
+  function later(wait = ANSWER_AFTER) {
+    stop();
+    shown = null;
+    answer.element.classList.add("stale");
+    words.stale();
+    const text = field.value;
+    if (!text.trim()) {
+      trouble.replaceChildren();
+      words.clear();
+      answer.clear("The answer will stand here while you type.");
+      return;
+    }
+    const signals = AbortSignal.any([running.signal, signal]);
+    timers = [setTimeout(() => attempt(() => answered(text, signals)), wait)];
+  }
+
+  function explainSoon(wait) {
+    if (!method.value() || !field.value.trim() || shown === null) return;
+    const text = field.value;
+    const signals = AbortSignal.any([running.signal, signal]);
+    timers.push(setTimeout(() => attempt(() => explained(text, signals)), wait));
+  }
+
+  async function answered(text, stop) {
+    const found = await askJson(verbPath(model, choice(), "answer"), { body: { instances: [text] }, signal: stop });
+    const [row] = found.predictions;
+    trouble.replaceChildren();
+    answer.update(row, found);
+    if (row.error !== undefined) return words.clear();
+    shown = `/versions/${found.version}`;
+    explainSoon(EXPLAIN_AFTER - ANSWER_AFTER);
+  }
+
+  async function explained(text, stop) {
+    const body = { instances: [text], method: method.value() };
+    words.show(await askJson(verbPath(model, shown, "explain"), { body, signal: stop }));
+  }
+
+  async function attempt(work) {
+    try {
+      await work();
+    } catch (failure) {
+      if (isAbort(failure)) return;
+      words.clear();
+      trouble.replaceChildren(failureNote(failure, () => later(0)));
+      const isBusy = failure.status === 429 || failure.status === 503;
+      if (isBusy) later((failure.wait || 2) * 1000); // nobody should have to press a button while typing
+      else answer.clear("");
+    }
+  }
+
+  function stop() {
+    timers.forEach(clearTimeout);
+    running.abort();
+    running = new AbortController();
+  }
+
+  signal.addEventListener("abort", stop);
+  const use = (text) => {
+    field.value = text;
+    later(0);
+    answer.element.scrollIntoView({ block: "nearest" });
+  };
+  answer.clear("The answer will stand here while you type.");
+  const label = make("label", { class: "title", for: id, text: "Type or paste a text" });
+  const right = make("div", { class: "beside" }, trouble, answer.element); // on a phone: right below the text
+  const sides = make("div", { class: "sides" }, make("div", {}, label, field), right, samplesPlace(model, use, signal));
+  return { element: make("div", {}, sides, words.element), again: () => later(0) };
+}
+
+/** A choice among the ways to explain, where there are several; no value where the model has none. */
+function methodField(model, change) {
+  const methods = model.methods ?? [];
+  if (methods.length < 2) return { element: null, value: () => methods[0] };
+  const id = newId("method");
+  const options = methods.map((name) => make("option", { value: name, text: LEGEND[name] ?? name }));
+  const select = make("select", { id, change }, ...options);
+  const element = make("p", { class: "row" }, make("label", { for: id, text: "Words coloured by" }), select);
+  return { element, value: () => select.value };
+}
+
+function samplesPlace(model, use, signal) {
+  if (!model.samples?.length) return null;
+  const id = newId("samples");
+  const list = make("ul", { class: "sentences", "aria-labelledby": id });
+  for (const sample of mixed(model.samples, SAMPLES)) {
+    const item = make("li");
+    list.append(item);
+    ask(sample.url, { signal })
+      .then((response) => response.text())
+      .then((text) => {
+        const plain = text.trim();
+        const shown = plain.length > 90 ? `${Array.from(plain).slice(0, 85).join("")} …` : plain;
+        const label = model.symbols?.[sample.label] ?? sample.label ?? "";
+        const tag = make("span", { class: "muted", text: ` ${label}` });
+        item.append(make("button", { type: "button", click: () => use(plain) }, shown, tag));
+      })
+      .catch((failure) => isAbort(failure) || item.remove());
+  }
+  return make("div", {}, make("h3", { id, text: "Or take one from the test part" }), list);
+}

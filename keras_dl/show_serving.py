@@ -1,0 +1,71 @@
+"""What `promote` and `ab` say at a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from keras_dl import versions
+from keras_dl.show import harmless, table, with_interval, with_p
+from keras_dl.versions import STABLE, Serving
+
+
+def promoted(folder: Path, serving: Serving) -> str:
+    """Say which version each label stands for, who gets it, and how the last change is taken back."""
+    there = versions.numbers(folder)
+    lines = [f"{folder}: {versions.listed(there) if there else 'no version'}"]
+    rows = [("label", "version", "share of the requests without version and label")]
+    for label in sorted(serving.labels, key=lambda label: (label != STABLE, label)):
+        weight = serving.weights.get(label, 0.0) if serving.weights else float(label == STABLE)
+        gone = "" if serving.labels[label] in there else ", but that version is not there"
+        rows.append((label, str(serving.labels[label]), f"{weight:g}{gone}"))
+    lines += ["", table(rows)] if serving.labels else []
+    if not serving.labels and there:
+        lines.append(f"no label is set: version {there[-1]} answers who names no version")
+    if serving.history:
+        label = serving.history[-1][1]
+        option = "" if label == STABLE else f" --label {label}"
+        lines += ["", f"back    keras-dl promote {folder}{option} --back"]
+    return "\n".join(lines)
+
+
+def compared(result: dict[str, Any]) -> str:
+    """Lay a comparison of versions out as a table, a column for each, and say what the differences are worth."""
+    rows = result["versions"]
+    lines = [("", *(f"version {row['version']}" for row in rows))]
+    lines += [(name, *(f"{row[name]:,}" for row in rows)) for name in ("requests", "predictions", "clients")]
+    lines.append(("share of errors", *(with_interval(row["error_share"]) for row in rows)))
+    lines.append(("median, ms", *(median(row["latency"]["p50"]) for row in rows)))
+    for name in ("p95", "p99"):
+        lines.append((f"{name}, ms", *(milliseconds(row["latency"][name]) for row in rows)))
+    lines.append(("feedback", *(told(row["feedback"]) for row in rows)))
+    lines.append(("accuracy", *(with_interval(row["accuracy"]) for row in rows)))
+    notes = ["95 % intervals; those of median and accuracy by client. Accuracy is of the predictions with feedback."]
+    found = []
+    for one in result["differences"]:
+        found.append(f"accuracy of version {one['to']} - version {one['from']}: {with_p(one['accuracy'])}")
+        found += [f"  {one['sentence']}"]
+    if found:
+        notes.append("p is two-sided, for one look: looking again and again until it is small finds what is not there.")
+    if len(result["differences"]) > 1:
+        notes.append("It is not adjusted for the number of comparisons.")
+    return "\n\n".join(
+        [f"model {harmless(result['model'])}", table(lines), *(["\n".join(found)] * bool(found)), "\n".join(notes)]
+    )
+
+
+def median(found: dict[str, float | None]) -> str:
+    """Write a median with its interval: "12.3 [11.9, 12.8]"; the requests of one client have none."""
+    if found["value"] is None or found["low"] is None:
+        return milliseconds(found["value"])
+    return f"{found['value']:.1f} [{found['low']:.1f}, {found['high']:.1f}]"
+
+
+def milliseconds(value: float | None) -> str:
+    """Write a percentile of latencies."""
+    return "not defined" if value is None else f"{value:.1f}"
+
+
+def told(feedback: dict[str, Any]) -> str:
+    """Write how much feedback there is: "120 (24.0 %) of 40 clients"."""
+    return f"{feedback['count']:,} ({100 * feedback['share']:.1f} %) of {feedback['clients']:,} clients"

@@ -1,0 +1,192 @@
+"""The web page in a real browser, on made-up answers: what a person does with one model, and what one sees."""
+
+import page_stub
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+PNG = page_stub.picture(3)
+
+
+def test_a_model_is_picked_and_the_address_keeps_it(page):
+    assert [link.text for link in page.all("nav a")] == list(page_stub.MODELS)
+    page.go("emoji")
+    assert page.browser.current_url.endswith("/#/emoji")
+    assert page.browser.title == "Emoji for a sentence · keras-dl"
+    page.browser.refresh()
+    page.find("h1", "Emoji for a sentence")
+    assert page.find("nav a[aria-current=page]").text == "emoji"
+    page.browser.back()
+    page.find("h1", "Pneumonia")
+
+
+def test_it_says_what_a_model_is_for_and_what_it_is_not_for(page):
+    text = page.find("main").text
+    for said in ("Trained on synthetic examples", "nothing about patients", "Teaching and method comparison", "Not a medical"):
+        assert said in text
+    assert "1,786 examples" in text
+    assert "AUROC\n0.953\n0.931 to 0.972" in text
+    page.click("summary", "All 5 figures")
+    page.find("th", "Positive predictive value")
+    page.go("spam")
+    assert "synthetic" not in page.find("main").text
+
+
+def test_a_sample_gives_a_probability_and_a_heatmap(page, stub):
+    page.click(".thumbnails button", "PNEUMONIA")
+    assert page.find(".answer").text == "PNEUMONIA"
+    assert page.find(".certainty").text == "probability of PNEUMONIA: 49 %"
+    assert "49 %, threshold 43 %" in page.find(".scale").get_attribute("aria-label")
+    assert page.run("return document.querySelector('.panel .mark').style.left") == "43%"
+    page.find(".medical", "Not a medical device")
+    page.find("figcaption", "what speaks for PNEUMONIA (Grad-CAM)")
+    over, slider = page.find(".over"), page.find("input[type=range]")
+    assert page.run("return arguments[0].naturalWidth", over) == 128
+    before = float(over.value_of_css_property("opacity"))
+    slider.send_keys(Keys.HOME)
+    assert (before, over.value_of_css_property("opacity")) == (pytest.approx(0.7), "0")
+    page.click("button", "Image alone")
+    assert not over.is_displayed()
+    assert stub.asked[-2:] == ["/v1/models/pneumonia:answer", "/v1/models/pneumonia/versions/1:explain"]
+
+
+def test_an_image_is_chosen_dropped_or_pasted(page, stub, tmp_path):
+    file = tmp_path / "mine.png"
+    file.write_bytes(PNG)
+    page.choose("section input[type=file]", file)
+    page.find(".heat")
+    for kind, where in (("drop", ".zone"), ("paste", "body")):
+        asked = len(stub.asked)
+        if kind == "drop":
+            page.give(where, "dragover", "other.png", "image/png", PNG)
+            page.find(".zone.over")
+        page.give(where, kind, "other.png", "image/png", PNG)
+        page.wait(lambda asked=asked: len(stub.asked) == asked + 2, kind)
+        page.find(".heat")
+    assert not page.all(".zone.over")
+    assert page.find(".answer").text == "PNEUMONIA"
+    page.give(".zone", "drop", "<img src=x>.png", "image/png", b"no image")
+    page.find(".empty", "This cannot be used: no image that can be read")
+    assert not page.all(".heat")
+
+
+@pytest.mark.parametrize(("name", "said"), [("kinds", "probability 80 %"), ("anomaly", "score 14.63 (threshold 12.50)")])
+def test_other_kinds_of_answers(page, name, said):
+    page.go(name)
+    page.click(".thumbnails li:nth-child(2) button")
+    assert page.find(".certainty").text == said
+    bars = page.all(".bars li .number")
+    assert [bar.text for bar in bars] == {"kinds": ["10 %", "80 %", "10 %"], "anomaly": []}[name]
+    assert bool(page.all(".panel", "A score is no probability")) == (name == "anomaly")
+
+
+def test_a_sentence_gives_an_emoji_and_its_words(page):
+    page.go("emoji")
+    field = page.find("textarea")
+    field.send_keys("I love the pizza")
+    assert page.find(".symbol", "❤️")
+    assert page.find(".answer").text == "heart"
+    assert [bar.text for bar in page.all(".bars .number")] == ["80 %", *["5.0 %"] * 4]
+    page.find(".words h3", "What speaks for heart")
+    field.clear()
+    page.run("arguments[0].value = '😄 <b>family</b> the <img src=x onerror=alert(1)>'", field)  # not to be typed by the driver
+    field.send_keys(" sad")
+    page.find(".words mark", "sad")
+    assert page.find(".words .text").text == "😄 <b>family</b> the <img src=x onerror=alert(1)> sad"
+    assert [mark.text for mark in page.all("mark")][:3] == ["😄", "<b>family</b>", "the"]
+    assert [mark.text for mark in page.all("mark.against")][:2] == ["😄", "sad"]
+    assert page.browser.find_elements(By.CSS_SELECTOR, "main img, main b") == []
+    page.click("summary", "The numbers")
+    page.find("caption", "Against disappointed")
+    field.clear()
+    field.send_keys(Keys.SPACE)
+    page.find(".empty", "The answer will stand here")
+    assert not page.all(".words")
+
+
+def test_only_the_last_answer_counts_while_typing(page, stub):
+    stub.slow = {"that is sad": 0.6}
+    page.go("emoji")
+    field = page.find("textarea")
+    field.send_keys("that is sad")
+    page.wait(lambda: stub.asked)
+    assert stub.asked == ["/v1/models/emoji:answer"]  # one for all the letters
+    field.send_keys(" pizza with love")
+    page.find(".answer", "heart")
+    page.find(".words mark", "pizza")
+    page.wait(lambda: len(stub.asked) == 3)  # the slow answer has come by now, if the browser still waits for it
+    page.run("const end = Date.now() + 300; while (Date.now() < end);")
+    assert page.find(".answer").text == "heart"
+
+
+def test_ways_to_explain_and_notes(page, stub):
+    page.go("spam")
+    assert not page.all(".words select")
+    page.click(".sentences button", "free prize")
+    assert page.find("textarea").get_property("value") == "you won a free prize, call now"
+    page.find(".words", "against spam")
+    page.find(".words select").send_keys("attention")
+    page.find(".words h3", "Where the attention goes")
+    assert "much" in page.find(".legend").text
+    page.find("textarea").clear()
+    page.find("textarea").send_keys("xyzzy")
+    page.find(".note", "Note: none of its words is known.")
+    page.find("textarea").send_keys(" " + "long words " * 6)
+    page.find(".unread", "words")
+
+
+def test_feedback_is_sent(page, stub):
+    page.click(".thumbnails button", "NORMAL")
+    page.click("button", "Yes, NORMAL")
+    page.find(".feedback", "Thank you. Stored: NORMAL.")
+    page.click("button", "No, PNEUMONIA")
+    page.find(".feedback", "Thank you. Stored: PNEUMONIA.")
+    assert [(one["request_id"], one["index"], one["label"]) for one in stub.feedback] == [
+        ("r1", 0, "NORMAL"),
+        ("r1", 0, "PNEUMONIA"),
+    ]
+    assert page.find("button[aria-pressed=true]", "No, PNEUMONIA")
+
+
+def test_versions_and_labels(page, stub):
+    page.go("emoji")
+    options = page.find("select").find_elements(By.TAG_NAME, "option")
+    assert [one.text for one in options] == [
+        "as the server chooses",
+        "canary: version 2, gets 10 % of the requests",
+        "stable: version 1, gets 90 % of the requests",
+        "version 3 (loading)",
+        "version 2",
+        "version 1",
+    ]
+    assert not options[3].is_enabled()
+    page.find("textarea").send_keys("so happy")
+    page.find(".panel", "Answered by version 1.")
+    options[1].click()
+    page.find(".panel", "Answered by version 2.")
+    assert "/v1/models/emoji/labels/canary:answer" in stub.asked
+    assert page.browser.current_url.endswith("/#/emoji/labels/canary")
+    page.wait(lambda: stub.asked[-1] == "/v1/models/emoji/versions/2:explain")
+    page.browser.refresh()
+    assert page.find("select").get_property("value") == "/labels/canary"
+
+
+def test_models_that_are_not_ready_yet(page, stub):
+    stub.models = {}
+    page.browser.refresh()
+    page.find(".banner", "No model is served yet")
+    states = {"name": "late", "versions": [{"version": "1", "state": "LOADING", "labels": [], "weight": None}]}
+    stub.models = {"late": states}
+    page.find("h1", "late")
+    page.find(".banner", "version 1: loading")
+    stub.models = page_stub.MODELS
+    page.click("button", "Look again")
+    page.find("h1", "Pneumonia")
+
+
+def test_where_no_feedback_is_kept_none_is_asked_for(page, stub):
+    stub.models = {"pneumonia": {**page_stub.MODELS["pneumonia"], "feedback": False}}
+    page.browser.refresh()
+    page.click(".thumbnails button", "PNEUMONIA")
+    page.find("figcaption")
+    assert not page.all("button", "Yes, PNEUMONIA")
