@@ -1,5 +1,7 @@
 """Three models behind one real server, for the tests of its routes, and how they ask it."""
 
+import base64
+
 import pytest
 import requests
 from live_server import serving

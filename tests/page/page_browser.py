@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -47,9 +48,12 @@ class Page:
     def open(self, address: str, place: str = "", width: int = 1200) -> None:
         """Open the page of a server anew, as somebody who was never there, at a model's place."""
         self.address = address
-        self.command("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
-        self.browser.get("about:blank")
-        self.command("Storage.clearDataForOrigin", origin=address, storageTypes="all")
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500
+        )
+        if self.browser.current_url.startswith("http"):
+            self.run("sessionStorage.clear()")
+        self.browser.get("about:blank")  # else a new place on the same page loads nothing
         self.browser.get(f"{address}/{place}")
 
     def go(self, name: str) -> None:
@@ -84,9 +88,7 @@ class Page:
         self.find(selector, text).click()
 
     def wait(self, condition: Callable[[], Any], message: str = "") -> Any:
-        """Wait until a condition holds; return what it gives. What was replaced while it was looked at is looked for again."""
-        from selenium.common.exceptions import StaleElementReferenceException
-
+        """Wait until a condition holds; return what it gives. Elements may be replaced while they are looked at."""
         stale = [StaleElementReferenceException]
         return WebDriverWait(self.browser, PATIENCE, 0.02, stale).until(lambda _: condition(), message)
 

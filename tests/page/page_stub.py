@@ -41,11 +41,16 @@ def model(name, title, modality, classes, value, **changes):
     """Return what `GET /v1/models` says of one model."""
     suffix = "png" if modality == "image" else "txt"
     samples = [
-        {"name": f"{row}.{suffix}", "label": classes[row % len(classes)], "url": f"/v1/models/{name}/samples/{row}.{suffix}"}
+        {
+            "name": f"{row}.{suffix}",
+            "label": classes[row % len(classes)],
+            "url": f"/v1/models/{name}/samples/{row}.{suffix}",
+        }
         for row in range(6)
     ]
     return {
-        "name": name, "title": title, "task": name, "modality": modality, "classes": classes, "symbols": {}, "value": value,
+        "name": name, "title": title, "task": name, "modality": modality, "classes": classes, "symbols": {},
+        "value": value,
         "of": None if value == "probabilities" else classes[-1],
         "threshold": {"probability": 0.43, "probabilities": None, "score": 12.5}[value],
         "intended_use": "Teaching and method comparison.", "limits": "English, one short sentence.", "methods": [],
@@ -65,17 +70,20 @@ TWO = [
     {"version": "2", "state": "AVAILABLE", "labels": ["canary"], "weight": 0.1},
     {"version": "3", "state": "LOADING", "labels": [], "weight": None},
 ]
+TYPED, COLOURED = {"methods": ["occlusion"]}, {"methods": ["occlusion", "attention"]}
+LUNGS, KINDS = ["NORMAL", "PNEUMONIA"], ["NORMAL", "BACTERIAL", "VIRAL"]
 MODELS = {
     one["name"]: one
     for one in (
-        model("pneumonia", "Pneumonia from chest radiographs", "image", ["NORMAL", "PNEUMONIA"], "probability", **XRAY),
-        model("emoji", "Emoji for a sentence", "text", list(SYMBOLS), "probabilities", symbols=SYMBOLS, versions=TWO,
-              methods=["occlusion"]),
-        model("spam", "Spam among text messages", "text", ["ham", "spam"], "probability", methods=["occlusion", "attention"]),
-        model("kinds", "Normal, bacterial or viral", "image", ["NORMAL", "BACTERIAL", "VIRAL"], "probabilities", **XRAY),
-        model("anomaly", "What differs from healthy lungs", "image", ["NORMAL", "PNEUMONIA"], "score", **XRAY),
+        model("pneumonia", "Pneumonia from chest radiographs", "image", LUNGS, "probability", **XRAY),
+        model(
+            "emoji", "Emoji for a sentence", "text", [*SYMBOLS], "probabilities", symbols=SYMBOLS, versions=TWO, **TYPED
+        ),
+        model("spam", "Spam among text messages", "text", ["ham", "spam"], "probability", **COLOURED),
+        model("kinds", "Normal, bacterial or viral", "image", KINDS, "probabilities", **XRAY),
+        model("anomaly", "What differs from healthy lungs", "image", LUNGS, "score", **XRAY),
     )
-}  # fmt: skip
+}
 
 
 class Stub:
@@ -113,9 +121,15 @@ class Stub:
 
     async def verb(self, request: Request) -> Response:
         """Answer, explain, batch and feedback of any model and version."""
-        name, version, verb = re.fullmatch(r"(\w+)(?:/(?:versions|labels)/(\w+))?:(\w+)", request.path_params["rest"]).groups()
+        name, version, verb = re.fullmatch(
+            r"(\w+)(?:/(?:versions|labels)/(\w+))?:(\w+)", request.path_params["rest"]
+        ).groups()
         known = MODELS[name]
-        facts = {"request_id": f"r{next(self.numbers)}", "model": name, "version": {"canary": "2"}.get(version, version or "1")}
+        facts = {
+            "request_id": f"r{next(self.numbers)}",
+            "model": name,
+            "version": {"canary": "2"}.get(version, version or "1"),
+        }
         if verb == "feedback":
             self.feedback.append(await request.json())
             return JSONResponse({"stored": True})
@@ -128,7 +142,9 @@ class Stub:
         await asyncio.sleep(max(self.slow.get(name, 0) for name, _ in inputs))
         if verb == "answer":
             return JSONResponse({"predictions": rows, **facts})
-        return JSONResponse({"prediction": rows[0], **facts, **explained(known, rows[0], *inputs[0], body.get("method"))})
+        return JSONResponse(
+            {"prediction": rows[0], **facts, **explained(known, rows[0], *inputs[0], body.get("method"))}
+        )
 
     async def list(self, request: Request) -> Response:
         return JSONResponse({"models": [*self.models.values()]})
@@ -165,13 +181,24 @@ def unpacked(name: str, data: bytes):
 def row(known, name: str, data: bytes):
     """Return one answer, the same for the same input."""
     try:
-        level = words_level(name) if known["modality"] == "text" else float(np.asarray(Image.open(io.BytesIO(data)).convert("L")).mean() / 255)
+        level = (
+            words_level(name)
+            if known["modality"] == "text"
+            else float(np.asarray(Image.open(io.BytesIO(data)).convert("L")).mean() / 255)
+        )
     except OSError:
         return {"input": name, "error": "no image that can be read"}
     if known["value"] == "probabilities":
         chosen = next((KEYWORDS[word] for word in KEYWORDS if word in name), known["classes"][int(level * 2.99)])
         shares = {one: 0.8 if one == chosen else 0.2 / (len(known["classes"]) - 1) for one in known["classes"]}
-        return {"input": name, "label": chosen, "probability": 0.8, "probabilities": shares, "score": list(shares.values()), "of": chosen}
+        return {
+            "input": name,
+            "label": chosen,
+            "probability": 0.8,
+            "probabilities": shares,
+            "score": list(shares.values()),
+            "of": chosen,
+        }
     amount = {"probability": level} if known["value"] == "probability" else {"score": 30 * level}
     label = known["classes"][next(iter(amount.values())) >= known["threshold"]]
     note = {"note": "none of its words is known"} if name == "xyzzy" else {}
@@ -189,7 +216,10 @@ def explained(known, answer, name: str, data: bytes, method):
         heat = np.exp(-((x - 85) ** 2 + (y - 78) ** 2) / 700)
         colour = np.stack([250 * np.ones_like(heat), 230 * (1 - heat), 40 * np.ones_like(heat), 230 * heat], -1)
         parts = {"image": image, "heatmap": Image.fromarray(colour.astype("uint8"), "RGBA")}
-        return {**{key: png(value) for key, value in parts.items()}, "caption": f"what speaks for {answer['of']} (Grad-CAM)"}
+        return {
+            **{key: png(value) for key, value in parts.items()},
+            "caption": f"what speaks for {answer['of']} (Grad-CAM)",
+        }
     text, words = name, []
     for found in re.finditer(r"\S+", text[:60]):
         weight = (len(found[0]) - 4) / 3 * (-1 if found[0] in ("the", "a", "not") else 1)
@@ -211,7 +241,7 @@ def png(image: Image.Image) -> str:
 def picture(number: int) -> bytes:
     """Return a PNG that looks a little like a chest: the higher the number, the brighter."""
     y, x = np.mgrid[-1:1:160j, -1:1:160j]
-    lungs = sum(np.exp(-(((x - side) / 0.3) ** 2 + (y / 0.6) ** 2) ** 2) for side in (-0.42, 0.42))
+    lungs = sum(np.exp(-((((x - side) / 0.3) ** 2 + (y / 0.6) ** 2) ** 2)) for side in (-0.42, 0.42))
     body = 1 / (1 + np.exp(8 * (x**2 + (y / 1.1) ** 2 - 0.9)))
     grey = 60 + 34 * number - (60 - 6 * number) * lungs * (1 + 0.2 * np.cos(16 * y)) + 60 * body
     return base64.b64decode(png(Image.fromarray(np.clip(grey, 0, 255).astype("uint8"))))

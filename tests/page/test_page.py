@@ -22,7 +22,12 @@ def test_a_model_is_picked_and_the_address_keeps_it(page):
 
 def test_it_says_what_a_model_is_for_and_what_it_is_not_for(page):
     text = page.find("main").text
-    for said in ("Trained on synthetic examples", "nothing about patients", "Teaching and method comparison", "Not a medical"):
+    for said in (
+        "Trained on synthetic examples",
+        "nothing about patients",
+        "Teaching and method comparison",
+        "Not a medical",
+    ):
         assert said in text
     assert "1,786 examples" in text
     assert "AUROC\n0.953\n0.931 to 0.972" in text
@@ -70,7 +75,9 @@ def test_an_image_is_chosen_dropped_or_pasted(page, stub, tmp_path):
     assert not page.all(".heat")
 
 
-@pytest.mark.parametrize(("name", "said"), [("kinds", "probability 80 %"), ("anomaly", "score 14.63 (threshold 12.50)")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("kinds", "probability 80 %"), ("anomaly", "score 14.63 (threshold 12.50)")]
+)
 def test_other_kinds_of_answers(page, name, said):
     page.go(name)
     page.click(".thumbnails li:nth-child(2) button")
@@ -89,7 +96,9 @@ def test_a_sentence_gives_an_emoji_and_its_words(page):
     assert [bar.text for bar in page.all(".bars .number")] == ["80 %", *["5.0 %"] * 4]
     page.find(".words h3", "What speaks for heart")
     field.clear()
-    page.run("arguments[0].value = '😄 <b>family</b> the <img src=x onerror=alert(1)>'", field)  # not to be typed by the driver
+    page.run(
+        "arguments[0].value = '😄 <b>family</b> the <img src=x onerror=alert(1)>'", field
+    )  # not to be typed by the driver
     field.send_keys(" sad")
     page.find(".words mark", "sad")
     assert page.find(".words .text").text == "😄 <b>family</b> the <img src=x onerror=alert(1)> sad"

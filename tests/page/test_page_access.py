@@ -124,7 +124,9 @@ def test_everything_to_press_has_a_name_that_is_read_aloud(page, tmp_path, name)
     filled(page, name, tmp_path)
     nodes = page.command("Accessibility.getFullAXTree")["nodes"]
     roles = {"button", "link", "textbox", "combobox", "slider", "progressbar", "image", "region", "navigation"}
-    found = [(node["role"]["value"], node["name"]["value"]) for node in nodes if node.get("role", {}).get("value") in roles]
+    found = [
+        (node["role"]["value"], node["name"]["value"]) for node in nodes if node.get("role", {}).get("value") in roles
+    ]
     assert [role for role, name in found if not name.strip()] == []
     kinds = {role for role, _ in found}
     assert {"button", "link", "navigation"} <= kinds

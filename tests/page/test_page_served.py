@@ -1,0 +1,60 @@
+"""The web page on the real server: what a person does first, with real answers."""
+
+import live_server
+import pytest
+import requests
+
+
+@pytest.fixture(scope="module")
+def served(tiny_run, tmp_path_factory):
+    database = f"sqlite:///{tmp_path_factory.mktemp('journal')}/requests.db"
+    runs = [tiny_run(name).path for name in ("pneumonia", "emoji")]
+    with live_server.serving(*runs, database=database) as address:
+        yield address
+
+
+@pytest.fixture
+def real(browser, served):
+    """The page of the real server; it must end without a word in the console and without a request elsewhere."""
+    page = browser[0]
+    page.open(served)
+    yield page
+    assert page.complaints() == []
+
+
+def test_a_radiograph_is_answered_explained_and_judged(real, served):
+    real.click("nav a", "pneumonia")
+    real.find("main", "Not a medical device")
+    real.click(".thumbnails button")
+    label = real.find(".answer").text
+    probability = real.find(".certainty", "probability of PNEUMONIA: ")
+    (model,) = [
+        one for one in requests.get(f"{served}/v1/models", timeout=9).json()["models"] if one["name"] == "pneumonia"
+    ]
+    sample = requests.get(served + model["samples"][0]["url"], timeout=9).content
+    files = {"files": ("0.png", sample)}
+    (row,) = requests.post(f"{served}/v1/models/pneumonia:answer", files=files, timeout=9).json()["predictions"]
+    assert label == row["label"]
+    assert float(probability.text.split()[-2]) == pytest.approx(100 * row["probability"], abs=0.6)
+    real.find("figcaption", "what speaks for PNEUMONIA")
+    assert real.run("return document.querySelector('.over').naturalWidth") == 32
+    real.click("button", f"Yes, {label}")
+    real.find(".feedback", f"Thank you. Stored: {label}.")
+
+
+def test_a_sentence_is_answered_while_it_is_typed(real):
+    real.click("nav a", "emoji")
+    real.find("textarea").send_keys("I love you ❤")
+    assert real.find(".symbol").text in "❤️ ⚾ 😄 😞 🍴"
+    shares = [float(one.text.rstrip(" %").removeprefix("under ")) for one in real.all(".bars .number")]
+    assert (len(shares), sum(shares)) == (5, pytest.approx(100, abs=2.5))
+    real.find(".words", "What speaks for")
+    assert real.find(".words .text").text == "I love you ❤"
+
+
+def test_a_batch_is_answered(real, tmp_path):
+    real.click("nav a", "emoji")
+    (tmp_path / "texts.csv").write_text("text\n" + "\n".join(f"sentence {row}" for row in range(70)) + "\n\n")
+    real.choose("section + section input[type=file]", tmp_path / "texts.csv")
+    real.find(".progress", "All 70 done in")
+    assert real.find(".choices button", "All: 70")
