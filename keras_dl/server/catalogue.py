@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import re
 import threading
@@ -156,6 +157,7 @@ class Catalogue:
                 LOG.info("version %d of %s is gone", number, model.source.name)
             for batcher in closing:
                 asyncio.run_coroutine_threadsafe(batcher.close(), loop)
+            gc.unfreeze()  # so that what went can be collected
         model.states = {number: state for number, state in model.states.items() if number in there}
         self.changed()
 
@@ -187,6 +189,7 @@ class Catalogue:
         model.batchers = {**model.batchers, number: batcher}
         model.ready = {**model.ready, number: version}
         model.states = {**model.states, number: ("AVAILABLE", "")}
+        gc.freeze()  # models are no garbage, and looking through all they hold stops every request for half a second
         spent = time.perf_counter() - began
         LOG.info("version %d of %s is served, loaded in %.1f s", number, model.source.name, spent)
 

@@ -222,7 +222,8 @@ def add_own(app: FastAPI, desk: Desk) -> None:
             operation_id=path.strip("/") + "-" + method,
             tags=[tag],
             summary=schemas.SUMMARIES.get(name),
-            responses=schemas.ERRORS,
+            response_class=Response,
+            responses=schemas.responses(name),
             openapi_extra=given,
         )
 

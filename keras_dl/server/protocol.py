@@ -59,7 +59,7 @@ def add_protocol(app: FastAPI, desk: Desk) -> None:
     for place in PLACES:
         which = {"": "default", "/versions/{version}": "version", "/labels/{label}": "label"}[place]
         base = "/v1/models/{name}" + place
-        about: dict[str, Any] = {"tags": ["TensorFlow Serving"], "responses": schemas.ERRORS}
+        about: dict[str, Any] = {"tags": ["TensorFlow Serving"], "response_class": Response}
         parameters = schemas.parameters(base)
         for method, route, path, function, body in (
             ("GET", "status", base, status, None),
@@ -73,6 +73,7 @@ def add_protocol(app: FastAPI, desk: Desk) -> None:
                 methods=[method],
                 name=route,
                 operation_id=f"{route}_{which}",
+                responses=schemas.responses(route),
                 summary=schemas.SUMMARIES[route],
                 openapi_extra=extra,
                 **about,

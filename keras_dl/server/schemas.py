@@ -49,6 +49,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     429: {"model": Error, "description": "too many requests; see Retry-After"},
     503: {"model": Error, "description": "loading, or no answer in time; see Retry-After"},
 }
+TEXTUAL: dict[str, Any] = {"type": "string"}
+ROW = {"type": "object", "properties": {"input": TEXTUAL, "label": TEXTUAL, "error": TEXTUAL, "note": TEXTUAL}}
 ONE: dict[str, Any] = {
     "anyOf": [
         {"type": "string"},
@@ -59,6 +61,7 @@ ONE: dict[str, Any] = {
 }
 SEVERAL = {"type": "array", "items": ONE, "minItems": 1}
 NAMED = {"type": "object", "additionalProperties": {"type": "array", "items": ONE}}
+ROWS = {"type": "array", "items": ROW}
 FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
 
 
@@ -95,6 +98,22 @@ BATCH = body(form=fields(["file"], file={"type": "string", "format": "binary"}))
 FEEDBACK = body(json=Feedback.model_json_schema())
 TEXT = body(json=Text.model_json_schema())
 TEXTS = body(json={"type": "array", "items": {"type": "string"}, "examples": [["I love you", "let's eat"]]})
+STATE = fields(["version", "state", "status"], version=TEXTUAL, state=TEXTUAL, status={"type": "object"})
+ASKED = {"request_id": TEXTUAL}
+JSON = "application/json"
+ANSWERS: dict[str, dict[str, Any]] = {  # by route, what a good answer is: its schema by content type
+    "status": {JSON: fields(["model_version_status"], model_version_status={"type": "array", "items": STATE})},
+    "metadata": {JSON: fields(["model_spec", "metadata"], model_spec={"type": "object"}, metadata={"type": "object"})},
+    "predict": {JSON: {"oneOf": [fields(["predictions"], predictions={"type": "array"}), fields(["outputs"])]}},
+    "models": {JSON: fields(["models"], models={"type": "array", "items": {"type": "object"}})},
+    "sample": {"image/jpeg": {}, "image/png": {}, "text/plain": {}},
+    "answer": {JSON: fields(["predictions", "request_id", "model", "version"], predictions=ROWS, **ASKED)},
+    "explain": {JSON: fields(["prediction", "request_id"], prediction=ROW, **ASKED), "image/png": {}},
+    "batch": {"application/x-ndjson": {}},
+    "feedback": {JSON: fields(["stored"], stored={"type": "boolean"})},
+    "emoji": {JSON: Emoji.model_json_schema()},
+    "emoji_batch": {JSON: {"type": "array", "items": Emoji.model_json_schema()}},
+}
 SUMMARIES = {
     "status": "The state of a model's versions",
     "metadata": "What a model's signatures take and give",
@@ -104,6 +123,12 @@ SUMMARIES = {
     "batch": "Predict the rows of a CSV file or the files of a zip, as a stream of JSON lines",
     "feedback": "Tell the true label of a prediction",
 }
+
+
+def responses(name: str) -> dict[int | str, dict[str, Any]]:
+    """Describe what a route answers."""
+    good = {kind: {"schema": schema} for kind, schema in ANSWERS[name].items()}
+    return {200: {"description": "the answer", "content": good}, **ERRORS}
 
 
 def parameters(path: str) -> list[dict[str, Any]]:

@@ -72,15 +72,15 @@ async function sent(path, body, key, signal) {
   try {
     return await fetch(path, { method: body === undefined ? "GET" : "POST", body: content, headers, signal });
   } catch (error) {
-    throw stopped(error, signal);
+    throw stopped(error, signal, body instanceof FormData ? ", or the file is too large for it" : "");
   }
 }
 
-function stopped(error, signal) {
+function stopped(error, signal, more = "") {
   if (isAbort(error) || signal?.aborted) return isAbort(error) ? error : signal.reason;
   return new Failure(
     "The server does not answer",
-    "It was stopped, or the connection is gone. Look whether it still runs, then try again.",
+    `It was stopped, or the connection is gone${more}. Look whether it still runs, then try again.`,
   );
 }
 

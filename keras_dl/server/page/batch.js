@@ -39,7 +39,7 @@ export function batchSection(model, choice, signal) {
     spoken.textContent = "";
     table.begin(rows);
     try {
-      await read(file, stop);
+      await read(file, stop, rows);
       spoken.textContent = state.textContent;
     } catch (failure) {
       if (own !== running) return; // another file has taken its place
@@ -57,7 +57,7 @@ export function batchSection(model, choice, signal) {
     }
   }
 
-  async function read(file, stop) {
+  async function read(file, stop, rows) {
     const data = new FormData();
     data.append("file", file, file.name);
     const response = await ask(verbPath(model, choice(), "batch"), { body: data, signal: stop });

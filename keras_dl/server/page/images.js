@@ -29,7 +29,7 @@ export function imageTrial(model, choice, signal) {
     running = new AbortController();
     const stop = AbortSignal.any([running.signal, signal]);
     trouble.replaceChildren();
-    heat.clear();
+    heat.clear("");
     answer.clear(`Asking about ${name || "the image"} …`);
     URL.revokeObjectURL(preview.src);
     Object.assign(preview, { src: URL.createObjectURL(file), hidden: false, onerror: () => (preview.hidden = true) });
@@ -45,7 +45,7 @@ export function imageTrial(model, choice, signal) {
       preview.hidden = true;
     } catch (failure) {
       if (isAbort(failure)) return;
-      heat.clear();
+      heat.clear("");
       if (answer.element.querySelector(".full").hidden) answer.clear("");
       trouble.replaceChildren(failureNote(failure, () => take(file, name)));
     }

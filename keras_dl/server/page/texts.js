@@ -78,7 +78,7 @@ export function textTrial(model, choice, signal) {
       trouble.replaceChildren(failureNote(failure, () => later(0)));
       const isBusy = failure.status === 429 || failure.status === 503;
       if (isBusy) later((failure.wait || 2) * 1000); // nobody should have to press a button while typing
-      else answer.clear("");
+      else if (shown === null) answer.clear(""); // else the answer holds, without an explanation
     }
   }
 
