@@ -20,7 +20,7 @@ def url(tmp_path):
 def fill(url, rows, labels):
     """Write predictions and, where a label is given, feedback; the journal has its own tests."""
     engine = database.connect(url, make=True)
-    rows = [one | {"text": None, "image": None} for one in rows]
+    rows = [{"drawn": True, **one, "text": None, "image": None} for one in rows]
     told = [
         {"request_id": one["request_id"], "number": one["number"], "label": label, "time": one["time"]}
         for one, label in zip(rows, labels, strict=True)

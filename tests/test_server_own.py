@@ -160,6 +160,20 @@ def test_feedback_is_taken_for_a_prediction_that_was_made(server):
     assert post(f"{server}/v1/models/emoji:feedback", {**given, "label": "heart"}).status_code == 404
 
 
+def test_the_journal_counts_answers_and_failures_by_version(tiny_run, tmp_path):
+    from keras_dl.ab import ab
+
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    with serving(tiny_run("emoji").path, database=url) as server:
+        assert post(f"{server}/v1/models/emoji:predict", {"instances": ["a", "b"]}).ok
+        assert post(f"{server}/predict", {"text": "c"}).ok
+        assert post(f"{server}/v1/models/emoji:answer", {"instances": ["d", ""]}).ok
+        assert not post(f"{server}/v1/models/emoji:predict", {"instances": [""]}).ok
+        assert post(f"{server}/v1/models/emoji/versions/1:predict", {"instances": ["by choice"]}).ok
+    (version,) = ab(url, "emoji")["versions"]
+    assert (version["requests"], version["predictions"], version["errors"], version["clients"]) == (4, 4, 1, 1)
+
+
 def test_without_a_database_feedback_is_refused_with_the_way_out(tiny_run):
     with serving(tiny_run("emoji").path) as url:
         answer = post(f"{url}/v1/models/emoji:feedback", {"request_id": "x", "label": "heart"})

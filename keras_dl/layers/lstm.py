@@ -1,4 +1,4 @@
-"""An LSTM with the weights and the outputs of `keras.layers.LSTM`; on a CPU it trains 1.5 to 4 times as fast.
+"""An LSTM with the weights and the outputs of `keras.layers.LSTM`; on a CPU it trains 1.4 to 3.4 times as fast.
 
 Keras runs a while-loop of TensorFlow operations there, and differentiates it step by step. Here
 
@@ -9,10 +9,10 @@ Keras runs a while-loop of TensorFlow operations there, and differentiates it st
 
 On a GPU, under another backend, in mixed precision, and for settings that change the step, the work is left to Keras.
 
-Measured by scripts/benchmark_recurrent.py on 2 cores of a busy machine, batches of 32, full length, medians of five:
-training to Keras 2.5 (imdb-bilstm), 3.9 (spam), 1.5 (emoji), to PyTorch 2.0, 1.5, 1.0; prediction compiled as a whole
-(`jit_compile=True`, 32 steps per execution) to Keras 1.1, 1.2, 1.2, to PyTorch 1.0, 1.4, 1.0. Masked texts of 15 words
-in 419 train 13 times and are predicted 11 times as fast as with Keras, since few steps are run.
+Measured by scripts/benchmark_recurrent.py on 2 quiet cores, batches of 32, full length, medians of five rounds:
+training to Keras 2.2 (imdb-bilstm), 3.4 (spam), 1.4 (emoji), to PyTorch 2.2, 1.5, 1.0; prediction to Keras 2.1, 2.5,
+1.5, to PyTorch 0.9, 1.0, 0.9. With `compile(jit_compile=True)` Keras' own layer predicts as fast as this one. Masked
+texts of 15 words in 419 train 13 times and are predicted 11 times as fast as with Keras, since few steps are run.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Desk:
             raise Refused(503, "the models are being loaded; try again in a moment", **{"Retry-After": "2"})
         number = None if version is None else number_of(version, name)
         found, batcher = self.catalogue.resolve(name, number, label, state.client)
-        state.model, state.version = name, found.number
+        state.model, state.version, state.drawn = name, found.number, version is None and label is None
         return found, batcher
 
     async def answers(
@@ -161,6 +161,7 @@ class Desk:
             "version": state.version,
             "client": state.client,
             "route": route,
+            "drawn": state.drawn,
             "status": status,
             "milliseconds": (time.perf_counter() - state.began) * 1e3,
         }

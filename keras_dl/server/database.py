@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Column,
     DateTime,
     Double,
@@ -44,6 +45,7 @@ PREDICTIONS = Table(
     Column("version", Integer, nullable=False),
     Column("client", Text, nullable=False),  # a hash
     Column("route", Text, nullable=False),
+    Column("drawn", Boolean, nullable=False),  # by the weights; false where the client named the version
     Column("status", Integer, nullable=False),  # of HTTP
     Column("milliseconds", Double, nullable=False),  # of the whole request
     Column("answer", Text),  # the label; null where there is no prediction

@@ -15,7 +15,7 @@ from typing import Any
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
 from keras_dl.server import watching
@@ -26,6 +26,7 @@ SANE = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 COOKIE = re.compile(r"(?:^|;\s*)keras_dl_client=([\w-]{1,64})")
 BODY_SECONDS = 30.0  # a client may take for sending a request
 READ_SECONDS = 30.0  # a client may let a piece of its answer wait
+ASKED = ("predict", "answer", "explain", "batch", "emoji", "emoji_batch")  # routes whose failures the journal counts
 GONE = 499  # in log and metrics: the client went away, or does not read its answer
 
 Scope = MutableMapping[str, Any]
@@ -160,6 +161,8 @@ class Guard:
         """Count the request and write its line."""
         route = getattr(scope.get("route"), "name", None) or "other"
         model, version = state.get("model", ""), str(state.get("version", ""))
+        if status >= 400 and model and route in ASKED:
+            self.app.state.desk.write_down(Request(scope), route, [(None, None, b"")], status)
         watching.REQUESTS.labels(model, version, route, str(status)).inc()
         watching.SECONDS.labels(model, route).observe(seconds)
         facts = {

@@ -1,4 +1,7 @@
-"""What a comparison of versions reads from the database: counted there as far as it can be."""
+"""What a comparison of versions reads from the database: counted there as far as it can be.
+
+Requests that named their version are left out: whoever chooses for himself is no fair comparison.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ def counted(connection: Connection, model: str) -> dict[int, dict[str, int]]:
     asked = select(
         table.version,
         func.sum(case((request, 1), else_=0)).label("requests"),
-        func.count().label("predictions"),
+        func.count(table.answer).label("predictions"),
         func.sum(case((request & (table.status >= 400), 1), else_=0)).label("errors"),
         func.count(table.client.distinct()).label("clients"),
     )
-    rows = connection.execute(asked.where(table.model == model).group_by(table.version)).all()
+    rows = connection.execute(asked.where(table.model == model, table.drawn).group_by(table.version)).all()
     if not rows:
         others = sorted(connection.execute(select(table.model).distinct()).scalars())
         there = f"it knows {', '.join(others)}" if others else "it is empty"
@@ -42,7 +45,9 @@ def feedback(connection: Connection, model: str, versions: Sequence[int]) -> np.
     )
     right = func.sum(case((table.answer == FEEDBACK.c.label, 1), else_=0))
     asked = select(table.client, table.version, func.count(), right).select_from(joined)
-    asked = asked.where(table.model == model, table.version.in_(versions)).group_by(table.client, table.version)
+    asked = asked.where(table.model == model, table.drawn, table.version.in_(versions)).group_by(
+        table.client, table.version
+    )
     rows = connection.execute(asked).all()
     clients = {name: place for place, name in enumerate(sorted({row[0] for row in rows}))}
     found = np.zeros((len(clients), len(versions), 2))
@@ -58,7 +63,9 @@ def latencies(connection: Connection, model: str, version: int) -> tuple[np.ndar
     """
     table = PREDICTIONS.c
     asked = select(table.client, table.milliseconds)
-    asked = asked.where(table.model == model, table.version == version, table.number == 0, table.status < 400)
+    asked = asked.where(
+        table.model == model, table.drawn, table.version == version, table.number == 0, table.status < 400
+    )
     names: dict[str, int] = {}
     clients, milliseconds = [], []
     for client, value in connection.execution_options(yield_per=20_000).execute(asked):

@@ -155,6 +155,10 @@ def test_feedback_is_sent(page, stub):
         ("r1", 0, "PNEUMONIA"),
     ]
     assert page.find("button[aria-pressed=true]", "No, PNEUMONIA")
+    page.expected, stub.failures = "status of 404", [(":feedback", 404, {})]
+    page.click("button", "Yes, NORMAL")
+    said = page.find(".feedback [role=alert]", "This was not stored").text
+    assert said.split("\n") == ["This was not stored", "made to fail", "Try again"]
 
 
 def test_versions_and_labels(page, stub):

@@ -158,6 +158,7 @@ def test_a_key_is_asked_for_and_kept(page, stub):
     page.expected = "status of 401"
     stub.key = "sesame"
     page.browser.refresh()
+    page.find("#key-why", "Whoever runs it can tell you one")
     for key in ("wrong", "sesame"):
         page.find("#key input").send_keys(key)
         page.click("#key button")

@@ -1,6 +1,6 @@
 // One answer of a model: its class, how sure it is, and the question whether it was right.
 
-import { askJson, verbPath } from "./api.js";
+import { askJson, Failure, verbPath } from "./api.js";
 import { classTitle, decimal, failureNote, make, percent, plainName } from "./dom.js";
 
 /**
@@ -151,8 +151,8 @@ function feedbackPlace(model) {
       for (const other of buttons.children) other.setAttribute("aria-pressed", String(other === button));
       said.textContent = `Thank you. Stored: ${plainName(name)}.`;
     } catch (failure) {
-      if (failure.status === 404) failure.title = "This was not stored"; // the server says why
-      said.replaceChildren(failureNote(failure, () => send(button, name, request)));
+      const why = failure.status === 404 ? new Failure("This was not stored", failure.said) : failure;
+      said.replaceChildren(failureNote(why, () => send(button, name, request)));
     }
   }
 

@@ -2,11 +2,14 @@
 
 const KEY = "keras-dl key"; // in sessionStorage: this tab, until it is closed
 
-/** What went wrong: `title`, `message` (says what to do), the HTTP `status` (0: no answer), seconds to `wait`. */
+/**
+ * What went wrong: a `title`, a `message` with what to do, the HTTP `status` (0: no answer), seconds to `wait`, and
+ * what the server `said`.
+ */
 export class Failure extends Error {
-  constructor(title, message, status = 0, wait = 0) {
+  constructor(title, message, { status = 0, wait = 0, said = "" } = {}) {
     super(message);
-    Object.assign(this, { title, status, wait });
+    Object.assign(this, { title, status, wait, said });
   }
 }
 
@@ -104,7 +107,7 @@ async function failure(response) {
     `Whoever runs it finds the reason in its log${id ? ` under ${id}` : ""}.`,
   ];
   const sentence = said && !/[.!?]$/.test(said) ? `${said}.` : said;
-  return new Failure(title, [sentence, advice].filter(Boolean).join(" "), status, wait);
+  return new Failure(title, [sentence, advice].filter(Boolean).join(" "), { status, wait, said });
 }
 
 let asking = null; // one question at a time, however many requests wait for it
