@@ -60,8 +60,8 @@ from keras_dl.terminal import emit, json_option
 def serve(runs: tuple[str, ...], **options: Any) -> None:
     """Serve models: a web page, a REST API like TensorFlow Serving's, its own routes (/docs), and metrics.
 
-    RUN is a run directory, a task's name for its newest run, or what keras-dl export wrote: a version, the folder of
-    a model's versions, or a folder of such folders. Versions that appear in a folder or go are followed. NAME=RUN
+    RUN is a run directory, a task's name for its newest run, or what was exported: a version, the folder of a
+    model's versions, or a folder of such folders. Versions that appear in a folder or go are followed. NAME=RUN
     calls a model otherwise.
 
     \b

@@ -65,17 +65,18 @@ def test_what_happened_is_counted(url):
         row("b", 0, client="d", milliseconds=30.0),
         row("e", 0, client="d", milliseconds=1.0, status=503, answer=None),
         row("f", 0, client="e", version=2, milliseconds=5.0),
+        row("h", 0, client="e", version=2, milliseconds=5.0) | {"drawn": False},  # by its own choice
         row("g", 0, client="e", model="spam"),
     ]
-    fill(url, rows, ["heart", "food", None, None, None, "spam"])
+    fill(url, rows, ["heart", "food", None, None, None, "heart", "spam"])
     result = ab.ab(url, "emoji")
     first, second = result["versions"]
     assert {name: first[name] for name in ("version", "requests", "predictions", "errors", "clients")} == {
-        **{"version": 1, "requests": 3, "predictions": 4, "errors": 1, "clients": 2}
+        **{"version": 1, "requests": 3, "predictions": 3, "errors": 1, "clients": 2}
     }
     assert first["error_share"]["value"] == pytest.approx(1 / 3, abs=1e-6)
     assert first["latency"]["p50"] == {"value": 20.0, "low": 10.0, "high": 30.0}, "of the requests without error"
-    assert first["feedback"] == {"count": 2, "share": 0.5, "clients": 1}
+    assert first["feedback"] == {"count": 2, "share": pytest.approx(2 / 3, abs=1e-6), "clients": 1}
     assert first["accuracy"]["value"] == 0.5
     assert second["latency"]["p50"] == {"value": 5.0, "low": None, "high": None}, "one client"
     assert second["feedback"] == {"count": 0, "share": 0.0, "clients": 0}
@@ -84,7 +85,7 @@ def test_what_happened_is_counted(url):
     assert difference["verdict"] == "too little feedback"
     assert difference["accuracy"] == {"value": None, "low": None, "high": None, "p": None}
     text = show_serving.compared(result)
-    assert "2 (50.0 %) of 1 clients" in text
+    assert "2 (66.7 %) of 1 clients" in text
     assert "there is feedback from 1 of version 1 and 0 of version 2" in text
 
 

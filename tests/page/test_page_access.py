@@ -138,3 +138,14 @@ def test_what_is_answered_is_read_aloud(page):
     page.find(".answer")
     (spoken,) = [one for one in page.all("[role=status]") if "PNEUMONIA" in one.text]
     assert spoken.text == "PNEUMONIA\n" + page.find(".certainty").text
+
+
+def test_on_a_phone_the_answer_comes_into_sight_and_else_nothing_moves(page):
+    for width, moves in ((1200, False), (360, True)):
+        page.open(page.address, width=width)
+        page.find(".thumbnails button").location_once_scrolled_into_view  # noqa: B018 - it scrolls
+        before = page.run("return scrollY")
+        page.run("document.querySelector('.thumbnails button').click()")
+        page.find(".answer")
+        page.wait(lambda before=before, moves=moves: (page.run("return scrollY") > before) == moves, str(width))
+        assert page.run("return document.querySelector('.answer').getBoundingClientRect().top < innerHeight")

@@ -1,5 +1,6 @@
 // Elements, made so that what comes from the server or a person is text and never markup.
 
+const SEEN = 160; // pixels of an answer that are enough to notice it
 let numbers = 0;
 
 /**
@@ -53,6 +54,11 @@ export function classTitle(model, name) {
 /** Write a class's name as a person would. */
 export function plainName(name) {
   return name.replaceAll("_", " ");
+}
+
+/** Scroll to an element that has appeared out of sight, as on a phone; else nothing moves under the pointer. */
+export function bringIntoSight(element) {
+  if (element.getBoundingClientRect().top > innerHeight - SEEN) element.scrollIntoView({ block: "nearest" });
 }
 
 /** Show a failure in words, with a button that tries again. */

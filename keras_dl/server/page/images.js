@@ -2,7 +2,7 @@
 
 import { answerPlace } from "./answer.js";
 import { ask, askJson, isAbort, verbPath } from "./api.js";
-import { failureNote, fileField, make, newId } from "./dom.js";
+import { bringIntoSight, failureNote, fileField, make, newId } from "./dom.js";
 import { mixed } from "./samples.js";
 
 const SAMPLES = 6; // shown
@@ -37,7 +37,7 @@ export function imageTrial(model, choice, signal) {
       const path = verbPath(model, choice(), "answer");
       const found = await askJson(path, { body: form(file, name), signal: stop });
       answer.update(found.predictions[0], found);
-      answer.element.scrollIntoView({ block: "nearest" });
+      bringIntoSight(answer.element);
       if (found.predictions[0].error !== undefined) return;
       heat.clear("Looking for what spoke for it …");
       const same = verbPath(model, `/versions/${found.version}`, "explain"); // the version that gave this answer

@@ -2,7 +2,7 @@
 
 import { answerPlace } from "./answer.js";
 import { ask, askJson, isAbort, verbPath } from "./api.js";
-import { failureNote, make, newId } from "./dom.js";
+import { bringIntoSight, failureNote, make, newId } from "./dom.js";
 import { mixed } from "./samples.js";
 import { wordsPlace } from "./words.js";
 
@@ -92,7 +92,7 @@ export function textTrial(model, choice, signal) {
   const use = (text) => {
     field.value = text;
     later(0);
-    answer.element.scrollIntoView({ block: "nearest" });
+    bringIntoSight(answer.element);
   };
   answer.clear("The answer will stand here while you type.");
   const label = make("label", { class: "title", for: id, text: "Type or paste a text" });
