@@ -24,7 +24,7 @@ from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.predict import answer
 from keras_dl.run import Run, write_json
 
-RUN_FILES = ("config.json", "card.json", "metrics.json", "model.keras", "assets/assets.json")
+JSON_FILES = ("config.json", "card.json", "metrics.json", "assets/assets.json")  # of a run
 EXTRA, CHECKSUMS = "assets.extra", "assets.extra/sha256.json"
 TOLERANCE = 1e-5  # largest difference between the live model's numbers and the exported ones
 
@@ -95,12 +95,9 @@ def signatures(run: Run) -> dict[str, tuple[Callable[[tf.Tensor], dict[str, tf.T
 
 def keep_run(run: Run, folder: Path) -> None:
     """Copy what explains a run and shows what it is: all of it but data, history and checkpoints."""
-    for name in RUN_FILES:
-        source, target = run.path / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not source.is_file():
-            raise KerasDLError(f"{run.path} has no {name}: the run is not complete")
-        shutil.copyfile(source, target)
+    for name in JSON_FILES:
+        write_json(folder / name, run.read(name))  # read, so that a damaged one is found here
+    shutil.copyfile(run.path / "model.keras", folder / "model.keras")
     shutil.copytree(run.path / "examples", folder / "examples", ignore=shutil.ignore_patterns(".*"))
 
 

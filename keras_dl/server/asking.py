@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -141,6 +141,12 @@ class Desk:
             return await self.in_time(asyncio.get_running_loop().run_in_executor(self.explainer, work))
         finally:
             self.explaining -= 1
+
+    def write_answers(self, request: Request, answers: Mapping[str, np.ndarray], raw: Sequence[bytes]) -> None:
+        """Record what `predict` answered."""
+        values = answers["probability"] if "probability" in answers else answers["score"]
+        noted = zip(answers["label"], values, raw, strict=True)
+        self.write_down(request, "predict", [(label.decode(), float(value), one) for label, value, one in noted])
 
     def write_down(
         self,

@@ -22,7 +22,7 @@ from keras_dl.server.asking import Desk
 from keras_dl.server.batching import Batcher
 from keras_dl.server.catalogue import NotServed
 from keras_dl.server.guard import Refused
-from keras_dl.server.protocol import PLACES, text
+from keras_dl.server.protocol import PLACES
 from keras_dl.server.served import Version
 
 LOG = logging.getLogger("keras_dl.server")
@@ -165,6 +165,7 @@ class Own:
         given = rest.parsed(await request.body())
         if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
             raise BadInput('send a JSON list of texts: ["I love you", "let\'s eat"]')
+        rest.bounded(given)
         return JSONResponse(await self.emojis(request, given))
 
     async def emojis(self, request: Request, texts: list[str]) -> list[dict[str, Any]]:
@@ -177,28 +178,18 @@ class Own:
         raw = [rest.as_bytes(one) for one in texts]
         answers = await self.desk.answers(request, asked, raw)
         symbols, classes = version.run.task.symbols, version.run.assets["classes"]
-        rows = []
-        for number, said in enumerate(texts):
-            shares = answers["probabilities"][number].tolist()
-            best = text(answers["label"][number])
-            rows.append(
-                {
-                    "text": said,
-                    "emoji": symbols[best],
-                    "emoji_meaning": best.replace("_", " "),
-                    "confidence": float(answers["probability"][number]),
-                    "all_predictions": {symbols[one]: share for one, share in zip(classes, shares, strict=True)},
-                }
-            )
-        self.desk.write_down(
-            request,
-            "predict",
-            [
-                (text(answers["label"][number]), row["confidence"], one)
-                for number, (row, one) in enumerate(zip(rows, raw, strict=True))
-            ],
-        )
-        return rows
+        self.desk.write_answers(request, answers, raw)
+        found = zip(texts, answers["label"], answers["probability"], answers["probabilities"], strict=True)
+        return [
+            {
+                "text": said,
+                "emoji": symbols[label.decode()],
+                "emoji_meaning": label.decode().replace("_", " "),
+                "confidence": float(probability),
+                "all_predictions": dict(zip((symbols[one] for one in classes), shares.tolist(), strict=True)),
+            }
+            for said, label, probability, shares in found
+        ]
 
     def note(self, request: Request, route: str, rows: list[dict[str, Any]], raw: list[bytes], start: int = 0) -> None:
         """Write rows into the journal."""

@@ -43,10 +43,7 @@ def add_protocol(app: FastAPI, desk: Desk) -> None:
             sent = await desk.aside(rest.read, body, version.signatures) if big else rest.read(body, version.signatures)
         if isinstance(sent.batch, list):
             answers = await desk.answers(request, asked, sent.batch)
-            labels = answers["label"] if "label" in answers else [None] * len(sent.batch)
-            values = answers["probability"] if "probability" in answers else answers["score"]
-            noted = zip(labels, values, sent.batch, strict=True)
-            desk.write_down(request, "predict", [(text(label), float(value), raw) for label, value, raw in noted])
+            desk.write_answers(request, answers, sent.batch)
         elif len(sent.batch):
             answers = await desk.in_time(
                 batcher.alone(lambda: version.call(sent.signature, sent.batch), len(sent.batch))
@@ -78,8 +75,3 @@ def add_protocol(app: FastAPI, desk: Desk) -> None:
                 openapi_extra=extra,
                 **about,
             )
-
-
-def text(label: Any) -> str | None:
-    """Return a label as text."""
-    return label.decode("utf-8", "replace") if isinstance(label, bytes) else label

@@ -114,6 +114,13 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by route, what a good answer is: its s
     "emoji": {JSON: Emoji.model_json_schema()},
     "emoji_batch": {JSON: {"type": "array", "items": Emoji.model_json_schema()}},
 }
+STATUS = {"content": {JSON: {"schema": fields(["status"], status=TEXTUAL)}}, "description": "what it is"}
+WATCHED: dict[str, dict[int | str, dict[str, Any]]] = {
+    "health": {200: STATUS},
+    "livez": {200: STATUS},
+    "readyz": {200: STATUS, 503: {**STATUS, "description": "loading or draining"}},
+    "metrics": {200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+}
 SUMMARIES = {
     "status": "The state of a model's versions",
     "metadata": "What a model's signatures take and give",

@@ -13,6 +13,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def stub(browser):
+    browser[0].leave()
     browser[2].forget()
     return browser[2]
 

@@ -51,10 +51,15 @@ class Page:
         self.command(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500
         )
+        self.leave()  # else a new place on the same page loads nothing
+        self.browser.get(f"{address}/{place}")
+
+    def leave(self) -> None:
+        """Leave the page: it asks nothing any more, and forgets the key."""
         if self.browser.current_url.startswith("http"):
             self.run("sessionStorage.clear()")
-        self.browser.get("about:blank")  # else a new place on the same page loads nothing
-        self.browser.get(f"{address}/{place}")
+        self.browser.get("about:blank")
+        self.browser.get_log("browser")
 
     def go(self, name: str) -> None:
         """Pick a model by its name."""
