@@ -114,7 +114,17 @@ def add_house(app: FastAPI, desk: Desk) -> None:
     for path, function in (("/health", health), ("/livez", livez), ("/readyz", readyz), ("/metrics", metrics)):
         app.add_api_route(path, function, methods=["GET"], name=path[1:], tags=["watching"])
     app.add_api_route("/", page, methods=["GET"], name="page", include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=PAGE), name="static")
+    app.mount("/static", Fresh(directory=PAGE), name="static")
+
+
+class Fresh(StaticFiles):
+    """Files that a browser asks for again: after an upgrade it must not mix old and new ones."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        """Return a file with that wish."""
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def add_errors(app: FastAPI) -> None:

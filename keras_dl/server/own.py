@@ -45,7 +45,10 @@ class Own:
 
     async def models(self, request: Request) -> Response:
         """List the models with their versions, cards and samples."""
-        return JSONResponse({"models": [self.desk.catalogue.describe(name) for name in self.desk.catalogue.models]})
+        catalogue, feedback = self.desk.catalogue, self.desk.journal is not None
+        return JSONResponse(
+            {"models": [{**catalogue.describe(name), "feedback": feedback} for name in catalogue.models]}
+        )
 
     async def sample(self, request: Request) -> Response:
         """Return a sample input of a model."""
