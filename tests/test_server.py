@@ -145,7 +145,7 @@ def test_metrics_count_requests_phases_batches_and_versions(server):
         'keras_dl_phase_seconds_count{model="emoji",phase="run"}',
         'keras_dl_phase_seconds_count{model="emoji",phase="queue"}',
         'keras_dl_batch_size_count{model="emoji",version="1"}',
-        'keras_dl_request_seconds_count{model="emoji",route="predict"}',
+        'keras_dl_request_seconds_count{model="emoji",route="predict",version="1"}',
         'keras_dl_model_version{model="emoji",version="1"} 1.0',
     ):
         assert wanted in text

@@ -184,7 +184,10 @@ class Catalogue:
             known = isinstance(error, KerasDLError)
             LOG.error("version %d of %s cannot be served: %s", number, model.source.name, error, exc_info=not known)
             model.failed[number] = changed
-            model.states = {**model.states, number: ("END", str(error) if known else "it cannot be loaded")}
+            model.states = {
+                **model.states,
+                number: ("END", "it cannot be loaded; the server's log says why"),
+            }  # no paths
             return
         model.batchers = {**model.batchers, number: batcher}
         model.ready = {**model.ready, number: version}

@@ -164,7 +164,7 @@ class Guard:
         if status >= 400 and model and route in ASKED:
             self.app.state.desk.write_down(Request(scope), route, [(None, None, b"")], status)
         watching.REQUESTS.labels(model, version, route, str(status)).inc()
-        watching.SECONDS.labels(model, route).observe(seconds)
+        watching.SECONDS.labels(model, version, route).observe(seconds)
         facts = {
             "request_id": state["request_id"],
             "method": scope["method"],

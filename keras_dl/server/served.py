@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,7 +84,8 @@ class Version:
             found = self.graphs[signature](**{self.signatures[signature].name: tf.convert_to_tensor(batch)})
             return {name: tensor.numpy() for name, tensor in found.items()}
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
-            raise BadInput(f"the input cannot be used: {str(error.message).splitlines()[0][:200]}") from None
+            reason = re.sub(r"\{\{.*?\}\}|\[\[.*", "", str(error.message)).splitlines()[0]  # without names of the graph
+            raise BadInput(f"the input cannot be used: {reason[:200]}") from None
 
     def empty(self, signature: str) -> dict[str, np.ndarray]:
         """Return the answer to no inputs at all, which TensorFlow's image operations would refuse."""

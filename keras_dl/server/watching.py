@@ -25,7 +25,9 @@ MULTIPLE = "PROMETHEUS_MULTIPROC_DIR"  # where the figures of several workers me
 TIMES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
 REQUESTS = Counter("keras_dl_requests_total", "Requests answered.", ["model", "version", "route", "status"])
-SECONDS = Histogram("keras_dl_request_seconds", "From the first byte to the last.", ["model", "route"], buckets=TIMES)
+SECONDS = Histogram(
+    "keras_dl_request_seconds", "From the first byte to the last.", ["model", "version", "route"], buckets=TIMES
+)
 PHASES = Histogram(
     "keras_dl_phase_seconds", "Reading, checking, waiting, running, writing.", ["model", "phase"], buckets=TIMES
 )
