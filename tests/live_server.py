@@ -19,7 +19,7 @@ def serving(*runs: object, ready: bool = True, **settings: object) -> Iterator[s
 
     guard = app.create(Settings(runs=tuple(map(str, runs)), **settings)).state.guard
     server = uvicorn.Server(
-        uvicorn.Config(guard, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        uvicorn.Config(guard, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5, http=app.Protocol)
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

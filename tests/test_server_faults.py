@@ -28,10 +28,11 @@ def folder(exported, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(folder):
+def server(folder, tmp_path_factory):
+    database = f"sqlite:///{tmp_path_factory.mktemp('journal')}/requests.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keras_dl.server.catalogue.EVERY", 0.1)
-        with serving(folder, largest_body=2_000_000, queue=QUEUE, max_batch=2) as url:
+        with serving(folder, database=database, largest_body=2_000_000, queue=QUEUE, max_batch=2) as url:
             yield url
 
 
@@ -78,7 +79,7 @@ def test_slow_clients_hold_nobody_up(where, server):
         for _ in range(5):
             began = time.monotonic()
             assert patient(server).status_code == 200
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 5
     finally:
         for connection in slow:
             connection.close()
@@ -135,6 +136,22 @@ def test_a_body_that_is_too_large_is_refused_and_the_client_reads_why(way, serve
     assert predict(server).ok
 
 
+@pytest.mark.parametrize(
+    ("verb", "sent"),
+    [
+        ("predict", b'{"signature_name": "\\ud800", "instances": ["a"]}'),
+        ("explain", b'{"method": "\\ud800", "instances": ["a"]}'),
+        ("predict", b'{"instances": [' + b"[" * 900 + b"]" * 900 + b"]}"),
+        ("feedback", b'{"request_id": "a", "label": "b", "c\\nd": 1}'),
+    ],
+    ids=["half a character", "half a character to explain", "deep lists", "a strange key"],
+)
+def test_what_cannot_be_written_back_is_refused_all_the_same(verb, sent, server):
+    response = requests.post(f"{server}/v1/models/emoji:{verb}", data=sent, timeout=20)
+    assert response.status_code == 400
+    assert len(response.json()["error"].splitlines()) == 1
+
+
 def test_a_full_queue_sends_away_and_what_it_took_is_answered(server, monkeypatch):
     from keras_dl.server.served import Version
 
@@ -151,6 +168,14 @@ def test_a_full_queue_sends_away_and_what_it_took_is_answered(server, monkeypatc
     assert [one.status_code for one in answers].count(200) == 12 - len(away)
     assert len(away) < 12
     assert predict(server).ok
+
+
+def nameless_zip():
+    """Return a zip whose only file has no name: its one letter is counted to the next field."""
+    whole = bytearray(zip_of(10).replace(b"a.txt", b"abcde"))
+    place = whole.rindex(b"PK\1\2") + 28
+    whole[place : place + 4] = struct.pack("<HH", 0, 5)
+    return bytes(whole)
 
 
 def zip_of(size, kind=zipfile.ZIP_DEFLATED):
@@ -170,10 +195,11 @@ def zip_of(size, kind=zipfile.ZIP_DEFLATED):
         (zip_of(2_000_000_000), 413),
         (b"PK\3\4" + b"PK\1\2" * 200_001, 413),
         (b"text\n" + b"a\n" * 100_001, 413),
+        (nameless_zip(), 400),
         (zip_of(60_000_000), 200),  # the row says that it cannot be used
         (zip_of(10, zipfile.ZIP_LZMA), 200),
     ],
-    ids=["a zip of gigabytes", "a zip of many", "a CSV file of many", "one large file", "another packer"],
+    ids=["a zip of gigabytes", "a zip of many", "a CSV file of many", "no name", "one large file", "another packer"],
 )
 def test_bombs_do_not_go_off(raw, status, server):
     began = time.monotonic()
@@ -194,7 +220,7 @@ def test_json_of_millions_of_values_is_refused_before_it_is_read():
         began = time.monotonic()
         with pytest.raises(BadInput):
             rest.parsed(body)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 2
     with pytest.raises(BadInput, match="10,000 of a request"):
         rest.rows([0] * 10_001, "text")
 
@@ -213,7 +239,7 @@ def test_a_jpeg_of_endless_scans_is_refused_before_they_are_decoded():
     began = time.monotonic()
     with pytest.raises(BadInput, match="of 1,0"):
         check(whole[:-2] + scan * 1000 + whole[-2:])
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
 
 
 def states(url):
@@ -221,7 +247,7 @@ def states(url):
     return {one["version"]: (one["state"], one["status"]["error_message"]) for one in found}
 
 
-def test_versions_come_and_go_and_are_damaged_while_requests_run(server, folder, tmp_path):
+def test_versions_come_and_go_and_are_damaged_while_requests_run(server, folder, tmp_path, caplog):
     stop, seen = threading.Event(), []
 
     def ask():
@@ -252,8 +278,9 @@ def test_versions_come_and_go_and_are_damaged_while_requests_run(server, folder,
             stop.set()
         for one in asking:
             one.result()
-    assert "saved_model.pb is changed since the export" in refused
+    assert refused
     assert str(folder) not in refused
+    assert "saved_model.pb is changed since the export" in caplog.text
     assert b" 200 OK" in answer
     assert b"x-model-version: 2" in answer.lower()
     assert {one.status_code for one in seen} == {200}

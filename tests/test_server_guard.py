@@ -54,10 +54,10 @@ def test_a_key_is_wanted_where_one_is_set(headers, status, gate):
 
 
 def test_who_asks_too_often_waits_whatever_he_calls_himself(gate):
-    url = gate(rate="3/minute")
+    url = gate(rate="3/hour")
     found = [requests.get(url, headers={"X-Client-Id": f"client-{number}"}, timeout=20) for number in range(5)]
     assert [one.status_code for one in found] == [200, 200, 200, 429, 429]
-    assert 1 <= int(found[-1].headers["Retry-After"]) <= 60
+    assert 1 <= int(found[-1].headers["Retry-After"]) <= 3600
     assert requests.get(url.replace("/v1/models", "/livez"), timeout=20).ok
 
 

@@ -100,7 +100,7 @@ def answered(connection):
 
 
 def test_sigterm_under_load_drops_nothing_that_was_accepted(tiny_run):
-    with started(tiny_run("emoji").path, "--port", 0, "--drain", 1.5) as server:
+    with started(tiny_run("emoji").path, "--port", 0, "--drain", 3) as server:
         until(lambda: requests.get(f"{server.url}/readyz", timeout=5).ok)
         idle = server.connect()  # has asked once, and now keeps silent
         idle.sendall(HEAD + BODY)
@@ -138,8 +138,8 @@ def test_sigterm_under_load_drops_nothing_that_was_accepted(tiny_run):
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="connections are found in /proc")
 def test_a_killed_worker_costs_only_its_own_connections_and_comes_back(tiny_run):
-    with started(tiny_run("emoji").path, "--port", 0, "--workers", 2) as server:
-        until(lambda: len(server.said("is served")) == 2)
+    with started(tiny_run("emoji").path, "--port", 0, "--workers", 2, "--drain", 3) as server:
+        until(lambda: len(server.said("is served")) == 2, 120)
         first, other = server.pids()
         held = [server.connect() for _ in range(2)]
         while {worker_of(one, server, (first, other)) for one in held} != {first, other}:
@@ -154,13 +154,19 @@ def test_a_killed_worker_costs_only_its_own_connections_and_comes_back(tiny_run)
             for one in kept:
                 one.sendall(BODY[5:])
                 assert answered(one)[0].split()[1] == b"200"
-            until(lambda: len(server.said("is served")) == 3)
+            until(lambda: len(server.said("is served")) == 3, 120)
             assert len(server.pids()) == 3
         assert {one.status_code for one in answers} <= {200, 503}, "503 while the new worker loads its model"
         assert len(failures) <= 4, "a client loses at most the request that was with the worker"
-        server.process.send_signal(signal.SIGTERM)
+        with load(server.url) as (answers, failures):
+            server.process.send_signal(signal.SIGTERM)
+            until(lambda: len(server.said("draining")) == 2, 5)
+            time.sleep(0.5)
+        assert not failures
+        assert {one.status_code for one in answers} == {200}
         assert server.process.wait(20) == 0
     assert not server.said("Traceback")
+    assert not server.said("Warning")
 
 
 def worker_of(connection, server, workers):

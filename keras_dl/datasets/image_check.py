@@ -15,6 +15,7 @@ from keras_dl.errors import BadInput
 
 SMALLEST_SIDE = 32  # pixels
 LARGEST_SIDE = 65_500  # pixels: what libjpeg decodes; libpng takes more
+MOST_SCANS = 100  # of a progressive JPEG; each costs as much as the whole image, and takes a few bytes
 LARGEST_IMAGE = 50_000_000  # pixels: 150 MB decoded; a file of a few kB can claim far more
 
 # `tf.io.decode_image` reads GIF and BMP too, but not into the one channel that a model may want. Calling the
@@ -82,8 +83,14 @@ def _refuse_header(kind: str, size: tuple[int, int], mode: str, data: bytes) -> 
 
 def _refuse_incomplete_jpeg(scan: int, data: bytes) -> None:
     """Pillow is content once it has all rows; TensorFlow reads on to the end marker."""
-    markers = (marker[0][1:] for marker in JPEG_MARKER.finditer(data, scan))
-    end = next((marker for marker in markers if marker not in JPEG_BETWEEN_SCANS), None)
+    end, scans = None, 1
+    for marker in JPEG_MARKER.finditer(data, scan):
+        if marker[0][1:] not in JPEG_BETWEEN_SCANS:
+            end = marker[0][1:]
+            break
+        scans += marker[0][1:] == b"\xda"
+    if scans > MOST_SCANS:
+        raise BadInput(f"a JPEG of {scans:,} scans; save it again, progressive images have about ten")
     if end != b"\xd9":
         raise BadInput("damaged JPEG: a stray marker" if end else "truncated JPEG: the end is missing")
 

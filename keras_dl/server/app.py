@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
+import signal
 import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,14 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from keras_dl.errors import BadInput, KerasDLError
-from keras_dl.server import catalogue, watching
+from keras_dl.server import catalogue, schemas, watching
 from keras_dl.server.asking import Desk
 from keras_dl.server.guard import COOKIE, Guard, Refused, refusal
 from keras_dl.server.journal import Journal
 from keras_dl.server.own import add_own
+from keras_dl.server.patience import Protocol
 from keras_dl.server.protocol import add_protocol
+from keras_dl.server.rest import shortened
 from keras_dl.server.settings import Settings
 
 LOG = logging.getLogger("keras_dl.server")
@@ -37,6 +41,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 YEAR = 365 * 86400  # seconds
+COUNTED: set[tuple[str, str]] = set()  # versions that Prometheus knows
 ABOUT = """Trained models of keras-dl: TensorFlow Serving's REST protocol under `/v1/models`, answers in words,
 explanations, batches and feedback beside it. Nothing here is a medical device."""
 
@@ -112,7 +117,10 @@ def add_house(app: FastAPI, desk: Desk) -> None:
         return response
 
     for path, function in (("/health", health), ("/livez", livez), ("/readyz", readyz), ("/metrics", metrics)):
-        app.add_api_route(path, function, methods=["GET"], name=path[1:], tags=["watching"])
+        name = path[1:]
+        kind: Any = {"response_class": Response} if name == "metrics" else {}  # the others are JSON
+        responses = schemas.WATCHED[name]
+        app.add_api_route(path, function, methods=["GET"], name=name, tags=["watching"], responses=responses, **kind)
     app.add_api_route("/", page, methods=["GET"], name="page", include_in_schema=False)
     app.mount("/static", Fresh(directory=PAGE), name="static")
 
@@ -134,7 +142,7 @@ def add_errors(app: FastAPI) -> None:
         return JSONResponse({"error": str(error)}, 400)
 
     async def not_served(request: Request, error: Any) -> Response:
-        return JSONResponse({"error": str(error)}, 404)
+        return JSONResponse({"error": shortened(str(error), 300)}, 404)
 
     async def refused(request: Request, error: Any) -> Response:
         return refusal(error)
@@ -143,11 +151,15 @@ def add_errors(app: FastAPI) -> None:
         return JSONResponse({"error": str(error)}, 503, {"Retry-After": "5"})
 
     async def http(request: Request, error: Any) -> Response:
-        reason = {404: f"Malformed request: {request.method} {request.url.path[:200]}"}.get(
+        reason = {404: f"Malformed request: {request.method} {shortened(request.url.path, 200)}"}.get(
             error.status_code, error.detail
         )
         return JSONResponse({"error": reason}, error.status_code, error.headers)
 
+    async def failed(request: Request, error: Any) -> Response:  # and the guard writes it down
+        return JSONResponse({"error": f"the server failed; its log says why, under {request.state.request_id}"}, 500)
+
+    app.add_exception_handler(Exception, failed)
     app.add_exception_handler(BadInput, bad_input)
     app.add_exception_handler(catalogue.NotServed, not_served)
     app.add_exception_handler(Refused, refused)
@@ -157,16 +169,32 @@ def add_errors(app: FastAPI) -> None:
 
 def count_versions(found: catalogue.Catalogue) -> None:
     """Tell Prometheus which versions are served."""
-    watching.VERSIONS.clear()
-    for model in found.models.values():
-        for number in model.ready:
-            watching.VERSIONS.labels(model.source.name, str(number)).set(1)
+    there = {(model.source.name, str(number)) for model in found.models.values() for number in model.ready}
+    for one in COUNTED - there:
+        watching.VERSIONS.labels(*one).set(0)  # with several workers no label can be removed
+    for one in there:
+        watching.VERSIONS.labels(*one).set(1)
+    COUNTED.update(there)
 
 
 def from_environment() -> Guard:
     """Make the application of a worker process."""
     watching.log_lines()
-    return create(Settings.from_environment()).state.guard
+    settings = Settings.from_environment()
+    guard: Guard = create(settings).state.guard
+    stop: Any = signal.getsignal(signal.SIGTERM)  # uvicorn has set its own before it makes the application
+    signal.signal(signal.SIGTERM, lambda sig, frame: begin_to_stop(guard, settings.drain, partial(stop, sig, frame)))
+    return guard
+
+
+def begin_to_stop(guard: Guard, drain: float, stop: Callable[[], None]) -> None:
+    """Say that the server is not ready, serve on for a while, and then stop; a second signal does not wait."""
+    if guard.draining or not drain:
+        stop()
+        return
+    LOG.info("draining for %g s", drain)
+    guard.draining = True
+    threading.Timer(drain, stop).start()
 
 
 class Server(uvicorn.Server):
@@ -177,14 +205,14 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.guard, self.drain = guard, drain
 
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Shut down; a stop that was asked for is no failure, so the signal is not raised again: exit code 0."""
+        await super().shutdown(sockets)
+        self._captured_signals.clear()
+
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Begin to stop; a second signal does not wait."""
-        if self.guard.draining or not self.drain:
-            super().handle_exit(sig, frame)
-            return
-        LOG.info("draining for %g s", self.drain)
-        self.guard.draining = True
-        threading.Timer(self.drain, super().handle_exit, (sig, frame)).start()
+        """Begin to stop."""
+        begin_to_stop(self.guard, self.drain, partial(super().handle_exit, sig, frame))
 
 
 def serve(settings: Settings) -> None:
@@ -199,6 +227,8 @@ def serve(settings: Settings) -> None:
         "server_header": False,
         "timeout_graceful_shutdown": int(settings.timeout),
         "timeout_keep_alive": 30,
+        "timeout_worker_healthcheck": 15,  # a worker that imports TensorFlow from a cold disk is not dead
+        "http": Protocol,
         "backlog": 2048,
     }
     if settings.workers > 1:

@@ -213,7 +213,8 @@ class Catalogue:
             NotServed: if there is none.
         """
         model = self.model(name)
-        ready = model.ready
+        batchers = model.batchers  # the watching thread replaces both maps, one after the other
+        ready = {number: one for number, one in model.ready.items() if number in batchers}
         if label is not None:
             version = model.serving.labels.get(label)
             if version is None:
@@ -224,7 +225,7 @@ class Catalogue:
             version = versions.choose(model.serving, sorted(ready), client, name)
         if version not in ready:
             raise NotServed(f"Servable not found for request: Specific({name}, {version})")
-        return ready[version], model.batchers[version]
+        return ready[version], batchers[version]
 
     async def close(self) -> None:
         """Let every batcher answer what it has."""

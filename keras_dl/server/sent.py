@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -106,8 +107,8 @@ def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
         bounded(entries)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-        members = [one for one in archive.infolist() if not one.is_dir() and is_input(one.filename)]
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, UnicodeError) as error:
+        members = [one for one in archive.infolist() if is_input(one.filename) and not one.is_dir()]
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
         raise BadInput(f"the zip cannot be read: {error}") from None
     bounded(len(members))
     if (whole := sum(member.file_size for member in members)) > UNPACKED:  # no member unpacks to more than it says
@@ -137,7 +138,7 @@ def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
 
 def is_input(name: str) -> bool:
     """Whether a file of a zip is meant: not what a Mac or a hidden folder adds."""
-    return not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    return name != "" and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
 def in_columns(data: bytes) -> tuple[int, Iterator[Item]]:

@@ -84,8 +84,7 @@ class Version:
             found = self.graphs[signature](**{self.signatures[signature].name: tf.convert_to_tensor(batch)})
             return {name: tensor.numpy() for name, tensor in found.items()}
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
-            reason = re.sub(r"\{\{.*?\}\}|\[\[.*", "", str(error.message)).splitlines()[0]  # without names of the graph
-            raise BadInput(f"the input cannot be used: {reason[:200]}") from None
+            raise BadInput(f"the input cannot be used: {reason(error.message)}") from None
 
     def empty(self, signature: str) -> dict[str, np.ndarray]:
         """Return the answer to no inputs at all, which TensorFlow's image operations would refuse."""
@@ -121,3 +120,10 @@ class Version:
                 self.scorer = explain_text.log_odds(self.run), explain_text.tokenizer(self.run)
             score, split = self.scorer
             return explain_text.weighed(self.run, text, row["of"], method, score=score, split=split)
+
+
+def reason(message: str) -> str:
+    """Return what TensorFlow says of an input, without where in the graph it was."""
+    lines = [re.sub(r"\{\{.*?\}\}|\[\[.*", "", line).strip() for line in str(message).splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Graph execution error", "Detected at node"))]
+    return said[-1][:200] if said else "TensorFlow refuses its values"
