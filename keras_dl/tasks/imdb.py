@@ -5,7 +5,7 @@ Source   course document B: `--set recipe=original`; it asks for the transformer
 Command  keras-dl train imdb-bilstm --data aclImdb_v1.tar.gz
 Measured accuracy on 3,750 of the 25,000 published training reviews, means of 3 seeds: `imdb-ffn` 0.917, `imdb-bilstm`
          0.918, `imdb-transformer` 0.916 (TF-IDF + SVM: 0.910); 1, 3 and 3 min on 2 busy CPU cores. As the document has
-         them, `--set recipe=original`: 0.841, 0.848; the transformer without n-grams: 0.863. On the published test part:
+         them (`recipe=original`): 0.841, 0.848; the transformer without n-grams: 0.863. On the published test part:
          not yet measured
 
 The document's networks read the first 200 words and know 10,000; a linear model on n-grams of the whole review beats
