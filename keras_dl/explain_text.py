@@ -72,9 +72,7 @@ def explain(run: Run, text: str, row: dict[str, Any], target: Path, *, method: s
     result = {**row, "text": text, **weighed(run, text, row["of"], method), "html": str(target)}
     meaning = METHODS[method].format(of=row["of"])
     with replacing(target) as temporary:
-        temporary.write_text(
-            coloured.page(result, run.task.title, meaning), encoding="utf-8"
-        )
+        temporary.write_text(coloured.page(result, run.task.title, meaning), encoding="utf-8")
     return result
 
 
