@@ -32,12 +32,17 @@ from keras_dl.terminal import emit, json_option
     type=click.IntRange(1, 1_000_000),
     default=512,
     show_default=True,
-    help="Inputs that may wait; more are told to come back (429).",
+    help="Inputs that may wait for a version, in each worker; more are told to come back (429).",
 )
 @click.option(
     "--timeout", type=click.FloatRange(0.1, 3600), default=30.0, show_default=True, help="Seconds a request has."
 )
-@click.option("--rate", default="", metavar="N/UNIT", help="Requests of one client, such as 50/second.  [default: any]")
+@click.option(
+    "--rate",
+    default="",
+    metavar="N/UNIT",
+    help="Requests of one address to each worker, such as 50/second.  [default: any]",
+)
 @click.option(
     "--api-key", default="", envvar="KERAS_DL_API_KEY", help="Wanted of every client.  [env: KERAS_DL_API_KEY]"
 )
@@ -50,12 +55,13 @@ from keras_dl.terminal import emit, json_option
 )
 @click.option("--keep-inputs", is_flag=True, help="Keep the texts and images there too.")
 @click.option("--allow-origin", multiple=True, metavar="ORIGIN", help="A web site that may ask from a browser (CORS).")
+@click.option("--frame-ancestor", multiple=True, metavar="ORIGIN", help="A web site that may show the page in a frame.")
 @click.option(
     "--drain",
     type=click.FloatRange(0, 600),
     default=2.0,
     show_default=True,
-    help="Seconds between SIGTERM, when it says that it is not ready, and the end.",
+    help="Seconds between SIGTERM, when it says that it is not ready, and closing the door; what it took it answers.",
 )
 def serve(runs: tuple[str, ...], **options: Any) -> None:
     """Serve models: a web page, a REST API like TensorFlow Serving's, its own routes (/docs), and metrics.

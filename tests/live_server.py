@@ -17,7 +17,7 @@ def serving(*runs: object, ready: bool = True, **settings: object) -> Iterator[s
     from keras_dl.server import app
     from keras_dl.server.settings import Settings
 
-    guard = app.create(Settings(runs=tuple(map(str, runs)), **settings)).state.guard
+    guard = app.create(Settings(runs=tuple(map(str, runs)), **settings)).state.outermost
     server = uvicorn.Server(
         uvicorn.Config(guard, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5, http=app.Protocol)
     )

@@ -101,6 +101,16 @@ def test_no_batch_is_larger_than_the_limit_and_a_large_request_is_cut_and_put_to
     assert lengths(answers[2]) == [2]
 
 
+def test_a_large_request_lets_others_in_between():
+    async def scenario(batcher, model):
+        return await held(model, batcher, [b"x"] * 40, [b"yy"])
+
+    answers, batches = run(scenario, most=4, queue=8)
+    assert lengths(answers[1]) == [1] * 40
+    assert lengths(answers[2]) == [2]
+    assert next(number for number, batch in enumerate(batches) if b"yy" in batch) <= 3
+
+
 def test_one_bad_input_fails_its_own_request_alone():
     async def scenario(batcher, model):
         return await held(model, batcher, [b"good"], [b"bad"], [b"crash"], [b"fine"])

@@ -70,9 +70,10 @@ def test_no_inputs_at_all_are_answered_with_no_outputs(server):
 @pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [
-        ("GET", "/v1/models/other", 404, "Servable not found for request: Latest(other)"),
+        ("GET", "/v1/models/other", 404, "Could not find any versions of model other"),
         ("POST", "/v1/models/other:predict", 404, "Servable not found for request: Latest(other)"),
-        ("GET", "/v1/models/emoji/versions/7", 404, "Servable not found for request: Specific(emoji, 7)"),
+        ("GET", "/v1/models/emoji/versions/7", 404, "Could not find version 7 of model emoji"),
+        ("POST", "/v1/models/emoji/versions/7:predict", 404, "Servable not found for request: Specific(emoji, 7)"),
         ("GET", "/v1/models/emoji/versions/x", 404, "Servable not found for request: Specific(emoji, x)"),
         ("POST", "/v1/models/emoji/labels/beta:predict", 404, "Unrecognized servable version label: beta"),
         ("GET", "/v1/nothing", 404, "Malformed request: GET /v1/nothing"),

@@ -170,8 +170,11 @@ def test_the_journal_counts_answers_and_failures_by_version(tiny_run, tmp_path):
         assert post(f"{server}/v1/models/emoji:answer", {"instances": ["d", ""]}).ok
         assert not post(f"{server}/v1/models/emoji:predict", {"instances": [""]}).ok
         assert post(f"{server}/v1/models/emoji/versions/1:predict", {"instances": ["by choice"]}).ok
+        explained = post(f"{server}/v1/models/emoji:explain", {"instances": ["e"]}).json()
+        told = {"request_id": explained["request_id"], "label": "heart"}
+        assert post(f"{server}/v1/models/emoji:feedback", told).json() == {"stored": True}
     (version,) = ab(url, "emoji")["versions"]
-    assert (version["requests"], version["predictions"], version["errors"], version["clients"]) == (4, 4, 1, 1)
+    assert (version["requests"], version["predictions"], version["errors"], version["clients"]) == (5, 5, 1, 1)
 
 
 def test_without_a_database_feedback_is_refused_with_the_way_out(tiny_run):

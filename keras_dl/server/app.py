@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
+import math
 import signal
 import threading
+import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,16 +19,17 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from limits import parse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from keras_dl.errors import BadInput, KerasDLError
+from keras_dl.errors import BadInput, KerasDLError, UsageError
 from keras_dl.server import catalogue, schemas, watching
 from keras_dl.server.asking import Desk
-from keras_dl.server.guard import COOKIE, Guard, Refused, refusal
+from keras_dl.server.guard import COOKIE, Guard, Refused, failure, refusal
 from keras_dl.server.journal import Journal
 from keras_dl.server.own import add_own
 from keras_dl.server.patience import Protocol
@@ -38,7 +41,7 @@ LOG = logging.getLogger("keras_dl.server")
 PAGE = Path(__file__).with_name("page")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'none'"
 )
 YEAR = 365 * 86400  # seconds
 COUNTED: set[tuple[str, str]] = set()  # versions that Prometheus knows
@@ -59,6 +62,8 @@ def create(settings: Settings) -> FastAPI:
         loop = asyncio.get_running_loop()
         watcher = threading.Thread(target=desk.catalogue.watch, args=(loop,), name="catalogue", daemon=True)
         watcher.start()
+        if settings.workers > 1:  # a worker takes requests when it can answer them; the others do until then
+            await asyncio.to_thread(desk.catalogue.loaded.wait)
         yield
         await desk.catalogue.close()
         desk.close()
@@ -73,19 +78,23 @@ def create(settings: Settings) -> FastAPI:
     app.state.desk = desk
     add_protocol(app, desk)
     add_own(app, desk)
-    add_house(app, desk)
+    add_house(app, desk, settings.frame_ancestor)
     add_errors(app)
-    if settings.allow_origin:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=settings.allow_origin, allow_methods=["*"], allow_headers=["*"]
+    app.state.guard = app.state.outermost = Guard(app, settings)
+    if settings.allow_origin:  # around the guard, so that a browser may read its refusals too
+        app.state.outermost = CORSMiddleware(
+            app.state.guard,
+            allow_origins=settings.allow_origin,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-Id", "X-Model-Version", "Retry-After"],
         )
-    guard = Guard(app, settings)
-    app.state.guard = guard
     return app
 
 
-def add_house(app: FastAPI, desk: Desk) -> None:
-    """Add the page, health and metrics."""
+def add_house(app: FastAPI, desk: Desk, ancestors: Sequence[str] = ()) -> None:
+    """Add the page, which sites named as `ancestors` may show in a frame, health and metrics."""
+    policy = POLICY + "; frame-ancestors " + (" ".join(ancestors) or "'none'")
 
     async def health() -> dict[str, str]:
         return {"status": "healthy"}
@@ -96,7 +105,7 @@ def add_house(app: FastAPI, desk: Desk) -> None:
     async def readyz() -> Response:
         models = desk.catalogue.models.values()
         states = {model.source.name: [str(number) for number in sorted(model.ready)] for model in models}
-        if app.state.guard.draining:
+        if app.state.guard.draining_since is not None:
             return JSONResponse({"status": "draining"}, 503)
         if not desk.catalogue.loaded.is_set():
             return JSONResponse({"status": "loading", "models": states}, 503)
@@ -109,11 +118,12 @@ def add_house(app: FastAPI, desk: Desk) -> None:
         return Response(body, media_type=kind)
 
     async def page(request: Request) -> Response:
-        headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
+        headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
         response = FileResponse(PAGE / "index.html", headers=headers)
         if not COOKIE.search(request.headers.get("cookie", "")):
-            named = {"httponly": True, "samesite": "strict"}
-            response.set_cookie("keras_dl_client", uuid.uuid4().hex, max_age=YEAR, **named)  # type: ignore[arg-type]
+            same_site: Any = "none" if ancestors else "strict"  # in a frame of another site only "none" is sent
+            named = {"httponly": True, "samesite": same_site, "secure": bool(ancestors)}
+            response.set_cookie("keras_dl_client", uuid.uuid4().hex, max_age=YEAR, **named)
         return response
 
     for path, function in (("/health", health), ("/livez", livez), ("/readyz", readyz), ("/metrics", metrics)):
@@ -157,7 +167,7 @@ def add_errors(app: FastAPI) -> None:
         return JSONResponse({"error": reason}, error.status_code, error.headers)
 
     async def failed(request: Request, error: Any) -> Response:  # and the guard writes it down
-        return JSONResponse({"error": f"the server failed; its log says why, under {request.state.request_id}"}, 500)
+        return JSONResponse({"error": failure(request.state.request_id)}, 500)
 
     app.add_exception_handler(Exception, failed)
     app.add_exception_handler(BadInput, bad_input)
@@ -177,23 +187,25 @@ def count_versions(found: catalogue.Catalogue) -> None:
     COUNTED.update(there)
 
 
-def from_environment() -> Guard:
+def from_environment() -> Any:
     """Make the application of a worker process."""
     watching.log_lines()
+    watching.forget_the_dead()
     settings = Settings.from_environment()
-    guard: Guard = create(settings).state.guard
+    app = create(settings)
     stop: Any = signal.getsignal(signal.SIGTERM)  # uvicorn has set its own before it makes the application
-    signal.signal(signal.SIGTERM, lambda sig, frame: begin_to_stop(guard, settings.drain, partial(stop, sig, frame)))
-    return guard
+    begin = partial(begin_to_stop, app.state.guard, settings.drain)
+    signal.signal(signal.SIGTERM, lambda sig, frame: begin(partial(stop, sig, frame)))
+    return app.state.outermost
 
 
 def begin_to_stop(guard: Guard, drain: float, stop: Callable[[], None]) -> None:
     """Say that the server is not ready, serve on for a while, and then stop; a second signal does not wait."""
-    if guard.draining or not drain:
+    again, guard.draining_since = guard.draining_since is not None, guard.draining_since or time.monotonic()
+    if again or not drain:
         stop()
         return
     LOG.info("draining for %g s", drain)
-    guard.draining = True
     threading.Timer(drain, stop).start()
 
 
@@ -217,7 +229,7 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Serve until a signal says stop."""
-    catalogue.find(settings.runs, settings.name)  # wrong usage is said before anything starts
+    check(settings)
     watching.log_lines()
     options: dict[str, Any] = {
         "host": settings.host,
@@ -225,16 +237,32 @@ def serve(settings: Settings) -> None:
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": int(settings.timeout),
+        "timeout_graceful_shutdown": math.ceil(settings.timeout) + 10,
         "timeout_keep_alive": 30,
         "timeout_worker_healthcheck": 15,  # a worker that imports TensorFlow from a cold disk is not dead
         "http": Protocol,
         "backlog": 2048,
     }
     if settings.workers > 1:
-        watching.share_figures()
         settings.to_environment()
-        uvicorn.run("keras_dl.server.app:from_environment", factory=True, workers=settings.workers, **options)
+        with watching.shared_figures():
+            uvicorn.run("keras_dl.server.app:from_environment", factory=True, workers=settings.workers, **options)
         return
-    guard = create(settings).state.guard
-    Server(uvicorn.Config(guard, **options), guard, settings.drain).run()
+    app = create(settings)
+    Server(uvicorn.Config(app.state.outermost, **options), app.state.guard, settings.drain).run()
+
+
+def check(settings: Settings) -> None:
+    """Say what is wrong before anything starts; a worker that cannot start would be started again and again.
+
+    Raises:
+        UsageError: if there is nothing to serve, or the rate is none.
+        KerasDLError: if the database cannot be reached.
+    """
+    catalogue.find(settings.runs, settings.name)
+    try:
+        parse(settings.rate or "1/second")
+    except ValueError:
+        raise UsageError(f"--rate {settings.rate} must be a number per unit of time, such as 50/second") from None
+    if settings.database:
+        Journal(settings.database).close()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from keras_dl.server.settings import Settings
 
 LOG = logging.getLogger("keras_dl.server")
 SMALL = 4096  # bytes of texts that are checked on the spot
-EXPLANATIONS = 16  # that may wait
+MOST_WAITING = 16  # explanations, and feedbacks
 Result = TypeVar("Result")
 
 
@@ -36,7 +37,8 @@ class Desk:
         self.settings, self.catalogue, self.journal = settings, catalogue, journal
         self.checkers = ThreadPoolExecutor(2, thread_name_prefix="check")
         self.explainer = ThreadPoolExecutor(1, thread_name_prefix="explain")
-        self.explaining = 0
+        self.clerk = ThreadPoolExecutor(1, thread_name_prefix="feedback")  # a slow database must not stop the others
+        self.waiting = {"explain": 0, "feedback": 0}
 
     def who(
         self, request: Request, name: str, version: str | None = None, label: str | None = None
@@ -63,8 +65,20 @@ class Desk:
         if not raw:
             return version.empty("serving_default")
         with timed(request, "check"):
-            await self.checked(version, raw)
+            for reason in await self.refusals(version, raw):
+                if reason:
+                    raise BadInput(reason)
         return await self.in_time(batcher.ask(raw))
+
+    async def tensors(self, asked: tuple[Version, Batcher], signature: str, batch: np.ndarray) -> dict[str, np.ndarray]:
+        """Answer inputs as a signature takes them, `[count, ...]`, between the batches of others."""
+        version, batcher = asked
+        most = self.settings.max_batch
+        parts = [
+            await self.in_time(batcher.alone(partial(version.call, signature, batch[at : at + most]), most))
+            for at in range(0, len(batch), most)
+        ] or [version.empty(signature)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     async def rows(
         self, request: Request, asked: tuple[Version, Batcher], items: Sequence[tuple[str, bytes]]
@@ -72,30 +86,23 @@ class Desk:
         """Return a row in words for each named input, in order; one that cannot be used has its "error"."""
         version, batcher = asked
         rows: list[dict[str, Any]] = [{"input": name} for name, _ in items]
-        good = []
-        for row, (_, raw) in zip(rows, items, strict=True):
-            try:
-                await self.checked(version, [raw])
-                good.append((row, raw))
-            except BadInput as error:
-                row["error"] = str(error)
-        try:
-            answers = [await self.in_time(batcher.ask([raw for _, raw in good]))] if good else []
-        except BadInput:  # the check let something through: find out which
-            answers = await asyncio.gather(*(self.one(batcher, row, raw) for row, raw in good))
-            good = [pair for pair in good if "error" not in pair[0]]
-            answers = [one for one in answers if one is not None]
-            for (row, raw), one in zip(good, answers, strict=True):
-                row.update(await self.worded(version, one, 0, raw))
+        reasons = await self.refusals(version, [raw for _, raw in items])
+        for row, reason in zip(rows, reasons, strict=True):
+            row.update({"error": reason} if reason else {})
+        good = [(row, raw) for row, (_, raw) in zip(rows, items, strict=True) if "error" not in row]
+        if not good:
             return rows
-        for number, (row, raw) in enumerate(good):
-            row.update(await self.worded(version, answers[0], number, raw))
+        try:
+            found = await self.in_time(batcher.ask([raw for _, raw in good]))
+            answers = [(found, number) for number in range(len(good))]
+        except BadInput:  # the check let something through: find out which
+            alone = await asyncio.gather(*(self.one(batcher, row, raw) for row, raw in good))
+            good = [pair for pair in good if "error" not in pair[0]]
+            answers = [(one, 0) for one in alone if one is not None]
+        notes = await self.aside(version.notes, [raw for _, raw in good])
+        for (row, _), (found, number), note in zip(good, answers, notes, strict=True):
+            row.update(version.row(found, number) | ({"note": note} if note else {}))
         return rows
-
-    async def worded(self, version: Version, answers: dict[str, np.ndarray], number: int, raw: bytes) -> dict[str, Any]:
-        """Return one answer in words, with what is to be known of it."""
-        note = await self.aside(version.note, raw) if version.run.task.modality == "text" else ""
-        return version.row(answers, number) | ({"note": note} if note else {})
 
     async def one(self, batcher: Batcher, row: dict[str, Any], raw: bytes) -> dict[str, np.ndarray] | None:
         """Answer one input; where it cannot be used, say so in its row."""
@@ -115,32 +122,34 @@ class Desk:
         except Overloaded as error:
             raise refused(error) from None
 
-    async def checked(self, version: Version, raw: Sequence[bytes]) -> None:
-        """Raise BadInput for the first input that cannot be used; what takes a while is looked at in a thread."""
+    async def refusals(self, version: Version, raw: Sequence[bytes]) -> list[str]:
+        """Return why each input cannot be used, "" for one that can; what takes a while is looked at in a thread."""
         check = version.run.task.check
         if version.run.task.modality == "text" and sum(map(len, raw)) <= SMALL:
-            for one in raw:
-                check(one)
-        else:
-            await self.aside(lambda: [check(one) for one in raw])
+            return [refusal(check, one) for one in raw]
+        return await self.aside(lambda: [refusal(check, one) for one in raw])
 
     async def aside(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """Do slow work beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self.checkers, work, *arguments)
 
     async def explained(self, work: Callable[[], Result]) -> Result:
-        """Explain something, one after the other.
+        """Explain something, one after the other; raises Refused if too many wait for that."""
+        return await self.one_by_one("explain", self.explainer, work)
 
-        Raises:
-            Refused: if too many wait for that.
-        """
-        if self.explaining >= EXPLANATIONS:
+    async def filed(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Ask the journal, one after the other; raises Refused if too many wait for that."""
+        return await self.one_by_one("feedback", self.clerk, lambda: work(*arguments))
+
+    async def one_by_one(self, line: str, thread: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        """Do slow work in a thread of its own."""
+        if self.waiting[line] >= MOST_WAITING:
             raise refused(Overloaded(5))
-        self.explaining += 1
+        self.waiting[line] += 1
         try:
-            return await self.in_time(asyncio.get_running_loop().run_in_executor(self.explainer, work))
+            return await self.in_time(asyncio.get_running_loop().run_in_executor(thread, work))
         finally:
-            self.explaining -= 1
+            self.waiting[line] -= 1
 
     def write_answers(self, request: Request, answers: Mapping[str, np.ndarray], raw: Sequence[bytes]) -> None:
         """Record what `predict` answered."""
@@ -198,8 +207,18 @@ class Desk:
         """Stop the threads and write the last rows."""
         self.checkers.shutdown(wait=False)
         self.explainer.shutdown(wait=False)
+        self.clerk.shutdown(wait=False)
         if self.journal:
             self.journal.close()
+
+
+def refusal(check: Callable[[bytes], None], raw: bytes) -> str:
+    """Return why an input cannot be used, or ""."""
+    try:
+        check(raw)
+    except BadInput as error:
+        return str(error)
+    return ""
 
 
 class timed:  # noqa: N801 - used as a statement

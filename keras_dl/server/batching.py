@@ -74,19 +74,19 @@ class Batcher:
             Overloaded: if the queue has no room for them.
             BadInput: if one of them cannot be decoded.
         """
-        self.check_room(len(raw))
-        if self.worker.done():  # the version has gone since the request came; it is still here to answer it
-            self.worker = asyncio.get_running_loop().create_task(self.work())
-        loop, most = asyncio.get_running_loop(), self.limits.most
-        pieces = [Waiting(raw[at : at + most], loop.create_future()) for at in range(0, len(raw), most)]
-        self.line.extend(pieces)
-        self.size += len(raw)
-        self.arrived.set()
-        try:
-            found = [await piece.future for piece in pieces]
-        finally:
-            for piece in pieces:  # of one that has gone away or failed: nobody waits for the rest
-                piece.future.cancel()
+        loop, most, found = asyncio.get_running_loop(), self.limits.most, []
+        self.check_room(min(len(raw), most))
+        for at in range(0, len(raw), most):  # one piece waits at a time, so that a large request leaves room for others
+            if self.worker.done():  # the version has gone since the request came; it is still here to answer it
+                self.worker = loop.create_task(self.work())
+            piece = Waiting(raw[at : at + most], loop.create_future())
+            self.line.append(piece)
+            self.size += len(piece.raw)
+            self.arrived.set()
+            try:
+                found.append(await piece.future)
+            finally:
+                piece.future.cancel()  # of one that has gone away: nobody waits for it
         if len(found) == 1:
             return found[0]
         return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
@@ -105,7 +105,7 @@ class Batcher:
             self.size -= count
 
     def check_room(self, count: int) -> None:
-        """Raise Overloaded if so many inputs are too many; what is more than the whole queue has to come alone."""
+        """Raise Overloaded if so many inputs more are too many; into an empty queue a batch may come."""
         if count and self.size and self.size + count > self.limits.queue:
             raise Overloaded(max(1, math.ceil((self.size + count) / self.rate)))
 

@@ -126,6 +126,8 @@ class Catalogue:
                             self.models = {**self.models, one.name: Model(one)}
                 except OSError as error:
                     LOG.error("%s cannot be looked at: %s", source.path, error.strerror)
+            gone = [name for name, one in self.models.items() if not one.source.path.exists() and not one.ready]
+            self.models = {name: one for name, one in self.models.items() if name not in gone}
             for model in self.models.values():
                 try:
                     self.refresh(model, loop)
@@ -156,8 +158,11 @@ class Catalogue:
             for number in gone:
                 LOG.info("version %d of %s is gone", number, model.source.name)
             for batcher in closing:
-                asyncio.run_coroutine_threadsafe(batcher.close(), loop)
+                asyncio.run_coroutine_threadsafe(batcher.close(), loop).result()
+            del closing
             gc.unfreeze()  # so that what went can be collected
+            gc.collect()
+            gc.freeze()
         model.states = {number: state for number, state in model.states.items() if number in there}
         self.changed()
 
@@ -192,6 +197,7 @@ class Catalogue:
         model.batchers = {**model.batchers, number: batcher}
         model.ready = {**model.ready, number: version}
         model.states = {**model.states, number: ("AVAILABLE", "")}
+        gc.collect()
         gc.freeze()  # models are no garbage, and looking through all they hold stops every request for half a second
         spent = time.perf_counter() - began
         LOG.info("version %d of %s is served, loaded in %.1f s", number, model.source.name, spent)
@@ -235,26 +241,25 @@ class Catalogue:
     def describe(self, name: str) -> dict[str, Any]:
         """Return what a client and the page need to know of a model, by its default version's card."""
         model = self.model(name)
+        ready, states, serving = model.ready, model.states, model.serving  # the watching thread replaces them
         labels: dict[int, list[str]] = {}
-        for label, number in model.serving.labels.items():
+        for label, number in serving.labels.items():
             labels.setdefault(number, []).append(label)
 
         def share(number: int) -> float | None:
-            weights = [
-                model.serving.weights[label] for label in labels.get(number, ()) if label in model.serving.weights
-            ]
+            weights = [serving.weights[label] for label in labels.get(number, ()) if label in serving.weights]
             return sum(weights) if weights else None
 
         shown: dict[str, Any] = {
             "name": name,
             "versions": [
                 {"version": str(number), "state": state, "labels": labels.get(number, []), "weight": share(number)}
-                for number, (state, _) in sorted(model.states.items(), reverse=True)
+                for number, (state, _) in sorted(states.items(), reverse=True)
             ],
         }
-        if not model.ready:
+        if not ready:
             return shown
-        version = model.ready[versions.choose(model.serving, sorted(model.ready), "", name)]
+        version = ready[versions.choose(serving, sorted(ready), "", name)]
         return shown | facts(name, version)
 
 

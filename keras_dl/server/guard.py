@@ -51,7 +51,7 @@ class Guard:
         self.app, self.settings = app, settings
         self.rate = parse(settings.rate) if settings.rate else None
         self.limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self.draining = False
+        self.draining_since: float | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -91,8 +91,7 @@ class Guard:
             LOG.exception("a request failed", extra={"facts": {"request_id": state["request_id"]}})
             watching.ERRORS.labels(type(error).__name__).inc()
             if not started:
-                body = {"error": f"the server failed; its log says why, under {state['request_id']}"}
-                await JSONResponse(body, 500)(scope, receive, sending)
+                await JSONResponse({"error": failure(state["request_id"])}, 500)(scope, receive, sending)
         finally:
             self.count(scope, state, status, time.perf_counter() - began)
 
@@ -145,7 +144,7 @@ class Guard:
         found = [(b"x-request-id", state["request_id"].encode()), (b"x-content-type-options", b"nosniff")]
         if "version" in state:
             found.append((b"x-model-version", str(state["version"]).encode()))
-        if self.draining:
+        if self.draining_since is not None:
             found.append((b"connection", b"close"))
         return found
 
@@ -156,6 +155,10 @@ class Guard:
             cookie = COOKIE.search(headers.get("cookie", ""))
             named = cookie[1] if cookie else (scope.get("client") or ("",))[0]
         return hashlib.blake2b(named.encode(), digest_size=12).hexdigest()
+
+    def must_end(self) -> bool:
+        """Whether the server is being stopped for so long that even a batch has to end."""
+        return self.draining_since is not None and time.monotonic() > self.draining_since + self.settings.timeout
 
     def count(self, scope: Scope, state: dict[str, Any], status: int, seconds: float) -> None:
         """Count the request and write its line."""
@@ -175,6 +178,11 @@ class Guard:
         }
         quiet = route in ("livez", "readyz", "metrics", "health") and status < 400
         LOG.log(logging.DEBUG if quiet else logging.INFO, "request", extra={"facts": facts})
+
+
+def failure(request_id: str) -> str:
+    """Return what a client is told of a failure of ours."""
+    return f"the server failed; its log says why, under {request_id}"
 
 
 def refusal(error: Refused) -> JSONResponse:

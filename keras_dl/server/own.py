@@ -7,6 +7,7 @@ import base64
 import json
 import logging
 import mimetypes
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ from keras_dl.server import pictures, rest, schemas, sent
 from keras_dl.server.asking import Desk
 from keras_dl.server.batching import Batcher
 from keras_dl.server.catalogue import NotServed
-from keras_dl.server.guard import Refused
+from keras_dl.server.guard import Refused, failure
 from keras_dl.server.protocol import PLACES
 from keras_dl.server.served import Version
 
@@ -81,6 +82,7 @@ class Own:
         (row,) = await self.desk.rows(request, asked, items)
         if "error" in row:
             raise BadInput(row["error"])
+        self.note(request, "explain", [row], [raw])
         found = {"prediction": row, "request_id": request.state.request_id}
         if version.run.task.modality == "image":
             image, heat = await self.desk.explained(lambda: version.explain_image(raw, row))
@@ -111,6 +113,9 @@ class Own:
         done = errors = 0
         try:
             while piece := await self.desk.aside(next_piece, items):
+                if request.app.state.guard.must_end():
+                    yield line({"error": f"the server is being stopped; send the rest, from row {done}, again"})
+                    return
                 rows = await self.patiently(request, asked, piece)
                 self.note(request, "batch", rows, [raw for _, raw in piece], start=done)
                 done += len(rows)
@@ -121,7 +126,7 @@ class Own:
             return
         except Exception:
             LOG.exception("a batch failed", extra={"facts": {"request_id": request.state.request_id}})
-            yield line({"error": f"the server failed; its log says why, under {request.state.request_id}"})
+            yield line({"error": failure(request.state.request_id)})
             return
         yield line({"done": done, "errors": errors, "request_id": request.state.request_id})
 
@@ -143,7 +148,7 @@ class Own:
         if journal is None:
             raise Refused(404, "this server keeps no journal; start it with --database sqlite:///requests.db")
         given = validated(schemas.Feedback, await request.body())
-        known = await self.desk.aside(journal.version_of, given.request_id, given.index)
+        known = await self.desk.filed(journal.version_of, given.request_id, given.index)
         if known is None or known[0] != name:
             raise Refused(
                 404, f"no prediction {given.index} of '{name}' has the request id {rest.shortened(given.request_id)}"
@@ -153,7 +158,7 @@ class Own:
         if given.label not in classes:
             raise BadInput(f"label '{rest.shortened(given.label)}' must be one of: {', '.join(classes)}")
         return JSONResponse(
-            {"stored": await self.desk.aside(journal.feedback, given.request_id, given.index, given.label)}
+            {"stored": await self.desk.filed(journal.feedback, given.request_id, given.index, given.label)}
         )
 
     # The emoji service of the course, field for field, for the first model that has emoji.
@@ -213,7 +218,7 @@ def add_own(app: FastAPI, desk: Desk) -> None:
             function,
             methods=[method],
             name=name,
-            operation_id=path.strip("/") + "-" + method,
+            operation_id="_".join(re.findall(r"\w+", path.removeprefix("/v1/models/{name}")) or [name]),
             tags=[tag],
             summary=schemas.SUMMARIES.get(name),
             response_class=Response,

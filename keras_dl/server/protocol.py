@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from keras_dl.server import rest, schemas
-from keras_dl.server.asking import Desk, timed
+from keras_dl.server.asking import Desk, number_of, timed
+from keras_dl.server.catalogue import NotServed
 
 PLACES = ("", "/versions/{version}", "/labels/{label}")  # after /v1/models/{name}
 BIG = 100_000  # bytes of JSON that are read beside the event loop
@@ -20,11 +21,16 @@ def add_protocol(app: FastAPI, desk: Desk) -> None:
 
     async def status(request: Request) -> Response:
         path = request.path_params
-        model = desk.catalogue.model(path["name"])
-        states = model.states
-        if "version" in path or "label" in path:
-            chosen = desk.who(request, path["name"], path.get("version"), path.get("label"))[0].number
-            states = {chosen: states[chosen]}
+        name, model = path["name"], desk.catalogue.models.get(path["name"])
+        states = model.states if model else {}
+        number = number_of(path["version"], name) if "version" in path else None
+        if "label" in path and model:
+            number = model.serving.labels.get(path["label"], -1)
+        if number is not None:
+            states = {one: state for one, state in states.items() if one == number}
+        if not states:
+            which = "any versions" if number is None else f"version {path.get('version', path.get('label'))}"
+            raise NotServed(f"Could not find {which} of model {name}")
         return JSONResponse(rest.version_status([(number, *state) for number, state in states.items()]))
 
     async def metadata(request: Request) -> Response:
@@ -36,22 +42,19 @@ def add_protocol(app: FastAPI, desk: Desk) -> None:
     async def predict(request: Request) -> Response:
         path = request.path_params
         asked = desk.who(request, path["name"], path.get("version"), path.get("label"))
-        version, batcher = asked
+        version = asked[0]
         with timed(request, "read"):
             body = await request.body()
             big = len(body) > BIG
             sent = await desk.aside(rest.read, body, version.signatures) if big else rest.read(body, version.signatures)
         if isinstance(sent.batch, list):
-            answers = await desk.answers(request, asked, sent.batch)
-            desk.write_answers(request, answers, sent.batch)
-        elif len(sent.batch):
-            answers = await desk.in_time(
-                batcher.alone(lambda: version.call(sent.signature, sent.batch), len(sent.batch))
-            )
+            answers, raw = await desk.answers(request, asked, sent.batch), sent.batch
         else:
-            answers = version.empty(sent.signature)
+            answers, raw = await desk.tensors(asked, sent.signature, sent.batch), [b""] * len(sent.batch)
         with timed(request, "write"):
-            return JSONResponse(rest.written(answers, by_row=sent.by_row))
+            response = JSONResponse(rest.written(answers, by_row=sent.by_row))
+        desk.write_answers(request, answers, raw)
+        return response
 
     for place in PLACES:
         which = {"": "default", "/versions/{version}": "version", "/labels/{label}": "label"}[place]

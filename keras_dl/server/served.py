@@ -31,6 +31,8 @@ class Version:
         self.graphs = graphs
         self.methods = explain_text.methods(run) if run.task.modality == "text" else []  # to explain a text
         self.explaining = threading.Lock()  # an explanation changes layers for a moment
+        self.folder: Path | None = None  # of an export
+        self.loaded: Any = None  # and the SavedModel, whose variables go with it
         self.scorer: Any = None
         self.decode: Any = None
 
@@ -58,7 +60,7 @@ class Version:
             raise KerasDLError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from None
         graphs = dict(loaded.signatures)
         version = cls(int(folder.name) if folder.name.isdigit() else 1, run, graphs, signature_defs(graphs))
-        version.loaded = loaded  # type: ignore[attr-defined]  # the variables go with it
+        version.folder, version.loaded = folder, loaded
         return version
 
     @property
@@ -97,27 +99,34 @@ class Version:
         """Return one example's answers in words, as `keras_dl.predict.predict` does."""
         return worded(self.run, {name: values[number] for name, values in answers.items()})
 
-    def note(self, raw: bytes) -> str:
-        """Return what a user should know of one text; "" mostly."""
+    def notes(self, raw: Sequence[bytes]) -> list[str]:
+        """Return for each input what a user should know of it; "" mostly, and of images always."""
         if self.run.task.modality != "text":
-            return ""
+            return [""] * len(raw)
         if self.decode is None:
             graph = tf.function(self.run.task.decode(self.run.config, self.run.assets))
             self.decode = graph.get_concrete_function(tf.TensorSpec([], tf.string))
-        return self.run.task.remark(self.run.config, self.decode(tf.constant(raw)).numpy())
+        return [self.run.task.remark(self.run.config, self.decode(tf.constant(one)).numpy()) for one in raw]
+
+    def trusted(self) -> Run:
+        """Return the run with its Keras model; of an export it is read only now, so its digest is looked at again."""
+        if self.folder is not None and "model" not in vars(self.run):
+            export.verify(self.folder)
+        assert self.run.model is not None  # read
+        return self.run
 
     def explain_image(self, raw: bytes, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         """Return what the model sees of an image, uint8 `[height, width, channels]`, and its heatmap in [0, 1]."""
         decoded = self.run.task.decode(self.run.config, self.run.assets)(tf.constant(raw)).numpy()
         with self.explaining:
-            (heat,) = heatmaps(self.run, decoded[None], [self.run.assets["classes"].index(row["of"])])
+            (heat,) = heatmaps(self.trusted(), decoded[None], [self.run.assets["classes"].index(row["of"])])
         return decoded, heat
 
     def explain_text(self, text: str, row: Mapping[str, Any], method: str) -> dict[str, Any]:
         """Return the words of a text with their weights; see `keras_dl.explain_text.weighed`."""
         with self.explaining:
             if self.scorer is None:  # traces graphs, which takes a while
-                self.scorer = explain_text.log_odds(self.run), explain_text.tokenizer(self.run)
+                self.scorer = explain_text.log_odds(self.trusted()), explain_text.tokenizer(self.run)
             score, split = self.scorer
             return explain_text.weighed(self.run, text, row["of"], method, score=score, split=split)
 

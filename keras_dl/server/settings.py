@@ -29,6 +29,7 @@ class Settings:
     database: str = ""  # SQLAlchemy's URL; "" for none
     keep_inputs: bool = False  # store texts and images in it too
     allow_origin: tuple[str, ...] = ()  # CORS
+    frame_ancestor: tuple[str, ...] = ()  # sites that may show the page in a frame
     drain: float = 2.0  # seconds between "not ready" and closing the door
 
     def to_environment(self) -> None:

@@ -7,7 +7,10 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import (
@@ -52,9 +55,20 @@ def figures() -> tuple[bytes, str]:
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-def share_figures() -> None:
-    """Let several workers count together; before any of them starts."""
-    os.environ.setdefault(MULTIPLE, tempfile.mkdtemp(prefix="keras-dl-metrics-"))
+@contextmanager
+def shared_figures() -> Iterator[None]:
+    """Let the workers that are started in the block count together, in a folder."""
+    with tempfile.TemporaryDirectory(prefix="keras-dl-metrics-") as folder:
+        os.environ[MULTIPLE] = folder
+        yield
+
+
+def forget_the_dead() -> None:
+    """Take back what workers that are no more said of themselves; their counts stay."""
+    for file in Path(os.environ[MULTIPLE]).glob("gauge_live*_*.db"):
+        number = file.stem.rpartition("_")[2]
+        if number.isdigit() and not Path(f"/proc/{number}").exists():
+            multiprocess.mark_process_dead(int(number))
 
 
 class Lines(logging.Formatter):
