@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pytest
 import requests
+from live_server import until
 from served_models import b64, examples, post, three_models  # noqa: F401 - a fixture
 
 from keras_dl.errors import UsageError
@@ -155,11 +156,16 @@ def test_metrics_count_requests_phases_batches_and_versions(server):
 def test_each_request_leaves_one_line_with_its_id_model_and_time(server, caplog):
     with caplog.at_level(logging.INFO, "keras_dl.server"):
         answer = post(f"{server}/v1/models/emoji:predict", {"instances": ["a"]}, headers={"X-Request-Id": "line-1"})
+        until(lambda: lines_of("line-1", caplog))  # it is written after the answer
     assert answer.ok
-    (facts,) = [one.facts for one in caplog.records if getattr(one, "facts", {}).get("request_id") == "line-1"]
+    (facts,) = lines_of("line-1", caplog)
     assert facts["status"] == 200
     assert (facts["model"], facts["version"], facts["method"]) == ("emoji", "1", "POST")
     assert facts["ms"] > 0
+
+
+def lines_of(request_id, caplog):
+    return [one.facts for one in caplog.records if getattr(one, "facts", {}).get("request_id") == request_id]
 
 
 def test_the_pages_of_the_api_ask_nobody_else(server):
