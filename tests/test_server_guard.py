@@ -19,8 +19,8 @@ def gate(tiny_run):
     started = []
 
     def start(**settings):
-        guard = app.create(Settings(runs=(str(tiny_run("emoji").path),), **settings)).state.guard
-        config = uvicorn.Config(guard, port=0, lifespan="off", log_config=None, access_log=False)
+        outermost = app.create(Settings(runs=(str(tiny_run("emoji").path),), **settings)).state.outermost
+        config = uvicorn.Config(outermost, port=0, lifespan="off", log_config=None, access_log=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
@@ -67,8 +67,10 @@ def test_other_sites_may_ask_only_if_they_are_named(origins, gate):
     asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
     before = requests.options(url, headers={**asked, "Access-Control-Request-Headers": "x-api-key"}, timeout=20)
     found = requests.get(url, headers={**asked, "X-Api-Key": "secret"}, timeout=20)
-    allowed = [one.headers.get("Access-Control-Allow-Origin") for one in (before, found)]
-    assert allowed == ([*origins * 2] or [None, None])
+    refused = requests.get(url, headers=asked, timeout=20)
+    assert refused.status_code == 401
+    allowed = [one.headers.get("Access-Control-Allow-Origin") for one in (before, found, refused)]
+    assert allowed == ([*origins * 3] or [None, None, None])
     assert before.ok == bool(origins)
 
 
