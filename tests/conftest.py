@@ -19,7 +19,6 @@ import pytest
 
 if TYPE_CHECKING:
     from keras_dl.run import Run
-    from keras_dl.task import Task
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # these two before anything imports TensorFlow
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -107,23 +106,6 @@ def trained_by_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
         return path, subprocess.run([KERAS_DL, *arguments], capture_output=True, text=True, timeout=300)
 
     return trained
-
-
-def one_of_each(way: Callable[[Task], Any]) -> list[str]:
-    """Name one task for each value of `way`: what is dear to test is tested once for each way of doing it."""
-    from keras_dl import registry
-
-    return list({way(registry.find(name)): name for name in reversed(registry.TASKS)}.values())
-
-
-def training(task: Task) -> Any:
-    """Say how a task is trained: those with the same function differ in settings alone."""
-    return getattr(task.phases, "func", task.phases)
-
-
-def answer(task: Task) -> str:
-    """Say what kind of answers a task gives."""
-    return task.value
 
 
 @pytest.fixture(scope="session")

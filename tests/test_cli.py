@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from conftest import one_of_each, training
+from one_of_each import one_of_each, training
 
 from keras_dl import registry
 from keras_dl.cli import main

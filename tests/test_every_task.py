@@ -116,7 +116,8 @@ def test_every_trainable_weight_gets_a_finite_gradient_that_is_not_zero(task, ti
             assert gradient is not None, f"{weight.path} is not connected to the loss"
             gradient = tf.convert_to_tensor(gradient)  # an embedding's has only the rows that were read
             assert np.isfinite(gradient).all(), weight.path
-            assert np.abs(gradient).max() > 1e-9, f"the gradient of {weight.path} is zero"
+            if not weight.path.endswith("key/bias"):  # of attention: the same for all keys, so softmax does not see it
+                assert np.abs(gradient).max() > 1e-9, f"the gradient of {weight.path} is zero"
 
 
 def test_the_loss_falls_on_a_few_examples_that_are_repeated(task, tiny_run):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import answer, one_of_each
+from one_of_each import answer, one_of_each
 
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.run import Run
