@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ from keras_dl.errors import UsageError
 from keras_dl.run import Run
 
 
-def train(task: str, **options: Any) -> Run:
+def train(task: str | None = None, **options: Any) -> Run:
     """Train a task to a complete run; see `begin` for the options. Settings can be given by name: `epochs=3`.
 
     Raises:
         UsageError: for an unknown task or setting, before anything heavy happens.
         KerasDLError: if the data cannot be used.
     """
-    known = {name: options.pop(name) for name in ("data", "out", "file", "tiny", "device", "resume") if name in options}
+    names = ("data", "out", "file", "tiny", "device", "strategy", "resume")
+    known = {name: options.pop(name) for name in names if name in options}
     return finish(begin(task, settings=options, **known))
 
 
@@ -29,7 +31,7 @@ def open_run(run: str | Path) -> Run:
 
 
 def begin(
-    task: str,
+    task: str | None = None,
     *,
     data: str | Path | None = None,
     out: str | Path | None = None,
@@ -37,36 +39,71 @@ def begin(
     file: Path | None = None,
     tiny: bool = False,
     device: str = "auto",
+    strategy: str = "auto",
     resume: bool = False,
 ) -> Run:
     """Check what is asked for and make the run directory, or find the one to resume. Fast: no TensorFlow.
 
     Args:
-        task: the task's name.
+        task: the task's name; None for that of `file` or, to resume, of the run at `out`.
         data: a folder or archive in a layout the task reads; None for the embedded data.
         out: the run directory; None for runs/TASK/TIME, or, to resume, for the newest unfinished run.
         settings: settings of the task's Config, as values or strings.
         file: settings from a JSON file, or a run's config.json, which also says on what data.
         tiny: a small model on a small embedded set.
         device: "auto", "cpu", "gpu" or "tpu".
-        resume: go on with a run; its data and settings are its own, so none may be given.
+        strategy: "auto", "default", "mirrored", "multiworker" or "tpu"; see `devices.planned`.
+        resume: go on with a run; its data and settings are its own, so none may be given, and so are its device and
+            strategy unless other ones are given.
+
+    Of several workers only the chief makes the run directory; the others get a temporary one.
     """
+    if task is None:
+        task = task_of(file, out, resume)
     record = registry.find(task)
-    if device not in devices.DEVICES:
-        raise UsageError(f"no device '{device}'; there is: {', '.join(devices.DEVICES)}")
-    if not resume:
-        if file:
-            before = settings_of.read_run(file)
-            data, tiny = (before.get("data") if data is None else data), tiny or before.get("tiny", False)
-        config = settings_of.resolve(record, settings, file=file, tiny=tiny)
-        source = None if data is None else str(sources.checked(record, data))
-        return Run.create(Path(out) if out else None, record, config, data=source, tiny=tiny, device=device)
-    if settings or file or data or tiny:
-        raise UsageError("a resumed run keeps its own data and settings: give --resume alone, or with --out")
-    run = Run.find(out or task, complete=False)
+    if resume:
+        if settings or file or data or tiny:
+            raise UsageError("a resumed run keeps its own data and settings: give --resume alone, or with --out")
+        return resumed(Run.find(out or task, complete=False), task, device, strategy)
+    if file:
+        before = settings_of.read_run(file)
+        data, tiny = (before.get("data") if data is None else data), tiny or before.get("tiny", False)
+    config = settings_of.resolve(record, settings, file=file, tiny=tiny)
+    cluster = devices.planned(device, strategy, config)
+    source = None if data is None else str(sources.checked(record, data))
+    path = Path(out) if out else None
+    if cluster and not cluster.chief:
+        path = Path(tempfile.mkdtemp(prefix="keras-dl-"))
+    return Run.create(path, record, config, data=source, tiny=tiny, device=device, strategy=strategy)
+
+
+def resumed(run: Run, task: str, device: str, strategy: str) -> Run:
+    """Return the run to go on with; a worker that is not the chief gets a copy of what was asked for."""
     if run.task.name != task:
         raise UsageError(f"{run.path} is a run of '{run.task.name}', not of '{task}'")
-    return run
+    given = {name: word for name, word in (("device", device), ("strategy", strategy)) if word != "auto"}
+    run.asked = {"strategy": "auto", **run.asked, **given}
+    cluster = devices.planned(run.asked["device"], run.asked["strategy"], run.config)
+    if cluster is None or cluster.chief:
+        return run
+    others = {name: value for name, value in run.asked.items() if name not in ("task", "config")}
+    return Run.create(Path(tempfile.mkdtemp(prefix="keras-dl-")), run.task, run.config, **others)
+
+
+def task_of(file: Path | None, out: str | Path | None, resume: bool) -> str:
+    """Return the task of a run's config.json, or of the run to resume.
+
+    Raises:
+        UsageError: if neither is given.
+    """
+    if resume and out:
+        return Run.find(out, complete=False).task.name
+    if not file:
+        raise UsageError("name a task (keras-dl list shows them), or a run's settings: --config RUN/config.json")
+    named = settings_of.read_run(file).get("task")
+    if not isinstance(named, str):
+        raise UsageError(f"{file} names no task; name it: keras-dl train TASK --config {file}")
+    return named
 
 
 def finish(run: Run) -> Run:

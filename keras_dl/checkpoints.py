@@ -4,23 +4,31 @@ Keras' own callbacks forget on resume: BackupAndRestore keeps the epoch alone, E
 start with a new best value. Here the file holds the weights, the seeds of dropout, the optimizer, the state of the
 callbacks and the history. The order of the examples and their augmentation need no saving: `pipeline.training` draws
 them from the seed and the epoch.
+
+The best weights are in a file of their own that has its epoch in its name, so that a state never meets those of another
+epoch. Nothing is used of a file before all its bytes are known to be as they were written.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import zipfile
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import keras
 import numpy as np
 
 from keras_dl.errors import KerasDLError
 from keras_dl.run import replacing
 
+SUM = 16  # bytes at the end of a file
+BLOCK = 1 << 20  # bytes that are summed up at a time
 KEPT = 2  # so that one is left when the newest is found damaged
 
 
@@ -73,38 +81,56 @@ class Checkpoints(keras.callbacks.Callback):
                 f"epoch {progress.epoch + 1} gave a value that is not finite: {logs}; "
                 "start again with a smaller --set learning_rate"
             )
+        bests = {progress.best_epoch}
         if better(logs[self.monitor], progress.best, self.monitor):
             progress.best, progress.best_epoch = float(logs[self.monitor]), progress.epoch + 1
-            save(self.folder / "best.npz", self.whole.variables)
+            save(best_file(self.folder, progress.epoch + 1), self.whole.variables)
         progress.epoch += 1
         progress.phase_epoch += 1
         progress.phase_ended = bool(self.model.stop_training)
         progress.callbacks = [plain_state(callback) for callback in self.others]
         variables = self.whole.variables + self.model.optimizer.variables
         save(self.folder / f"epoch-{progress.epoch:04d}.npz", variables, asdict(progress))
-        for old in sorted(self.folder.glob("epoch-*.npz"))[:-KEPT]:
-            old.unlink()
+        tidy(self.folder, range(progress.epoch - KEPT + 1, progress.epoch + 1), bests | {progress.best_epoch})
 
 
 def read_progress(folder: Path) -> tuple[Progress, Path | None]:
-    """Return the newest state that is whole, and its file; a fresh one if there is none."""
-    for path in sorted(folder.glob("epoch-*.npz"), reverse=True):
+    """Return the newest state that is whole and has its best weights, and its file; a fresh one if there is none.
+
+    Newest is what has the highest epoch, whatever the clock said. What is damaged is named at the terminal.
+    """
+    found = {epoch_of(path): path for path in folder.glob("epoch-*.npz")}
+    for epoch in sorted(found, reverse=True):
+        path = found[epoch]
         try:
-            with path.open("rb") as opened, np.load(opened) as file:
-                return Progress(**json.loads(str(file["state"]))), path
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            continue  # cut off or damaged: the one before serves, at the price of one epoch
+            check(path)
+            with np.load(path) as file:
+                progress = Progress(**json.loads(str(file["state"])))
+            if progress.best_epoch is not None:
+                check(best_file(folder, progress.best_epoch))
+            return progress, path
+        except (KerasDLError, KeyError, TypeError, ValueError) as error:
+            reason = str(error) if isinstance(error, KerasDLError) else f"{path} is no checkpoint ({error})"
+            left = [other for other in found if other < epoch]
+            ahead = f"trying the one of epoch {max(left)}" if left else "nothing is left: training starts over"
+            click.echo(f"{reason}; {ahead}", err=True)
     return Progress(), None
+
+
+def best_file(folder: Path, epoch: int) -> Path:
+    """Return where the whole model's weights after an epoch are, if it was the best so far."""
+    return folder / f"best-{epoch:04d}.npz"
 
 
 def restore(path: Path, variables: Sequence[keras.Variable]) -> None:
     """Give the variables the values of a file that `save` wrote for the same ones.
 
     Raises:
-        KerasDLError: if the file is of another model.
+        KerasDLError: if the file is damaged or of another model. No variable has changed then.
     """
+    check(path)
     with np.load(path) as file:
-        values = [file[f"v{number}"] for number in range(len(file.files) - ("state" in file.files))]
+        values = [file[name] for name in sorted(set(file.files) - {"state"}, key=lambda name: int(name[1:]))]
     if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
         raise KerasDLError(f"{path} does not fit this model: start a new run, without --resume")
     for variable, value in zip(variables, values, strict=True):
@@ -116,8 +142,52 @@ def save(path: Path, variables: Sequence[keras.Variable], state: dict[str, Any] 
     values = {f"v{number}": keras.ops.convert_to_numpy(variable) for number, variable in enumerate(variables)}
     if state is not None:
         values["state"] = np.array(json.dumps(state))
+    write_arrays(path, values)
+
+
+def check(path: Path) -> None:
+    """Make sure that a file is as `write_arrays` wrote it, every byte of it.
+
+    Raises:
+        KerasDLError: if it is damaged or not there.
+    """
+    seen = hashlib.blake2b(digest_size=SUM)
+    try:
+        with path.open("rb") as file:
+            left = path.stat().st_size - SUM
+            while left > 0 and (block := file.read(min(left, BLOCK))):
+                seen.update(block)
+                left -= len(block)
+            if file.read() != seen.digest():
+                raise KerasDLError(f"{path} is damaged: its sum is wrong")
+    except OSError as error:
+        raise KerasDLError(f"cannot read {path}: {error.strerror}") from None
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a .npz file, whole or not at all, with a sum of all its bytes behind them.
+
+    The sums within a zip do not cover the names and lengths in its directory: one changed bit there can hide an array.
+    """
     with replacing(path) as temporary:
-        np.savez(temporary, **values)
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]
+        with temporary.open("r+b") as file:
+            seen = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=SUM))
+            file.seek(0, os.SEEK_END)
+            file.write(seen.digest())
+
+
+def tidy(folder: Path, epochs: Container[int], bests: Container[int | None]) -> None:
+    """Remove the states of other epochs than these, also later ones, which were damaged, and other best weights."""
+    for path in [*folder.glob("epoch-*.npz"), *folder.glob("best-*.npz")]:
+        if epoch_of(path) not in (epochs if path.name.startswith("epoch-") else bests):
+            path.unlink()
+
+
+def epoch_of(path: Path) -> int:
+    """Return the epoch in a file's name; -1 where it has none."""
+    number = re.fullmatch(r"[a-z]+-(\d+)\.npz", path.name)
+    return int(number[1]) if number else -1
 
 
 def better(value: float, best: float | None, monitor: str) -> bool:

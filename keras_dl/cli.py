@@ -74,36 +74,42 @@ def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: boo
 
 
 @main.command()
-@click.argument("task")
+@click.argument("task", required=False)
 @click.option("--data", metavar="PATH", help="A folder or archive; without it the embedded data.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; keras-dl info TASK lists them.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings from a JSON file, or a run's config.json.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
+@click.option("--deterministic", is_flag=True, default=None, help="Short for --set deterministic=true.")
 @click.option("--tiny", is_flag=True, help="A small model on little data: seconds, for trying.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run directory.  [default: runs/TASK/TIME]")
 @click.option("--resume", is_flag=True, help="Go on with the newest unfinished run, or with the one at --out.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or tpu.")
+@click.option("--strategy", default="auto", show_default=True, help="auto, default, mirrored, multiworker or tpu.")
 @json_option
-def train(task: str, as_json: bool, settings: tuple[str, ...], **options: Any) -> None:
+def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options: Any) -> None:
     """Train a task: fit, calibrate on validation, evaluate on test, write the report.
 
     \b
     Example: keras-dl train pneumonia --data chest_xray.zip --set recipe=original --seed 1
+             keras-dl train --config runs/pneumonia/TIME/config.json  # the same once more
     """
     from keras_dl import api, show
     from keras_dl.config import parse
 
-    chosen = {name: options.pop(name) for name in ("seed", "epochs")}
+    chosen = {name: options.pop(name) for name in ("seed", "epochs", "deterministic")}
     chosen = {**parse(settings), **{name: value for name, value in chosen.items() if value is not None}}
     run = api.begin(task, settings=chosen, file=options.pop("config"), **options)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         run = api.finish(run)
     except KeyboardInterrupt:
-        click.echo(f"\ngo on with: keras-dl train {task} --resume --out {shlex.quote(str(run.path))}", err=True)
+        if run.path.exists():  # not the folder of a worker that is not the chief
+            again = f"keras-dl train {run.task.name} --resume --out {shlex.quote(str(run.path))}"
+            click.echo(f"\ngo on with: {again}", err=True)
         raise
-    emit({"run": str(run.path), **run.metrics}, as_json, show.trained(run))
+    if run.complete:  # of several workers only the chief's is
+        emit({"run": str(run.path), **run.metrics}, as_json, show.trained(run))
 
 
 @main.command()

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from keras_dl import cluster as clusters
+from keras_dl.cluster import Cluster
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.task import Config
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
+STRATEGIES = ("auto", "default", "mirrored", "multiworker", "tpu")
+HEARTBEAT = 30  # seconds of silence after which a worker counts as dead; KERAS_DL_HEARTBEAT
+PATIENCE = 600  # seconds that workers wait for each other at the start; KERAS_DL_WAIT
 
 
 def import_quietly() -> None:
@@ -33,31 +39,122 @@ def import_quietly() -> None:
     warnings.filterwarnings("ignore", module="keras|tensorflow")
 
 
-def prepare(device: str = "auto") -> tf.distribute.Strategy:
+def planned(device: str, strategy: str, config: Config) -> Cluster | None:
+    """Refuse, before any work, what cannot be run together; return the workers, where there are several.
+
+    Args:
+        device: one of DEVICES.
+        strategy: one of STRATEGIES; "auto" is several workers where TF_CONFIG or an Indexed Job names them.
+        config: for precision, batch size and accumulation.
+
+    Raises:
+        UsageError: with the reason and the way out.
+    """
+    if device not in DEVICES:
+        raise UsageError(f"no device '{device}'; there is: {', '.join(DEVICES)}")
+    if strategy.replace("_", "") in ("parameterserver", "ps", "centralstorage"):
+        raise UsageError(f"Keras 3 cannot train with the strategy '{strategy}'; take --strategy multiworker")
+    if strategy not in STRATEGIES:
+        raise UsageError(f"no strategy '{strategy}'; there is: {', '.join(STRATEGIES)}")
+    if "tpu" in (device, strategy) and (device not in ("auto", "tpu") or strategy not in ("auto", "tpu")):
+        raise UsageError(f"--device {device} and --strategy {strategy} exclude each other; a TPU takes --device tpu")
+    if config.precision == "mixed_float16" and device in ("cpu", "tpu"):
+        raise float16_refused(device.upper())
+    if config.precision == "mixed_float16" and config.accumulate > 1:
+        raise UsageError(
+            f"precision=mixed_float16 does not go with accumulate={config.accumulate}: a piece whose gradients "
+            "overflow would be left out; take --set precision=mixed_bfloat16"
+        )
+    if strategy in ("default", "mirrored", "tpu") or device == "tpu":
+        return None
+    cluster = clusters.find(os.environ, slurm=strategy == "multiworker")
+    if cluster is None and strategy == "multiworker":
+        raise UsageError(
+            "--strategy multiworker needs to know the workers: set TF_CONFIG, or start it as deploy/slurm/train.sbatch "
+            "or deploy/kubernetes/train.yaml do; one machine: --strategy default or mirrored"
+        )
+    if cluster is None or len(cluster.workers) == 1:
+        return None
+    check_shares(config, len(cluster.workers))
+    return cluster
+
+
+def check_shares(config: Config, replicas: int) -> None:
+    """Refuse a batch that cannot be cut into equal parts for the replicas, or for the pieces of gradient accumulation.
+
+    Raises:
+        UsageError: with a batch size that can.
+    """
+    if replicas > 1 and config.accumulate > 1:
+        raise UsageError(
+            f"Keras 3 cannot accumulate gradients over {replicas} replicas; each already has only 1/{replicas} of the "
+            f"batch: leave --set accumulate={config.accumulate} out, or take --strategy default"
+        )
+    parts = config.accumulate if config.scale_learning_rate else replicas * config.accumulate
+    if config.batch_size % parts:
+        near = max(1, round(config.batch_size / parts)) * parts
+        what = "pieces" if config.accumulate > 1 else "replicas"
+        raise UsageError(
+            f"batch_size={config.batch_size} has no equal parts for {parts} {what}; take --set batch_size={near}"
+        )
+
+
+def prepare(device: str = "auto", strategy: str = "auto", config: Config | None = None) -> tf.distribute.Strategy:
     """Make a device ready and return its strategy; models are built and compiled in its scope.
 
     Args:
         device: "cpu", "gpu", "tpu", or "auto": a GPU where TensorFlow sees one, else the CPU.
+        strategy: "default" (one device), "mirrored" (all GPUs of this machine), "multiworker", "tpu", or "auto": what
+            fits the workers and the GPUs that are there.
+        config: what is to be trained; None for no training.
 
     Raises:
-        UsageError: for another word.
-        KerasDLError: if the device asked for is not there.
+        UsageError: for another word, or for what cannot be run together.
+        KerasDLError: if the device asked for is not there, or the other workers do not come.
     """
-    if device not in DEVICES:
-        raise UsageError(f"no device '{device}'; there is: {', '.join(DEVICES)}")
+    config = config or Config()
+    cluster = planned(device, strategy, config)
     import tensorflow as tf
 
-    if device == "tpu":
-        return tpu_strategy()
+    if "tpu" in (device, strategy):
+        return checked(tpu_strategy(), config)
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise KerasDLError("TensorFlow sees no GPU: check nvidia-smi, pip install 'keras-dl[gpu]', or use --device cpu")
     if device == "cpu" and gpus:
         tf.config.set_visible_devices([], "GPU")
-    elif gpus:
-        for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
+        gpus = []
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if config.precision == "mixed_float16" and not gpus:
+        raise float16_refused("CPU")
+    if cluster:
+        return checked(several_workers(cluster), config)
+    replicas = tf.config.list_logical_devices("GPU") if gpus else tf.config.list_logical_devices("CPU")
+    if strategy == "mirrored" and len(replicas) < 2:
+        kind = "GPU" if gpus else "CPU and no GPU"
+        raise KerasDLError(f"--strategy mirrored needs several GPUs, and here is one {kind}; use --strategy default")
+    if strategy == "mirrored" or (strategy == "auto" and gpus and len(replicas) > 1):
+        return checked(mirrored([replica.name for replica in replicas], gpus=bool(gpus)), config)
+    check_shares(config, 1)
     return tf.distribute.get_strategy()
+
+
+def checked(strategy: tf.distribute.Strategy, config: Config) -> tf.distribute.Strategy:
+    """Return the strategy if its replicas can share the batches."""
+    check_shares(config, strategy.num_replicas_in_sync)
+    return strategy
+
+
+def mirrored(names: list[str], *, gpus: bool) -> tf.distribute.Strategy:
+    """Return the strategy for several devices of this machine.
+
+    How sums are formed is said: TensorFlow's own choice for CPUs mixes up the gradients of some recipes and stops.
+    """
+    import tensorflow as tf
+
+    across = tf.distribute.NcclAllReduce() if gpus else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(names, cross_device_ops=across)
 
 
 def tpu_strategy() -> tf.distribute.Strategy:
@@ -72,6 +169,34 @@ def tpu_strategy() -> tf.distribute.Strategy:
     return tf.distribute.TPUStrategy(resolver)
 
 
+def several_workers(cluster: Cluster) -> tf.distribute.Strategy:
+    """Meet the other workers; TensorFlow's coordination service then watches that all of them stay alive.
+
+    Raises:
+        KerasDLError: if one does not come within PATIENCE seconds.
+    """
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
+    job = context.coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster.workers))
+    context.context().configure_coordination_service(
+        "standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        heartbeat_timeout_in_ms=1000 * seconds("KERAS_DL_HEARTBEAT", HEARTBEAT),
+        cluster_register_timeout_in_ms=1000 * seconds("KERAS_DL_WAIT", PATIENCE),
+        coordinated_jobs=[job],
+    )
+    os.environ["TF_CONFIG"] = cluster.tf_config()
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise KerasDLError(
+            f"{cluster.name} ({cluster.workers[cluster.index]}) did not meet the others "
+            f"({', '.join(cluster.workers)}): {reason}; check that all were started, and that they reach each other"
+        ) from None
+
+
 def seed_everything(seed: int, *, deterministic: bool) -> None:
     """Seed Python, NumPy and Keras; with `deterministic`, TensorFlow also picks operations that repeat bit for bit."""
     import keras
@@ -83,13 +208,51 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
 
 
 def describe(strategy: tf.distribute.Strategy) -> str:
-    """Return what the model runs on, for the run's card: "CPU, 2 cores", "NVIDIA H200", ..."""
+    """Return what the model runs on, for the run's card: "CPU, 2 cores", "NVIDIA H200", "CPU, 2 cores, 4 workers"."""
     import tensorflow as tf
 
+    replicas = strategy.num_replicas_in_sync
     if isinstance(strategy, tf.distribute.TPUStrategy):
-        return f"TPU, {strategy.num_replicas_in_sync} replicas"
+        return f"TPU, {replicas} replicas"
     gpus = tf.config.get_visible_devices("GPU")
     if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        return details.get("device_name", "GPU")
-    return f"CPU, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+        device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    else:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        device = f"CPU, {cores} cores"
+    return device if replicas == 1 else f"{device}, {replicas} replicas ({name_of(strategy)})"
+
+
+def described(strategy: tf.distribute.Strategy) -> dict[str, Any]:
+    """Return what the run's card says of the device and the strategy."""
+    replicas = strategy.num_replicas_in_sync
+    return {"device": describe(strategy), "strategy": name_of(strategy), "replicas": replicas}
+
+
+def name_of(strategy: tf.distribute.Strategy) -> str:
+    """Return the strategy's name among STRATEGIES."""
+    import tensorflow as tf
+
+    kinds = {
+        "tpu": tf.distribute.TPUStrategy,
+        "multiworker": tf.distribute.MultiWorkerMirroredStrategy,
+        "mirrored": tf.distribute.MirroredStrategy,
+    }
+    return next((name for name, kind in kinds.items() if isinstance(strategy, kind)), "default")
+
+
+def seconds(variable: str, default: int) -> int:
+    """Return a time from the environment.
+
+    Raises:
+        UsageError: if it is no whole number of seconds.
+    """
+    text = os.environ.get(variable, str(default))
+    if not text.isdigit() or not 0 < int(text) <= 86_400:
+        raise UsageError(f"{variable}='{text}' must be a number of seconds, 1 to 86400")
+    return int(text)
+
+
+def float16_refused(where: str) -> UsageError:
+    """Return the error for float16 where it does not pay."""
+    return UsageError(f"precision=mixed_float16 is slow on a {where}; take --set precision=mixed_bfloat16")

@@ -11,22 +11,24 @@ import contextlib
 import hashlib
 import re
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tqdm import tqdm
 
+from keras_dl import checkpoints
 from keras_dl.datasets.download import cache_folder
-from keras_dl.run import replacing
+from keras_dl.errors import KerasDLError
 
 BATCH = 32
 BLOCK = 2048  # rows after which a long computation is written down, so that a crash does not lose it
+DIGEST = 16  # bytes that name an example
 KEPT = 8  # files of extractors; the least recently used go
 
 
@@ -44,15 +46,17 @@ def cached(extractor: keras.Model, x: Any, *, name: str = "examples") -> np.ndar
     path = cache_folder() / "features" / f"{digest_of_model(extractor)}.npz"
     x = np.asarray(x)
     wanted = [digest(example) for example in x]
-    known = read(path)
+    shape = tuple(extractor.output.shape[1:])
+    known = read(path, shape)
     missing = [row for row, key in enumerate(wanted) if key not in known]
     for start in range(0, len(missing), BLOCK):
         rows = missing[start : start + BLOCK]
         for row, values in zip(rows, computed(extractor, x[rows], name=name), strict=True):
             known[wanted[row]] = values
-        write(path, known)
-    if path.exists():
-        path.touch()  # used now
+        known = keep(path, known, shape)
+    with contextlib.suppress(OSError):
+        if path.exists():
+            path.touch()  # used now
     return np.stack([known[key] for key in wanted])
 
 
@@ -96,24 +100,36 @@ def without_names(text: str) -> str:
 
 def digest(example: np.ndarray) -> bytes:
     """Name an example by its shape and its values."""
-    return hashlib.blake2b(example.tobytes(), digest_size=16, salt=str(example.shape)[:16].encode()).digest()
+    return hashlib.blake2b(example.tobytes(), digest_size=DIGEST, salt=str(example.shape)[:16].encode()).digest()
 
 
-def read(path: Path) -> dict[bytes, np.ndarray]:
-    """Read a file of the cache; one that is damaged counts as empty and is written anew."""
+def read(path: Path, shape: tuple[int, ...]) -> dict[bytes, np.ndarray]:
+    """Read a file of the cache; one that is damaged, or not of outputs of this shape, counts as empty."""
     try:
+        checkpoints.check(path)
         with path.open("rb") as opened, np.load(opened) as file:
-            return dict(zip(map(bytes, file["digests"]), file["features"], strict=True))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            digests, values = file["digests"], file["features"]
+    except (KerasDLError, OSError, ValueError, KeyError):
         return {}
+    if digests.dtype != np.uint8 or digests.shape[1:] != (DIGEST,) or values.dtype != np.float32:
+        return {}
+    return dict(zip(map(bytes, digests), values, strict=True)) if values.shape == (len(digests), *shape) else {}
+
+
+def keep(path: Path, known: dict[bytes, np.ndarray], shape: tuple[int, ...]) -> dict[bytes, np.ndarray]:
+    """Write a file of the cache with what others wrote, and return both; without a place for it, go on without."""
+    known = read(path, shape) | known
+    try:
+        write(path, known)
+    except KerasDLError as error:
+        click.echo(f"the features are not kept: {error}", err=True)
+    return known
 
 
 def write(path: Path, known: dict[bytes, np.ndarray]) -> None:
-    """Write a file of the cache, whole or not at all, with what others wrote; let the least recently used files go."""
-    known = read(path) | known
-    with replacing(path) as temporary:
-        digests = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
-        np.savez(temporary, digests=digests, features=np.stack(list(known.values())))
+    """Write a file of the cache, whole or not at all; let the least recently used files go."""
+    digests = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
+    checkpoints.write_arrays(path, {"digests": digests, "features": np.stack(list(known.values()))})
     with contextlib.suppress(FileNotFoundError):  # another process tidies up too
         files = sorted(path.parent.glob("[!.]*.npz"), key=lambda file: file.stat().st_mtime_ns)
         for old in files[:-KEPT]:

@@ -7,8 +7,11 @@ exactly where the interrupted one would have. `evaluation` gives every example o
 
 from __future__ import annotations
 
+import mmap
+import os
 import sys
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from keras_dl.errors import KerasDLError
 from keras_dl.task import Config, Data, Split
 
 ENDLESS = 1 << 40  # epochs; fit() stops by steps
@@ -38,6 +42,18 @@ class Examples:
         return np.asarray(self.x), self.labels
 
 
+@dataclass(frozen=True)
+class Share:
+    """The pieces of every batch that one process computes: `count` of `pieces`, from number `first` on."""
+
+    first: int = 0
+    count: int = 1
+    pieces: int = 1
+
+
+WHOLE = Share()
+
+
 def decoded(split: Split, config: Config, spill: Path, *, name: str = "examples") -> Examples:
     """Decode every example of a split once, with a progress bar, and keep the result.
 
@@ -54,6 +70,7 @@ def decoded(split: Split, config: Config, spill: Path, *, name: str = "examples"
         for batch in split.examples.batch(64).prefetch(2).as_numpy_iterator():
             for array, values in zip(stores, batch, strict=True):
                 array[done : done + len(values)] = values
+                release(array)
             done += len(batch[1])
             bar.update(len(batch[1]))
     if done != len(split):
@@ -77,20 +94,36 @@ def steps(examples: Examples, config: Config) -> tuple[int, int]:
     return batches - batches % per_call, per_call
 
 
-def training(examples: Examples, data: Data, config: Config, *, start_epoch: int = 0) -> tf.data.Dataset:
-    """Batches without end, from the first step of `start_epoch` on; `steps` of them are an epoch."""
+def shareable(config: Config, examples: Examples, pieces: int) -> Config:
+    """Return the settings with a batch size that the examples fill and that has equal pieces.
+
+    Raises:
+        KerasDLError: if there are fewer examples than pieces.
+    """
+    batch_size = min(config.batch_size, len(examples)) // pieces * pieces
+    if not batch_size:
+        raise KerasDLError(f"{len(examples)} examples to train on are too few for {pieces} pieces of a batch")
+    return replace(config, batch_size=batch_size) if batch_size < config.batch_size else config
+
+
+def training(
+    examples: Examples, data: Data, config: Config, *, start_epoch: int = 0, share: Share = WHOLE
+) -> tf.data.Dataset:
+    """Batches without end, from the first step of `start_epoch` on; `steps` of them are an epoch.
+
+    With a `share`, each batch comes as that share's pieces, one after another: for replicas, or for the accumulation of
+    gradients. All shares together give each row of a batch once.
+    """
     count, _ = steps(examples, config)
-    batch_size = min(config.batch_size, len(examples))
-    lengths = np.count_nonzero(np.asarray(examples.x), axis=1) if data.bucket else np.empty(0)
 
     def epoch_of(epoch: tf.Tensor) -> tf.data.Dataset:
-        order = draw_order(examples.labels, data.balance, tf.stack([tf.cast(config.seed, tf.int64), epoch]))
-        order = tf.reshape(order[: count * batch_size], (count, batch_size))
-        if data.bucket:
-            order = of_similar_length(order, lengths, tf.stack([tf.cast(config.seed, tf.int64), epoch]))
-        numbers = epoch * count + tf.range(count, dtype=tf.int64)
-        seeds = tf.stack([tf.fill([count], tf.cast(config.seed, tf.int64)), numbers], axis=1)
-        return tf.data.Dataset.from_tensor_slices((order, seeds))
+        order = order_of(examples, data, config, epoch)
+        order = tf.reshape(order, (count, -1, share.pieces))  # strided: where rows are sorted, pieces take equally long
+        order = tf.transpose(order, (0, 2, 1))[:, share.first : share.first + share.count]
+        numbers = (epoch * count + tf.range(count, dtype=tf.int64))[:, None] * share.pieces
+        numbers = tf.reshape(numbers + tf.range(share.first, share.first + share.count, dtype=tf.int64), [-1])
+        seeds = tf.stack([tf.fill(numbers.shape, tf.cast(config.seed, tf.int64)), numbers], axis=1)
+        return tf.data.Dataset.from_tensor_slices((tf.reshape(order, (len(numbers), -1)), seeds))
 
     def batch_of(order: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x, y = gather(examples, order)
@@ -100,11 +133,39 @@ def training(examples: Examples, data: Data, config: Config, *, start_epoch: int
     return batches.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation(examples: Examples, batch_size: int) -> tf.data.Dataset:
-    """Every example exactly once, in order: no shuffle, no repeat, no dropped remainder."""
-    order = tf.data.Dataset.range(len(examples)).batch(batch_size)
+def evaluation(examples: Examples, batch_size: int, share: Share = WHOLE) -> tf.data.Dataset:
+    """Every example exactly once, in order: no shuffle, no repeat, no dropped remainder.
+
+    With a `share`, every process gets as many pieces as every other, none of them empty, and their sizes differ by one
+    at most.
+
+    Raises:
+        KerasDLError: if there are fewer examples than pieces.
+    """
+    count, pieces = len(examples), share.pieces
+    if pieces > max(1, count):
+        raise KerasDLError(f"{count} examples to validate on are too few for {pieces} replicas; train with fewer")
+    if pieces == 1:
+        order = tf.data.Dataset.range(count).batch(batch_size)
+    else:
+        total = min(-(-count // batch_size), count // pieces) * pieces
+        numbers = tf.reshape(tf.range(total, dtype=tf.int64), (-1, pieces))[:, share.first : share.first + share.count]
+        order = tf.data.Dataset.from_tensor_slices(tf.reshape(numbers, [-1]))
+        order = order.map(lambda number: tf.range(number * count // total, (number + 1) * count // total))
     batches = order.map(lambda rows: gather(examples, rows), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def order_of(examples: Examples, data: Data, config: Config, epoch: tf.Tensor | int) -> tf.Tensor:
+    """Draw which rows each batch of an epoch holds, `[steps, batch size]`, from the seed and the epoch."""
+    count, _ = steps(examples, config)
+    batch_size = min(config.batch_size, len(examples))
+    seed = tf.stack([tf.cast(config.seed, tf.int64), tf.cast(epoch, tf.int64)])
+    order = draw_order(examples.labels, data.balance, seed)
+    order = tf.reshape(order[: count * batch_size], (count, batch_size))
+    if not data.bucket:
+        return order
+    return of_similar_length(order, np.count_nonzero(np.asarray(examples.x), axis=1), seed)
 
 
 def draw_order(labels: np.ndarray, balance: str, seed: tf.Tensor) -> tf.Tensor:
@@ -144,10 +205,22 @@ def gather(examples: Examples, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     if tf.is_tensor(examples.x):
         return tf.gather(examples.x, rows), tf.gather(examples.y, rows)
     kinds = [tf.as_dtype(array.dtype) for array in (examples.x, examples.y)]
-    x, y = tf.numpy_function(lambda r: (examples.x[r], examples.y[r]), [rows], kinds, stateful=False)
+
+    def read(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = examples.x[numbers], examples.y[numbers]
+        release(examples.x)
+        return found
+
+    x, y = tf.numpy_function(read, [rows], kinds, stateful=False)
     x.set_shape((rows.shape[0], *examples.x.shape[1:]))
     y.set_shape((rows.shape[0], *examples.y.shape[1:]))
     return x, y
+
+
+def release(array: np.ndarray) -> None:
+    """Give the pages of a mapped file back: they would count as this process' memory, and the system keeps them."""
+    if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def bytes_of(spec: tf.TensorSpec) -> int:
@@ -160,5 +233,18 @@ def store(spec: tf.TensorSpec, count: int, path: Path | None) -> np.ndarray:
     shape, kind = (count, *spec.shape), spec.dtype.as_numpy_dtype
     if path is None:
         return np.empty(shape, kind)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return np.lib.format.open_memmap(path, "w+", kind, shape)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        array = np.lib.format.open_memmap(path, "w+", kind, shape)  # anew, whatever was there
+        if hasattr(os, "posix_fallocate"):  # a disk that is full while a mapped page is written kills the process
+            with path.open("rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        size = count * bytes_of(spec) / 2**30
+        raise KerasDLError(
+            f"cannot write {path}, {size:.1f} GB of decoded examples: {error.strerror}; make room there, or choose "
+            "another --out, or keep them in memory with a larger --set cache_gb"
+        ) from None
+    return array

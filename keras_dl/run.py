@@ -20,14 +20,16 @@ Every file is written beside its place and then moved there, so a file that is t
 from __future__ import annotations
 
 import difflib
+import errno
 import fcntl
 import importlib
 import json
 import os
 import pkgutil
+import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     import keras
 
 RUNS = Path("runs")
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Run:
@@ -69,14 +72,22 @@ class Run:
 
         Raises:
             UsageError: if `path` is there and not empty.
+            KerasDLError: if it cannot be made.
         """
         path = path or RUNS / task.name / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
         if path.is_file():
             raise UsageError(f"{path} is a file; --out takes the run directory to make")
-        if path.exists() and any(path.iterdir()):
-            raise UsageError(f"{path} is not empty; continue it with --resume or choose another --out")
-        path.mkdir(parents=True, exist_ok=True)
-        write_json(path / "config.json", {"task": task.name, "config": settings.to_json(config), **asked})
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            refuse_full(path)
+            with held(path):  # of two that want it at once, the second finds it taken
+                refuse_full(path)
+                write_json(path / "config.json", {"task": task.name, "config": settings.to_json(config), **asked})
+                make_newest(path / "config.json")
+        except OSError as error:
+            raise KerasDLError(
+                f"cannot make the run directory {path}: {error.strerror}; choose another --out"
+            ) from None
         return cls(path)
 
     @classmethod
@@ -159,16 +170,14 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the directory for one training at a time.
+        """Hold the directory for one training at a time, and clear away what a killed one left half-written.
 
         Raises:
             KerasDLError: if another process holds it. The lock goes with the process, also when it is killed.
         """
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise KerasDLError(f"another training is writing to {self.path}") from None
+        with held(self.path):
+            for path in self.path.rglob(".[0-9]*-*"):
+                path.unlink(missing_ok=True)
             yield
 
     # The verbs, for notebooks. Each is one look upward in the house, taken when it is called.
@@ -207,18 +216,61 @@ class Run:
 
 
 @contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a directory against other processes; see `Run.locked`."""
+    try:
+        file = (path / ".lock").open("w")
+    except OSError as error:
+        raise unwritable(path, error) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise KerasDLError(f"another training is writing to {path}") from None
+        yield
+
+
+def refuse_full(path: Path) -> None:
+    """Refuse a run directory that holds anything but a lock."""
+    if {inside.name for inside in path.iterdir()} - {".lock"}:
+        raise UsageError(f"{path} is not empty; continue it with --resume or choose another --out")
+
+
+def make_newest(config: Path) -> None:
+    """Date a run's config.json after those beside it, also when the clock was set back: `find` takes the newest."""
+    others = [other.stat().st_mtime_ns for other in config.parent.parent.glob("*/config.json") if other != config]
+    date = max([time.time_ns(), *(other + 1 for other in others)])
+    os.utime(config, ns=(date, date))
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to; it takes the place of `path` when the block ends well and goes when it fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Give a path to write to; it takes the place of `path` when the block ends well and goes when it fails.
+
+    Raises:
+        KerasDLError: if it cannot be written: no space, no permission.
+    """
     temporary = path.with_name(f".{os.getpid()}-{path.name}")  # keeps the suffix: savers look at it
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            raise unwritable(path, error) from error
         raise
+
+
+def unwritable(path: Path, error: OSError) -> KerasDLError:
+    """Say which file cannot be written and what to do."""
+    way_out = "make it writable" if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else "make room there"
+    return KerasDLError(
+        f"cannot write {path}: {error.strerror}; {way_out} and try again; a training goes on with --resume"
+    )
 
 
 def write_json(path: Path, value: Any) -> None:

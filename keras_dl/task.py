@@ -40,6 +40,9 @@ class Config:
     bad_share: float = 0.05  # the largest share of unusable files that is only reported; more is an error
     target_sensitivity: float = 0.0  # wanted on validation, in (0, 1); 0 means: the task's own, Youden's J or 0.5
     deterministic: bool = False  # operations that repeat bit for bit; slower on some devices
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of training; what is kept is float32
+    accumulate: int = 1  # pieces that a batch is computed in, one after another, where memory is short
+    scale_learning_rate: bool = False  # batch_size counts per device; it and learning_rate grow with the devices
 
     RANGES: ClassVar[Ranges] = {
         "seed": (0, 2**31 - 1),
@@ -48,6 +51,7 @@ class Config:
         "learning_rate": (1e-12, 1e3),
         "patience": (1, 100_000),
         "steps_per_execution": (1, 10_000),
+        "accumulate": (1, 100_000),
         "cache_gb": (0, 1e6),
         "bad_share": (0, 1),
         "target_sensitivity": (0, 0.9999),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,28 +18,32 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from keras_dl import checkpoints, devices, features, pipeline, sources
+from keras_dl import checkpoints, devices, distributed, features, pipeline, replicas, sources
 from keras_dl.checkpoints import Checkpoints, Progress
 from keras_dl.errors import KerasDLError
 from keras_dl.evaluate import conclude
-from keras_dl.pipeline import Examples
+from keras_dl.finite import FiniteLoss
+from keras_dl.pipeline import Examples, Share
 from keras_dl.progress import EpochLines, duration
-from keras_dl.run import Run, replacing
+from keras_dl.run import Run, replacing, unwritable
 from keras_dl.task import Data, Phase
 
 
 def fit_run(run: Run) -> Run:
     """Train a run that is not complete, from its last whole epoch or from the start: fit, calibrate, evaluate, report.
 
-    On one machine with `deterministic`, the weights and the history are those of a run that never stopped.
+    On one machine with `deterministic`, the weights and the history are those of a run that never stopped. Of several
+    workers only the chief gets a complete run; the directory of the others is temporary and gone at the end.
 
     Raises:
-        KerasDLError: if the data cannot be used or the device is not there.
+        KerasDLError: if the data cannot be used, the device is not there, or another worker is lost.
     """
-    with run.locked():
-        config = run.config
+    chosen = (run.asked["device"], run.asked.get("strategy", "auto"))
+    cluster = devices.planned(*chosen, run.config)
+    with distributed.taking_part(cluster, run.path), run.locked(), replicas.precision(run.config.precision):
         with begun(run):
-            strategy = devices.prepare(run.asked["device"])
+            strategy = devices.prepare(*chosen, run.config)
+            run.config = config = replicas.scaled(run.config, strategy.num_replicas_in_sync)
             devices.seed_everything(config.seed, deterministic=config.deterministic)
             say(f"{run.task.title}, into {run.path}")
             prepared = run.task.prepare(config)
@@ -44,7 +52,7 @@ def fit_run(run: Run) -> Run:
             for name, note in prepared.items():
                 say(f"{name}: {note}")
             with strategy.scope():
-                model = run.task.build(config, data.assets)
+                model = replicas.fit_for(run.task.build(config, data.assets), strategy)
         for line in sources.remarks(data.notes):
             say(line)
         splits = {
@@ -52,10 +60,20 @@ def fit_run(run: Run) -> Run:
             for name, split in data.splits().items()
         }
         say(f"{model.count_params():,} parameters on {devices.describe(strategy)}")
+        for line in replicas.remarks(strategy, config):
+            say(line)
+        distributed.meet(strategy, run)
         fitted = fit(run, model, data, {**splits, "train": resampled(splits["train"], data)}, strategy)
+        distributed.agree(strategy, "weights", distributed.digest(model.variables))
+        if cluster and not cluster.chief:
+            distributed.agree(strategy, "ends", "")  # here it waits: if the chief dies, all are started again
+            return run
         say(f"trained in {duration(fitted['seconds'])}; calibrating, fitting the baseline, evaluating on test ...")
-        run = conclude(run, model, data, splits, {"device": devices.describe(strategy), **fitted})
+        model = single(run, model, data, strategy)
+        described = {**devices.described(strategy), "batch_size": config.batch_size, "precision": config.precision}
+        run = conclude(run, model, data, splits, {**described, **fitted})
         shutil.rmtree(run.path / "cache", ignore_errors=True)  # examples that did not fit in memory
+        distributed.agree(strategy, "ends", "")
         return run
 
 
@@ -92,37 +110,51 @@ def fit(
         if number > progress.phase:
             progress.enter(number)
         part, part_data, part_splits = model, data, splits
+        whole = single(run, model, data, strategy) if phase.frozen else model
         with strategy.scope():
             if phase.frozen:
-                part, part_data, part_splits = behind(model, phase.frozen, data, splits)
+                part, part_data, part_splits = behind(model, whole, phase.frozen, data, splits)
             if phase.part:
                 part = phase.part(model)
             phase.compile(part)
             if not phase.fit:
-                part.optimizer.build(part.trainable_variables)
+                replicas.accumulating(part.optimizer, run.config).build(part.trainable_variables)
         if saved and progress.phase_epoch:
             checkpoints.restore(saved, model.variables + part.optimizer.variables)
             say(f"resumed after epoch {progress.epoch}")
         saved = None
         if phase.fit:
-            fit_at_once(run, model, part, part_splits["train"], phase, progress)
+            fit_at_once(run, model, part, part_splits["train"], phase, progress, strategy)
         elif not progress.phase_ended and progress.phase_epoch < phase.epochs:
-            fit_phase(run, model, part, part_data, part_splits, phase, progress)
-        if (folder / "best.npz").exists():  # the next phase, or the evaluation, goes on from the best epoch
-            checkpoints.restore(folder / "best.npz", model.variables)
+            with room_for_logs(run.path / "logs"):
+                fit_phase(run, model, part, part_data, part_splits, phase, progress, strategy)
+        if progress.best_epoch:  # the next phase, or the evaluation, goes on from the best epoch
+            checkpoints.restore(checkpoints.best_file(folder, progress.best_epoch), model.variables)
     return {"best_epoch": progress.best_epoch, "seconds": sum(row["seconds"] for row in progress.history)}
 
 
+def single(run: Run, model: keras.Model, data: Data, strategy: tf.distribute.Strategy) -> keras.Model:
+    """Return the model as it is kept: on one device, in float32, and not tied to workers that may be gone."""
+    if strategy.num_replicas_in_sync == 1 and run.config.precision == "float32":
+        return model
+    with replicas.precision("float32"):
+        plain = run.task.build(run.config, data.assets)
+    for own, other in zip(plain.variables, model.variables, strict=True):
+        own.assign(keras.ops.convert_to_numpy(other))
+    return plain
+
+
 def behind(
-    model: keras.Model, layer: str, data: Data, splits: dict[str, Examples]
+    model: keras.Model, whole: keras.Model, layer: str, data: Data, splits: dict[str, Examples]
 ) -> tuple[keras.Model, Data, dict[str, Examples]]:
     """Return the model of what comes after a layer, and the data that it sees: the layer's outputs, from the cache.
 
-    They are those of the plain images: augmentation would need the layers before at every step.
+    `whole` is the model that computes them. They are those of the plain images: augmentation would need the layers
+    before at every step.
     """
     if data.augment:
         say(f"what comes after '{layer}' is trained on the cached features of the plain images, without augmentation")
-    features_of = keras.Model(model.input, model.get_layer(layer).output, name="frozen")
+    features_of = keras.Model(whole.input, whole.get_layer(layer).output, name="frozen")
     head = keras.Model(model.get_layer(layer).output, model.output, name="head")
     seen = {}
     for name in ("train", "validation"):
@@ -133,15 +165,22 @@ def behind(
 
 
 def fit_at_once(
-    run: Run, model: keras.Model, part: keras.Model, examples: Examples, phase: Phase, progress: Progress
+    run: Run,
+    model: keras.Model,
+    part: keras.Model,
+    examples: Examples,
+    phase: Phase,
+    progress: Progress,
+    strategy: tf.distribute.Strategy,
 ) -> None:
     """Fit a phase that needs no epochs, from the features of the training part; it counts as one."""
     began = time.monotonic()
     assert phase.fit
     phase.fit(part, *examples.arrays())
+    distributed.equal(strategy, model.variables)  # another kind of processor may round differently
     progress.epoch += 1
     progress.best_epoch = progress.epoch
-    checkpoints.save(run.path / "checkpoints" / "best.npz", model.variables)
+    checkpoints.save(checkpoints.best_file(run.path / "checkpoints", progress.epoch), model.variables)
     progress.history.append({"epoch": progress.epoch, "phase": phase.name, "seconds": time.monotonic() - began})
     write_history(run, progress)
     say(f"{phase.name}: fitted on {len(examples)} examples")
@@ -155,29 +194,44 @@ def fit_phase(
     splits: dict[str, Examples],
     phase: Phase,
     progress: Progress,
+    strategy: tf.distribute.Strategy,
 ) -> None:
     """Train one phase from where `progress` stands to its end; `part` is what of the model is trained."""
-    config = run.config
-    steps, part.steps_per_execution = pipeline.steps(splits["train"], config)
+    several, pieces = strategy.num_replicas_in_sync > 1, run.config.accumulate
+    config = pipeline.shareable(run.config, splits["train"], strategy.num_replicas_in_sync * pieces)
+    steps, calls = pipeline.steps(splits["train"], config)
+    part.steps_per_execution = 1 if several else calls * pieces
+    parts = 1 if several else pieces
     callbacks = [make(config) for make in phase.callbacks]
     start = progress.epoch - progress.phase_epoch
     total = start + phase.epochs
     callbacks += [
+        FiniteLoss(splits["train"], data, config, start=progress.epoch, pieces=parts, note=run.path / "not_finite.txt"),
         History(run, phase.name, progress),
         keras.callbacks.TensorBoard(run.path / "logs", write_graph=False),
         Checkpoints(run.path / "checkpoints", progress, callbacks[:], phase.monitor, model),
-        EpochLines(epochs=total, done=progress.epoch, steps=steps, batch_size=config.batch_size),
+        EpochLines(epochs=total, done=progress.epoch, steps=steps * pieces, batch_size=config.batch_size // pieces),
     ]
-    part.fit(
-        pipeline.training(splits["train"], data, config, start_epoch=progress.epoch),
-        validation_data=pipeline.evaluation(splits["validation"], config.batch_size),
-        initial_epoch=progress.epoch,
-        epochs=total,
-        steps_per_epoch=steps,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
+    batches = partial(pipeline.training, splits["train"], data, config, start_epoch=progress.epoch)
+    validation = partial(pipeline.evaluation, splits["validation"], config.batch_size // pieces)
+    length: dict[str, Any] = {"initial_epoch": progress.epoch, "epochs": total, "callbacks": callbacks}
+    if several:
+        distributed.fit(part, strategy, batches, validation, steps=steps, **length)
+        return
+    own = batches(share=Share(0, pieces, pieces))
+    part.fit(own, validation_data=validation(), steps_per_epoch=steps * pieces, shuffle=False, verbose=0, **length)
+
+
+@contextmanager
+def room_for_logs(folder: Path) -> Iterator[None]:
+    """Say in one line that the disk is full, also when it is TensorBoard's log that finds out."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:  # also raised when a device has no memory left
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if str(full.strerror) not in str(error):
+            raise
+        raise unwritable(folder, full) from None
 
 
 class History(keras.callbacks.Callback):

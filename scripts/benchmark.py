@@ -1,110 +1,60 @@
-"""How fast training is, as ratios of things measured in turn in one process on one machine.
+"""How fast the package is, as ratios of things measured in turn on one machine, in one table.
 
-    python scripts/benchmark.py pneumonia --data chest_xray/ --rounds 5
+    python scripts/benchmark.py                     all sections, about a quarter of an hour on 2 cores
+    python scripts/benchmark.py pipeline serving    two of them
 
-fit / bare step    fit, with the pipeline and the progress lines, against a compiled training step on batches in memory
-pipeline / fit     what the warm pipeline gives against what the model takes
+\b
+training    each model family: fit against a bare step, plain Keras, PyTorch; the share of the machine's peak
+recurrent   our LSTM against Keras' own and PyTorch's
+features    a head on cached features against its frozen backbone run in each epoch
+pipeline    decoding and batches against PIL + PyTorch, Keras' reader, and what a model can take
+start       the command line against the imports it could not do without
+serving     the server against a plain handler that calls model.predict
+scaling     examples per second with 1, 2 and 4 replicas
+growth      time and memory with 1, 4 and 16 times the data
+
+Each section runs in processes of its own. The machine must be quiet: every other process takes from one side or the
+other. Rows that need PyTorch are left out where it is not installed: pip install 'keras-dl[bench]'.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
-import tempfile
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
+from benchmarks import measuring
 
-if TYPE_CHECKING:
-    from keras_dl.task import Config, Task
+from keras_dl.errors import KerasDLError
+from keras_dl.run import replacing
+
+SECTIONS = ("training", "recurrent", "features", "pipeline", "start", "serving", "scaling", "growth")
 
 
 @click.command(help=__doc__)
-@click.argument("task")
-@click.option("--data", metavar="PATH", help="A folder or archive; without it the embedded data.")
-@click.option("--rounds", default=5, show_default=True, help="Alternating measurements of each.")
-@click.option("--steps", default=40, show_default=True, help="Training steps in one measurement.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the task.")
-def main(task: str, data: str | None, rounds: int, steps: int, settings: tuple[str, ...]) -> None:
-    """Measure and print one JSON object."""
-    from keras_dl import devices
-    from keras_dl.config import parse, resolve
-    from keras_dl.registry import find
-
-    record = find(task)
-    config = resolve(record, parse(settings))
-    devices.import_quietly()
-    kinds = measures(record, config, data, steps)
-    for measure in kinds.values():
-        measure()  # tracing and warm-up
-    rates = {name: [] for name in kinds}
-    for _ in range(rounds):
-        for name, measure in kinds.items():
-            rates[name].append(measure())
-    table = {
-        name: {"median": round(statistics.median(seen)), "all": [round(rate) for rate in seen]}
-        for name, seen in rates.items()
-    }
-    ratio = {
-        f"{above} / {below}": round(
-            statistics.median(a / b for a, b in zip(rates[above], rates[below], strict=True)), 3
-        )
-        for above, below in (("fit", "bare step"), ("pipeline", "fit"))
-    }
-    click.echo(json.dumps({"task": task, "unit": "examples/s", "rates": table, "ratios": ratio}, indent=1))
-
-
-def measures(record: Task, config: Config, data: str | None, steps: int) -> dict[str, Callable[[], float]]:
-    """Return three functions that each train or read about `steps` batches and give examples per second."""
-    import tensorflow as tf
-
-    from keras_dl import devices, pipeline, sources
-    from keras_dl.progress import EpochLines
-
-    devices.seed_everything(config.seed, deterministic=False)
-    loaded = record.load(config, Path(data) if data else sources.module(record).synthesize())
-    with tempfile.TemporaryDirectory() as folder:
-        examples = pipeline.decoded(loaded.train, config, Path(folder) / "train", name="train")
-    model = record.build(config, loaded.assets)
-    record.phases(config, loaded)[0].compile(model)
-    _, model.steps_per_execution = pipeline.steps(examples, config)
-    steps -= steps % model.steps_per_execution  # Keras would make the last call whole
-    batches = pipeline.training(examples, loaded, config)
-    ready = [tuple(batch) for batch in batches.take(8)]
-    endless = iter(batches)
-
-    @tf.function
-    def bare_step(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = model.loss(y, model(x, training=True))
-        variables = model.trainable_variables
-        model.optimizer.apply(tape.gradient(loss, variables), variables)
-        return loss
-
-    def bare() -> None:
-        for number in range(steps):
-            loss = bare_step(*ready[number % len(ready)])
-        loss.numpy()
-
-    def fit() -> None:
-        lines = EpochLines(epochs=1, done=0, steps=steps, batch_size=config.batch_size)
-        model.fit(batches, steps_per_epoch=steps, callbacks=[lines], shuffle=False, verbose=0)
-
-    def read() -> None:
-        for _ in range(20 * steps):  # many: the first batches were waiting in the prefetch buffer
-            next(endless)
-
-    def rate_of(work: Callable[[], None], batches: int) -> float:
-        began = time.perf_counter()
-        work()
-        return batches * config.batch_size / (time.perf_counter() - began)
-
-    works = {"bare step": (bare, steps), "fit": (fit, steps), "pipeline": (read, 20 * steps)}
-    return {name: partial(rate_of, *work) for name, work in works.items()}
+@click.argument("sections", nargs=-1, type=click.Choice(SECTIONS))
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Alternating measurements.")
+@click.option("--out", default="benchmark.json", show_default=True, help="Gets rows, hardware, versions, commit.")
+@click.option("--quick", is_flag=True, help="Small sizes, to see that it runs: the figures say nothing.")
+def main(sections: tuple[str, ...], rounds: int, out: str, quick: bool) -> None:
+    """Measure the sections, write the JSON file and print the table."""
+    rows: list[measuring.Row] = []
+    result: dict[str, Any] = {**measuring.circumstances(), "rounds": rounds, "rows": rows}
+    for name in sections or SECTIONS:
+        began = time.monotonic()
+        try:
+            found = measuring.apart(measuring.section, name, rounds, quick)
+        except KerasDLError as error:
+            raise click.ClickException(f"{name}: {error}") from None
+        click.echo(f"{name}: {len(found)} rows in {time.monotonic() - began:.0f} s", err=True)
+        rows += found
+        with replacing(Path(out)) as temporary:  # after each section: a later one may fail
+            temporary.write_text(json.dumps(result, indent=1))
+    click.echo(measuring.markdown(result))
+    for line in measuring.missed(rows):
+        click.echo(f"missed: {line}", err=True)
 
 
 if __name__ == "__main__":

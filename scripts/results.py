@@ -1,6 +1,6 @@
-"""Write RESULTS.md from complete runs: nothing in it is written by hand.
+"""Write RESULTS.md from complete runs and from what the benchmark measured: nothing in it is written by hand.
 
-python scripts/results.py runs/pneumonia/A runs/pneumonia/B > RESULTS.md
+python scripts/results.py --benchmark benchmark.json runs/pneumonia/A runs/pneumonia/B > RESULTS.md
 """
 
 from __future__ import annotations
@@ -14,17 +14,24 @@ from typing import Any
 
 import click
 import pandas as pd
+from benchmarks import measuring
+
+from keras_dl.errors import UsageError
 
 METRICS = ("auroc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "f1", "macro_f1", "brier", "ece")
 
 
 @click.command(help=__doc__)
 @click.argument("runs", nargs=-1, required=True)
-def main(runs: tuple[str, ...]) -> None:
+@click.option("--benchmark", metavar="FILE", help="What scripts/benchmark.py wrote; its table comes last.")
+def main(runs: tuple[str, ...], benchmark: str | None) -> None:
     """Group the runs by task, recipe and data, and print a table of each group."""
     from keras_dl import devices, open_run
-    from keras_dl.config import to_json
+    from keras_dl.config import read_run, to_json
 
+    speeds = read_run(Path(benchmark)) if benchmark else None
+    if speeds is not None and "rows" not in speeds:
+        raise UsageError(f"{benchmark} is not of scripts/benchmark.py; type: python scripts/benchmark.py")
     devices.import_quietly()
     groups = defaultdict(list)
     for run in map(open_run, runs):
@@ -37,6 +44,8 @@ def main(runs: tuple[str, ...]) -> None:
     click.echo("bootstrap intervals drawn by group (patients); the threshold was chosen on validation.")
     for (task, recipe, data, _), members in groups.items():
         click.echo(f"\n## {task}, recipe {recipe}, on {data}\n\n{section(members)}")
+    if speeds:
+        click.echo(f"\n## Speed, by scripts/benchmark.py\n\n{measuring.markdown(speeds)}")
 
 
 def section(runs: list[Any]) -> str:

@@ -15,9 +15,9 @@ LAYERS = (  # a module may import from its own layer and from those before it
     "errors task",
     "config datasets models layers losses metrics text augment plots curves forest tsne coloured",
     "tasks recipes calibration radiographs pretrained anomaly text_recipes word_vectors",
-    "registry run sources pipeline devices checkpoints progress predictions features embeddings neighbours inputs "
-    "versions",
-    "training evaluate predict explain explain_text gallery report export compare embed ab client server",
+    "registry run sources pipeline devices cluster checkpoints progress predictions features embeddings neighbours "
+    "inputs versions replicas finite",
+    "training distributed evaluate predict explain explain_text gallery report export compare embed ab client server",
     "cli cli_serving terminal api show show_serving __init__ __main__",
 )
 LAYER_OF = {f"keras_dl.{name}": number for number, names in enumerate(LAYERS) for name in names.split()}

@@ -47,7 +47,7 @@ def check(line: str) -> None:
         given = command.make_context(name, arguments).params
     except click.exceptions.Exit:  # --help
         return
-    if given.get("task", "1") != "1":
+    if given.get("task") not in (None, "1"):
         pairs = [pair for pair in given.get("settings", ()) if pair != "key=value"]
         settings.resolve(registry.find(given["task"]), settings.parse(pairs))
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_dl import augment, pipeline
+from keras_dl.errors import KerasDLError
 from keras_dl.task import Config, Data, Split
 
 CONFIG = Config(batch_size=4, steps_per_execution=2)
@@ -160,3 +161,76 @@ def test_lengths_are_sorted_within_a_window_of_batches_so_that_epochs_differ(mon
     swapped = tf.gather(rows, [0, 2, 1, 3])
     batches = pipeline.of_similar_length(swapped, lengths, tf.constant([0, 0], tf.int64)).numpy()
     assert sorted(lengths[batches].tolist()) == [[1, 5], [2, 4], [6, 8], [7, 9]]
+
+
+# Shares of a batch
+
+
+@pytest.mark.parametrize("bucket", [False, True])
+def test_the_shares_of_all_replicas_make_up_the_batch(tmp_path, bucket):
+    config = dataclasses.replace(CONFIG, batch_size=8, steps_per_execution=1)
+    examples, data = made([0, 1] * 12, tmp_path)
+    if bucket:
+        flat = tf.reshape(examples.x, (24, -1))
+        examples, data = dataclasses.replace(examples, x=flat), dataclasses.replace(data, bucket=True)
+
+    def first(x):
+        return x.numpy().reshape(len(x), -1)[:, 0].tolist()
+
+    whole = [first(x) for x, _ in pipeline.training(examples, data, config).take(6)]
+    shares = [pipeline.Share(0, 1, 4), pipeline.Share(1, 1, 4), pipeline.Share(2, 2, 4)]
+    for step in range(6):
+        parts = []
+        for share in shares:
+            pieces = list(pipeline.training(examples, data, config, share=share).take((step + 1) * share.count))
+            parts += [first(x) for x, _ in pieces[-share.count :]]
+        assert [len(part) for part in parts] == [2] * 4
+        assert sorted(row for part in parts for row in part) == sorted(whole[step])
+
+
+def test_no_two_pieces_are_augmented_alike(tmp_path):
+    config = dataclasses.replace(CONFIG, batch_size=8, steps_per_execution=1)
+
+    def seed_for_image(x, y, seed):
+        return tf.repeat(seed[None], len(x), axis=0), y
+
+    examples, data = made([0, 1] * 12, tmp_path, augment=seed_for_image)
+    seeds = set()
+    for first in range(4):
+        for x, _ in pipeline.training(examples, data, config, share=pipeline.Share(first, 1, 4)).take(6):
+            seeds.add(tuple(x.numpy()[0].tolist()))
+    assert len(seeds) == 24
+
+
+@given(count=st.integers(1, 60), batch_size=st.integers(1, 40), replicas=st.integers(1, 8))
+@settings(max_examples=25)
+def test_all_replicas_together_evaluate_each_example_once(count, batch_size, replicas):
+    x = tf.range(count, dtype=tf.int64)[:, None]
+    examples = pipeline.Examples(x, x, np.zeros(count, np.int64))
+    if replicas > count:
+        with pytest.raises(KerasDLError, match=f"{count} examples to validate on are too few for {replicas} replicas"):
+            pipeline.evaluation(examples, batch_size, pipeline.Share(0, 1, replicas))
+        return
+    batches = [
+        [
+            x.numpy()[:, 0].tolist()
+            for x, _ in pipeline.evaluation(examples, batch_size, pipeline.Share(one, 1, replicas))
+        ]
+        for one in range(replicas)
+    ]
+    assert sorted(row for own in batches for batch in own for row in batch) == list(range(count))
+    assert len({len(own) for own in batches}) == 1
+    sizes = [len(batch) for own in batches for batch in own]
+    assert min(sizes) > 0
+    if replicas > 1:
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_small_training_part_is_one_batch_that_can_be_shared(tmp_path):
+    examples, _ = made([0, 1] * 5, tmp_path)
+    config = dataclasses.replace(CONFIG, batch_size=32)
+    assert pipeline.shareable(config, examples, 1).batch_size == 10
+    assert pipeline.shareable(config, examples, 4).batch_size == 8
+    assert pipeline.shareable(CONFIG, examples, 4) is CONFIG
+    with pytest.raises(KerasDLError, match="10 examples to train on are too few for 16 pieces"):
+        pipeline.shareable(config, examples, 16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
@@ -74,9 +75,10 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Return `folder`, filled by `make(empty folder)` unless it exists.
 
     It appears complete or not at all: the work is done beside it and renamed. Two processes may try at once; the
-    first to finish wins, and the other one's work is dropped.
+    first to finish wins, and the other one's work is dropped. A folder in the cache that has lost files since, or parts
+    of them, is made anew: what tidies up caches takes single files. A folder elsewhere is its user's.
     """
-    if folder.exists():
+    if folder.exists() and not lost_some(folder):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,11 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
             work = Path(scratch, folder.name)
             work.mkdir()
             make(work)
+            sizes = {str(path.relative_to(work)): path.stat().st_size for path in work.rglob("*") if path.is_file()}
+            if in_cache(folder):
+                list_of(folder).write_text(json.dumps(sizes), encoding="utf-8")
+            if folder.exists() and lost_some(folder):
+                folder.rename(Path(scratch, "lost"))
             try:
                 work.rename(folder)
             except OSError:
@@ -92,6 +99,27 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     except OSError as error:
         raise KerasDLError(f"{folder}: {error.strerror or error}; choose another --out, or KERAS_DL_CACHE") from error
     return folder
+
+
+def lost_some(folder: Path) -> bool:
+    """Whether a folder in the cache lacks files that `made_once` put there, or has shorter or longer ones."""
+    if not in_cache(folder) or not list_of(folder).exists():
+        return False
+    try:
+        sizes = json.loads(list_of(folder).read_text(encoding="utf-8"))
+        return any((folder / name).stat().st_size != size for name, size in sizes.items())
+    except (OSError, ValueError):
+        return True
+
+
+def in_cache(folder: Path) -> bool:
+    """Whether a folder is in the cache, where nothing is a user's own."""
+    return cache_folder().absolute() in folder.absolute().parents
+
+
+def list_of(folder: Path) -> Path:
+    """Return where the sizes of the files in a folder of `made_once` are written down."""
+    return folder.with_name(f".{folder.name}.json")
 
 
 def _download(url: str, part: Path, auth: tuple[str, str] | None) -> None:

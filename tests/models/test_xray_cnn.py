@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_dl.models.xray_cnn import xray_cnn
 
@@ -28,6 +29,25 @@ def test_first_weights_are_drawn_as_pytorch_draws_them():
     assert np.abs(kernel).max() == pytest.approx(1 / 128, rel=1e-3)  # 1 / sqrt(fan in of 16,384)
     assert kernel.std() == pytest.approx(1 / 128 / np.sqrt(3), rel=1e-2)
     assert 0 < np.abs(bias).max() <= 1 / 128
+
+
+def test_pooling_before_the_relu_changes_neither_outputs_nor_gradients():
+    model = xray_cnn(image_size=32)
+    pool, relu = (model.get_layer(f"block1_{name}") for name in ("pool", "relu"))
+    assert pool.input is model.get_layer("block1_norm").output
+    assert relu.input is pool.output
+    drawn = np.random.default_rng(0).integers(-2, 3, (4, 32, 32, 32)).astype("float32")  # with equal ones in a window
+    found = []
+    for first, second in ((pool, relu), (relu, pool)):
+        before = tf.Variable(drawn)
+        with tf.GradientTape() as tape:
+            after = second(first(before))
+            loss = tf.reduce_sum(after * tf.cast(tf.range(tf.shape(after)[-1]), "float32"))
+        found.append((after, tape.gradient(loss, before)))
+    (ours, ours_gradient), (written, written_gradient) = found
+    np.testing.assert_array_equal(ours, written)
+    np.testing.assert_array_equal(ours_gradient, written_gradient)
+    assert np.any(ours_gradient)
 
 
 def test_weights_ported_from_pytorch_give_the_same_outputs():

@@ -1,0 +1,1 @@
+"""The sections of the benchmark: each has `measure(rounds, quick)`, which returns rows of one kind."""
