@@ -136,7 +136,7 @@ def test_the_loss_falls_on_a_few_examples_that_are_repeated(task, tiny_run):
             break
     model, splits = run.task.build(config, run.assets), {name: first(examples[name], 8) for name in examples}
     if phases[0].frozen:
-        model, _, splits = training.behind(model, phases[0].frozen, data, splits)
+        model, _, splits = training.behind(model, model, phases[0].frozen, data, splits)
     phases[0].compile(model)
     losses = model.fit(splits["train"].x, splits["train"].y, epochs=30, verbose=0).history["loss"]
     assert np.mean(losses[-3:]) < 0.6 * np.mean(losses[:3])
