@@ -1,5 +1,6 @@
 """`keras-dl serve` as a process: SIGTERM under load drops nothing accepted, a killed worker costs nobody else."""
 
+import asyncio
 import json
 import os
 import re
@@ -112,17 +113,17 @@ def test_sigterm_under_load_drops_nothing_that_was_accepted(tiny_run):
         with load(server.url) as (answers, failures):
             time.sleep(0.3)
             server.process.send_signal(signal.SIGTERM)
-            until(lambda: server.said("draining"), 30)
+            until(lambda: server.said("draining"), 5)
             assert requests.get(f"{server.url}/readyz", timeout=5).status_code == 503
             assert requests.get(f"{server.url}/livez", timeout=5).ok
             before = len(answers)
             time.sleep(0.5)
         assert len(answers) > before, "it is served on while others learn that it is not ready"
-        until(lambda: server.said("Shutting down"), 60)
+        until(lambda: server.said("Shutting down"), 10)
         late.sendall(BODY[5:])
         status, headers, _ = answered(late)
         lines = batch.text.splitlines()
-        assert server.process.wait(60) == 0, "\n".join(server.lines[-20:])
+        assert server.process.wait(15) == 0, "\n".join(server.lines[-20:])
         assert not idle.recv(1)
         assert not silent.recv(1)
         with pytest.raises(OSError, match="refused"):
@@ -134,6 +135,27 @@ def test_sigterm_under_load_drops_nothing_that_was_accepted(tiny_run):
     assert {one.status_code for one in answers} == {200}
     assert answers[-1].headers["Connection"] == "close"
     assert not server.said("Traceback")
+
+
+def test_a_signal_in_the_middle_of_a_log_line_stops_the_server_too(monkeypatch):
+    from keras_dl.server import app
+    from keras_dl.server.guard import Guard
+    from keras_dl.server.settings import Settings
+
+    def interrupted(*_):
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stderr>'>")
+
+    async def scenario():
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_exception_handler(lambda *_: None)  # the log line is lost, and nothing else
+        guard = Guard(None, Settings())
+        guard.loop = loop
+        app.begin_to_stop(guard, 0.01, stopped.set)
+        await asyncio.wait_for(stopped.wait(), 5)
+        assert guard.draining_since is not None
+
+    monkeypatch.setattr(app.LOG, "info", interrupted)
+    asyncio.run(scenario())
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="connections are found in /proc")
@@ -160,11 +182,11 @@ def test_a_killed_worker_costs_only_its_own_connections_and_comes_back(tiny_run)
         assert len(failures) <= 4, "a client loses at most the request that was with the worker"
         with load(server.url) as (answers, failures):
             server.process.send_signal(signal.SIGTERM)
-            until(lambda: len(server.said("draining")) == 2, 30)
+            until(lambda: len(server.said("draining")) == 2, 5)
             time.sleep(0.5)
         assert not failures
         assert {one.status_code for one in answers} == {200}
-        assert server.process.wait(60) == 0
+        assert server.process.wait(20) == 0
     assert not server.said("Traceback")
     assert not server.said("Warning")
 

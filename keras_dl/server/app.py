@@ -59,7 +59,7 @@ def create(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
+        loop = app.state.guard.loop = asyncio.get_running_loop()
         watcher = threading.Thread(target=desk.catalogue.watch, args=(loop,), name="catalogue", daemon=True)
         watcher.start()
         if settings.workers > 1:  # a worker takes requests when it can answer them; the others do until then
@@ -200,13 +200,22 @@ def from_environment() -> Any:
 
 
 def begin_to_stop(guard: Guard, drain: float, stop: Callable[[], None]) -> None:
-    """Say that the server is not ready, serve on for a while, and then stop; a second signal does not wait."""
+    """Say that the server is not ready, serve on for a while, and then stop; a second signal does not wait.
+
+    For a signal handler, which may interrupt anything, even the writing of a log line: it only leaves word with the
+    event loop. To log here could fail in the middle of another line, and then nothing would ever stop.
+    """
     again, guard.draining_since = guard.draining_since is not None, guard.draining_since or time.monotonic()
-    if again or not drain:
+    if again or not drain or guard.loop is None:
         stop()
-        return
+    else:
+        guard.loop.call_soon_threadsafe(stop_later, guard.loop, drain, stop)
+
+
+def stop_later(loop: asyncio.AbstractEventLoop, drain: float, stop: Callable[[], None]) -> None:
+    """Stop after some seconds, and say so."""
+    loop.call_later(drain, stop)
     LOG.info("draining for %g s", drain)
-    threading.Timer(drain, stop).start()
 
 
 class Server(uvicorn.Server):

@@ -52,6 +52,7 @@ class Guard:
         self.rate = parse(settings.rate) if settings.rate else None
         self.limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self.draining_since: float | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None  # once it runs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
