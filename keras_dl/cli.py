@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import click
 
 from keras_dl import cli_serving, registry
 from keras_dl.errors import KerasDLError, UsageError
-from keras_dl.terminal import Group, emit, json_option, opened
+from keras_dl.terminal import Group, emit, interruptible, json_option, opened
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -100,14 +99,15 @@ def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options:
     chosen = {name: options.pop(name) for name in ("seed", "epochs", "deterministic")}
     chosen = {**parse(settings), **{name: value for name, value in chosen.items() if value is not None}}
     run = api.begin(task, settings=chosen, file=options.pop("config"), **options)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        run = api.finish(run)
-    except KeyboardInterrupt:
-        if run.path.exists():  # not the folder of a worker that is not the chief
-            again = f"keras-dl train {run.task.name} --resume --out {shlex.quote(str(run.path))}"
+    begun = run
+
+    def farewell() -> None:
+        if begun.path.exists():  # not the folder of a worker that is not the chief
+            again = f"keras-dl train {begun.task.name} --resume --out {shlex.quote(str(begun.path))}"
             click.echo(f"\ngo on with: {again}", err=True)
-        raise
+
+    with interruptible(farewell):
+        run = api.finish(run)
     if run.complete:  # of several workers only the chief's is
         emit({"run": str(run.path), **run.metrics}, as_json, show.trained(run))
 

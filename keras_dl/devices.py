@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_dl import cluster as clusters
+from keras_dl import rendezvous
 from keras_dl.cluster import Cluster
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.task import Config
@@ -178,17 +181,23 @@ def several_workers(cluster: Cluster) -> tf.distribute.Strategy:
     import tensorflow as tf
     from tensorflow.python.eager import context
 
+    patience = seconds("KERAS_DL_WAIT", PATIENCE)
+    rendezvous.meet(cluster, patience)
     job = context.coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster.workers))
     context.context().configure_coordination_service(
         "standalone",
         service_leader="/job:worker/replica:0/task:0",
         heartbeat_timeout_in_ms=1000 * seconds("KERAS_DL_HEARTBEAT", HEARTBEAT),
-        cluster_register_timeout_in_ms=1000 * seconds("KERAS_DL_WAIT", PATIENCE),
+        cluster_register_timeout_in_ms=1000 * patience,
         coordinated_jobs=[job],
     )
     os.environ["TF_CONFIG"] = cluster.tf_config()
+    handler = signal.getsignal(signal.SIGTERM)
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        with suppress(ValueError):  # in another thread than the first there was no handler of ours
+            signal.signal(signal.SIGTERM, handler)  # TensorFlow takes SIGTERM for itself, and goes on
+        return strategy
     except (tf.errors.OpError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise KerasDLError(

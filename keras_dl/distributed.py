@@ -55,7 +55,7 @@ def fit(
         initial_epoch: finished epochs.
         callbacks: with state of their own; they see the same logs on every worker.
     """
-    train, test = compiled(model, strategy)
+    train, test, results = compiled(model, strategy)
     batches = iter(strategy.distribute_datasets_from_function(sharing(training)))
     evaluation = strategy.distribute_datasets_from_function(sharing(validation))
     called = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=steps)
@@ -68,12 +68,12 @@ def fit(
         for step in range(steps):
             called.on_train_batch_begin(step)
             called.on_train_batch_end(step, {"loss": float(train(batches))})
-        logs = results(model)
+        logs = numbers(results())
         model.reset_metrics()
         called.on_test_begin()
         for batch in evaluation:
             test(batch)
-        measured = results(model)
+        measured = numbers(results())
         called.on_test_end(measured)
         logs |= {f"val_{name}": value for name, value in measured.items()}
         called.on_epoch_end(epoch, logs)
@@ -82,8 +82,11 @@ def fit(
     called.on_train_end(logs)
 
 
-def compiled(model: keras.Model, strategy: tf.distribute.Strategy) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return the graphs of a training step, which gives the mean loss of the epoch so far, and of a test step."""
+def compiled(model: keras.Model, strategy: tf.distribute.Strategy) -> tuple[Callable[..., Any], ...]:
+    """Return the graphs of a training step, which gives the mean loss of the epoch so far, of a test step, of results.
+
+    The results are loss and metrics over all replicas, which sum what they counted.
+    """
 
     @tf.function(reduce_retracing=True)
     def train(batches: Any) -> tf.Tensor:
@@ -94,7 +97,11 @@ def compiled(model: keras.Model, strategy: tf.distribute.Strategy) -> tuple[Call
     def test(batch: Any) -> None:
         strategy.run(model.test_step, args=(batch,))
 
-    return train, test
+    @tf.function
+    def results() -> dict[str, tf.Tensor]:
+        return model.get_metrics_result()
+
+    return train, test, results
 
 
 def sharing(
@@ -109,9 +116,9 @@ def sharing(
     return dataset
 
 
-def results(model: keras.Model) -> dict[str, float]:
-    """Return loss and metrics over all replicas, which sum what they counted."""
-    return {name: float(value) for name, value in model.get_metrics_result().items()}
+def numbers(logs: dict[str, tf.Tensor]) -> dict[str, float]:
+    """Return logs as callbacks take them."""
+    return {name: float(value) for name, value in logs.items()}
 
 
 def meet(strategy: tf.distribute.Strategy, run: Run) -> None:

@@ -13,6 +13,8 @@ from keras_dl import devices
 from keras_dl.config import replace
 from keras_dl.task import Config
 
+APART = 1_000_003  # between the seeds of two replicas, so that no other layer's comes in between
+
 
 def scaled(config: Config, replicas: int) -> Config:
     """Return the settings as the replicas need them: with `scale_learning_rate`, batch and rate grow with them.
@@ -39,15 +41,33 @@ def precision(name: str) -> Iterator[None]:
 def fit_for(model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
     """Change a new model where replicas or mixed precision need it, and return it.
 
-    Batches are normalised over all replicas, or their moving statistics would differ; the last layer computes in
-    float32, where a probability near 1 is not 1.
+    Batches are normalised over all replicas, or their moving statistics would differ; each replica draws its own
+    dropout; the last layer computes in float32, where a probability near 1 is not 1.
     """
-    for layer in every_layer(model):
+    for layer in every_layer(model) if strategy.num_replicas_in_sync > 1 else ():
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = strategy.num_replicas_in_sync > 1
+            layer.synchronized = True
+        if isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator):
+            draw_apart(layer.seed_generator)
     for name in model.output_names if model.dtype_policy.name.startswith("mixed") else ():
         model.get_layer(name).dtype_policy = "float32"
     return model
+
+
+def draw_apart(generator: keras.random.SeedGenerator) -> None:
+    """Let each replica draw other numbers: with Keras 3 all have the same seed, and the same units would drop out.
+
+    What the generator keeps stays the same everywhere, and the first replica draws what one alone would.
+    """
+    draw = generator.next
+
+    def next_of_replica(ordered: bool = True) -> tf.Tensor:
+        seed = draw(ordered)
+        context = tf.distribute.get_replica_context()
+        number = context.replica_id_in_sync_group if context else 0
+        return seed + tf.stack([tf.cast(number, seed.dtype) * APART, tf.zeros((), seed.dtype)])
+
+    generator.next = next_of_replica
 
 
 def accumulating(optimizer: Any, config: Config) -> Any:

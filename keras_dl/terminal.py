@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from keras_dl.errors import KerasDLError, UsageError
+
+GRACE = 5  # seconds between a signal and the end of a process that does not hear it
 
 
 class Group(click.Group):
@@ -44,6 +52,36 @@ def fail(context: click.Context, error: Exception, code: int, prefix: str = "", 
     reason = " ".join(str(error).split())
     click.echo(f"Error: {prefix}{reason}{suffix}", err=True)
     context.exit(code)
+
+
+@contextmanager
+def interruptible(farewell: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end long work within GRACE seconds, with exit code 1, and say how to go on.
+
+    Python hears no signal while TensorFlow waits for a machine that does not answer; then a thread ends the process.
+    So what is in the block must survive a kill.
+    """
+    left = threading.Event()
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+
+    def watch() -> None:
+        if heard.recv(1) and not left.wait(GRACE):
+            farewell()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    except KeyboardInterrupt:
+        farewell()
+        raise
+    finally:
+        left.set()
+        signal.set_wakeup_fd(before)
+        told.close()
 
 
 def opened(run: str) -> Any:

@@ -136,6 +136,8 @@ def mirror(folder):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     from keras_dl import api, training
 
+    np.savez(folder / "dropout", **{name: dropped(name) for name in ("mirrored", "default")})
+
     def keep(run, model, data, splits, described):
         weights = [keras.ops.convert_to_numpy(one) for one in model.variables]
         np.savez(folder / run.path.name, *weights)
@@ -156,6 +158,26 @@ def mirror(folder):
             settings = {**settings, "dropout": 0, "epochs": 2, "batch_size": 16}
             path = folder / f"{task}-{strategy}"
             api.finish(api.begin(task, settings=settings, tiny=True, strategy=strategy, out=path))
+
+
+def dropped(name):
+    """Return what dropout leaves of ones in two steps, `[steps, replicas, ...]`."""
+    import keras
+    import tensorflow as tf
+
+    from keras_dl import replicas
+
+    strategy = devices.prepare("cpu", name)
+    devices.seed_everything(0, deterministic=False)
+    with strategy.scope():
+        inputs = keras.Input((8,))
+        model = replicas.fit_for(keras.Model(inputs, keras.layers.Dropout(0.5)(inputs)), strategy)
+
+    def step():
+        return model(tf.ones((4, 8)), training=True)
+
+    run = tf.function(lambda: strategy.run(step))
+    return np.array([strategy.experimental_local_results(run()) for _ in range(2)])
 
 
 def command(*arguments):

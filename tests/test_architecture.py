@@ -16,7 +16,7 @@ LAYERS = (  # a module may import from its own layer and from those before it
     "config datasets models layers losses metrics text augment plots curves forest tsne coloured",
     "tasks recipes calibration radiographs pretrained anomaly text_recipes word_vectors",
     "registry run sources pipeline devices cluster checkpoints progress predictions features embeddings neighbours "
-    "inputs versions replicas finite",
+    "inputs versions replicas finite rendezvous",
     "training distributed evaluate predict explain explain_text gallery report export compare embed ab client server",
     "cli cli_serving terminal api show show_serving __init__ __main__",
 )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from keras_dl import devices, registry
+from keras_dl import devices, registry, rendezvous
 from keras_dl.devices import planned
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.task import Config
@@ -121,9 +121,11 @@ def test_a_worker_that_waits_in_vain_is_told_so(two_workers, monkeypatch):
 
     monkeypatch.setattr(type(context.context()), "configure_coordination_service", configure)
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", fail)
+    monkeypatch.setattr(rendezvous, "meet", lambda cluster, patience: asked.update(waited=patience))
     monkeypatch.setenv("KERAS_DL_WAIT", "7")
     with pytest.raises(KerasDLError) as lost:
         devices.prepare("cpu", "multiworker")
+    assert asked["waited"] == 7
     assert "worker 1 of 2 (a:1) did not meet the others (a:1, b:2): Barrier timed out; check" in str(lost.value)
     assert asked["heartbeat_timeout_in_ms"] == 1000 * devices.HEARTBEAT <= 60_000
     assert asked["cluster_register_timeout_in_ms"] == 7000

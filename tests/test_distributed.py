@@ -1,6 +1,7 @@
 """Several replicas: weights equal on all of them and to those of one process; and what a lost worker does."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import replicas_at_work
 from replicas_at_work import start
 from test_training import weights
 
+from keras_dl import terminal
 from keras_dl.run import Run
 
 HEARTBEAT = 6  # seconds, in these tests
@@ -30,14 +32,14 @@ def free_addresses(count):
         return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
 
 
-def workers(count, folder, function, *arguments):
+def workers(count, folder, function, *arguments, heartbeat=HEARTBEAT):
     """Start workers that know each other by TF_CONFIG; what each prints, and its temporary files, are in `folder`."""
     addresses, started = free_addresses(count), []
     for index in range(count):
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         temporary = folder / f"temporary-{index}"
         temporary.mkdir(exist_ok=True)
-        own = {"TF_CONFIG": json.dumps(config), "TMPDIR": str(temporary), "KERAS_DL_HEARTBEAT": str(HEARTBEAT)}
+        own = {"TF_CONFIG": json.dumps(config), "TMPDIR": str(temporary), "KERAS_DL_HEARTBEAT": str(heartbeat)}
         started.append(start(function, *arguments, printed=folder / f"printed-{index}.txt", **own))
     return started
 
@@ -55,6 +57,13 @@ def ended(processes):
 
 def printed(folder, index):
     return (folder / f"printed-{index}.txt").read_text()
+
+
+def wait_for(text, folder, chief):
+    """Wait until the chief has printed something, or has ended."""
+    deadline = time.monotonic() + 100
+    while text not in printed(folder, 0) and chief.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def differences(one, other):
@@ -121,9 +130,7 @@ def test_a_killed_worker_stops_the_training_and_resume_ends_as_if_it_had_not(tmp
 
     start_at = ("train", "spam", "--strategy", "multiworker", "--out", out, *words)
     chief, other = workers(2, tmp_path, command, *start_at)
-    deadline = time.monotonic() + 100
-    while "epoch 3/" not in printed(tmp_path, 0) and chief.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for("epoch 3/", tmp_path, chief)
     other.kill()
     began = time.monotonic()
     assert ended([chief, other]) == [1, -signal.SIGKILL]
@@ -151,13 +158,53 @@ def test_a_killed_worker_stops_the_training_and_resume_ends_as_if_it_had_not(tmp
     assert differences(ours.values(), theirs.values()) < PARITY
 
 
-def test_two_devices_of_one_machine_give_what_one_gives(tmp_path):
-    process = start(replicas_at_work.mirror, tmp_path, printed=tmp_path / "printed-0.txt")
-    assert ended([process]) == [0], printed(tmp_path, 0)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_worker_that_waits_for_another_one_can_be_stopped(tmp_path, how, trained):
+    """At the start for one that does not come, in training for one that does not answer."""
+    run = str(tmp_path / "run")
+    command = ("train", "spam", "--tiny", "--out", run)
+    chief, other = workers(2, tmp_path, replicas_at_work.command, *command, heartbeat=60)
+    try:
+        if not trained:
+            other.kill()
+        wait_for("epoch 2/" if trained else "waiting for worker 2", tmp_path, chief)
+        if trained:
+            os.kill(other.pid, signal.SIGSTOP)
+            time.sleep(1)
+        os.kill(chief.pid, how)
+        chief.join(terminal.GRACE + 10)
+        assert chief.exitcode == 1, printed(tmp_path, 0)
+        assert f"go on with: keras-dl train spam --resume --out {run}" in printed(tmp_path, 0)
+    finally:
+        for process in (chief, other):
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """What was written by a process with two virtual CPUs, and what it printed."""
+    folder = tmp_path_factory.mktemp("two")
+    process = start(replicas_at_work.mirror, folder, printed=folder / "printed-0.txt")
+    assert ended([process]) == [0], printed(folder, 0)
+    return folder
+
+
+def test_each_replica_drops_other_units(two):
+    with np.load(two / "dropout.npz") as file:
+        (first, second), single = file["mirrored"].swapaxes(0, 1), file["default"][:, 0]
+    assert (first != second).mean(axis=(1, 2)) == pytest.approx(
+        0.5, abs=0.4
+    )  # 0 or 1 if they were the same or opposite
+    np.testing.assert_array_equal(first, single)
+    assert (first[0] != first[1]).any()
+
+
+def test_two_devices_of_one_machine_give_what_one_gives(two):
     for task in ("pneumonia", "spam"):
-        described = json.loads((tmp_path / f"{task}-mirrored.json").read_text())
+        described = json.loads((two / f"{task}-mirrored.json").read_text())
         assert described["device"].endswith("2 replicas (mirrored)")
-        with np.load(tmp_path / f"{task}-mirrored.npz") as two, np.load(tmp_path / f"{task}-default.npz") as one:
+        with np.load(two / f"{task}-mirrored.npz") as both, np.load(two / f"{task}-default.npz") as one:
             for name in one:  # batches are normalised by another formula, which rounds otherwise
-                np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=2e-5)
-    assert "2 replicas x 8 examples = batches of 16" in printed(tmp_path, 0)
+                np.testing.assert_allclose(both[name], one[name], rtol=1e-4, atol=2e-5)
+    assert "2 replicas x 8 examples = batches of 16" in printed(two, 0)
