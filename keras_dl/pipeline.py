@@ -23,6 +23,7 @@ from keras_dl.errors import KerasDLError
 from keras_dl.task import Config, Data, Split
 
 ENDLESS = 1 << 40  # epochs; fit() stops by steps
+ALIGNMENT = 64  # bytes, which TensorFlow needs where it is to take an array as it is
 WINDOW = 50  # batches that are sorted by length together
 
 
@@ -67,7 +68,7 @@ def decoded(split: Split, config: Config, spill: Path, *, name: str = "examples"
     ]
     done = 0
     with tqdm(total=len(split), desc=f"decode {name}", unit=" examples", disable=None, file=sys.stderr) as bar:
-        for batch in split.examples.batch(64).prefetch(2).as_numpy_iterator():
+        for batch in plain(split.examples.batch(64).prefetch(2)).as_numpy_iterator():
             for array, values in zip(stores, batch, strict=True):
                 array[done : done + len(values)] = values
                 release(array)
@@ -77,9 +78,18 @@ def decoded(split: Split, config: Config, spill: Path, *, name: str = "examples"
         raise RuntimeError(f"the split '{name}' promises {len(split)} examples and gave {done}")
     labels = np.asarray(split.labels, dtype=np.int64)
     if in_memory:
-        with tf.device("CPU:0"):
-            stores = [tf.convert_to_tensor(array) for array in stores]
+        stores = [tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for array in stores]  # the same memory
     return Examples(stores[0], stores[1], labels)
+
+
+def plain(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Switch off what tunes a data set while it runs: often it holds the end of a short iteration up for half a second.
+
+    Without it `tf.data.AUTOTUNE` means as many calls at a time as there are cores.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def steps(examples: Examples, config: Config) -> tuple[int, int]:
@@ -130,7 +140,7 @@ def training(
         return data.augment(x, y, seed) if data.augment else (x, y)
 
     batches = tf.data.Dataset.range(start_epoch, ENDLESS).flat_map(epoch_of)
-    return batches.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    return plain(batches.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2))
 
 
 def evaluation(examples: Examples, batch_size: int, share: Share = WHOLE) -> tf.data.Dataset:
@@ -153,7 +163,7 @@ def evaluation(examples: Examples, batch_size: int, share: Share = WHOLE) -> tf.
         order = tf.data.Dataset.from_tensor_slices(tf.reshape(numbers, [-1]))
         order = order.map(lambda number: tf.range(number * count // total, (number + 1) * count // total))
     batches = order.map(lambda rows: gather(examples, rows), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return plain(batches.prefetch(2))
 
 
 def order_of(examples: Examples, data: Data, config: Config, epoch: tf.Tensor | int) -> tf.Tensor:
@@ -232,7 +242,10 @@ def store(spec: tf.TensorSpec, count: int, path: Path | None) -> np.ndarray:
     """Make room for `count` examples, in memory or in a file."""
     shape, kind = (count, *spec.shape), spec.dtype.as_numpy_dtype
     if path is None:
-        return np.empty(shape, kind)
+        size = count * bytes_of(spec)
+        room = np.empty(size + ALIGNMENT, np.uint8)
+        first = -room.ctypes.data % ALIGNMENT
+        return room[first : first + size].view(kind).reshape(shape)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         array = np.lib.format.open_memmap(path, "w+", kind, shape)  # anew, whatever was there

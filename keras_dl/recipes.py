@@ -5,6 +5,7 @@ Heavy imports stand inside the functions: a recipe file is imported to list and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,7 +32,8 @@ def image_split(images: Images, decode: Callable[[tf.Tensor], tf.Tensor]) -> Spl
         return decode(tf.io.read_file(path)), tf.cast(label, tf.float32)[None]
 
     files = tf.data.Dataset.from_tensor_slices(([str(path) for path in images.paths], images.labels))
-    examples = files.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    at_once = 4 * (os.cpu_count() or 1)  # so that no core waits while a slower file keeps the others' place
+    examples = files.map(read, num_parallel_calls=at_once, deterministic=True)
     return Split(
         examples,
         ids=images.ids,
@@ -70,16 +72,23 @@ def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def antialiased(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Resize `[height, width, 1]` to float32 `[size, size, 1]`, to the bit as `tf.image.resize(..., antialias=True)`.
+    """Resize `[height, width, 1]` to float32 `[size, size, 1]` as `tf.image.resize(..., antialias=True)` does, sooner.
 
-    TensorFlow's loops run over the channels, of which a grey image has one; so each side is resized in turn while the
-    pixels of the other are the channels, which takes a quarter of the time.
+    Its triangle filter is separable, so it is two matrix products. They take a third of the time, and round otherwise,
+    by some 0.002 grey levels.
     """
     import tensorflow as tf
 
-    rows = tf.image.resize(tf.transpose(image, (0, 2, 1)), (size, 1), antialias=True)  # [size, 1, width]
-    columns = tf.image.resize(tf.transpose(rows, (2, 1, 0)), (size, 1), antialias=True)  # [size, 1, size]
-    return tf.transpose(columns, (2, 0, 1))
+    def weights(pixels: tf.Tensor) -> tf.Tensor:  # [size, pixels]
+        scale = pixels / size
+        width = tf.maximum(scale, 1)  # of half a triangle
+        centres = (tf.range(size, dtype=tf.float32) + 0.5) * scale
+        return tf.nn.relu(1 - tf.abs(tf.range(0.5, pixels) / width - centres[:, None] / width))
+
+    vertical, horizontal = (weights(side) for side in tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32)))
+    values = tf.matmul(vertical @ tf.cast(image[..., 0], tf.float32), horizontal, transpose_b=True)
+    sums = tf.reduce_sum(vertical, axis=1)[:, None] * tf.reduce_sum(horizontal, axis=1)
+    return (values / sums)[..., None]
 
 
 def chosen(config: Config, *names: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_dl import augment, pipeline
+from keras_dl import augment, pipeline, recipes
 from keras_dl.errors import KerasDLError
 from keras_dl.task import Config, Data, Split
 
@@ -86,6 +87,36 @@ def test_what_does_not_fit_in_memory_comes_from_a_file_and_is_the_same(tmp_path)
     for one, other in zip(pipeline.evaluation(in_memory, 5), pipeline.evaluation(mapped, 5), strict=True):
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_decoding_takes_no_more_memory_than_its_result(tmp_path):
+    count, size = 200, 100_000
+    rows = tf.data.Dataset.range(count).map(lambda row: (tf.fill((size,), row), tf.zeros(1)))
+    names = [str(row) for row in range(count)]
+    split = Split(rows, names, names, [0] * count, raw=lambda row: b"")
+    tracemalloc.start()
+    examples = pipeline.decoded(split, Config(), tmp_path / "spill")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1.3 * count * size * 8  # NumPy tells what it allocates; batches in between are TensorFlow's
+    np.testing.assert_array_equal(examples.x[:, 0], np.arange(count))
+
+
+def test_no_data_set_is_tuned_while_it_runs(tmp_path):
+    """The tuning holds the end of an iteration up, which an evaluation after each epoch has."""
+    examples, data = made([0, 1] * 8, tmp_path)
+    for dataset in (pipeline.training(examples, data, CONFIG), pipeline.evaluation(examples, 32)):
+        assert dataset.options().autotune.enabled is False
+
+
+@pytest.mark.parametrize("shape", [(226, 165), (300, 1500), (64, 64), (40, 900), (1, 1)])
+def test_grey_images_are_resized_as_tensorflow_does(shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 1), dtype=np.uint8)
+    theirs = tf.image.resize(image, (64, 64), antialias=True)
+    np.testing.assert_allclose(recipes.antialiased(tf.constant(image), 64), theirs, atol=0.01)
+    decoded = recipes.grey_image(64)(tf.io.encode_png(image))
+    assert decoded.dtype == tf.uint8
+    assert np.abs(decoded.numpy() - theirs.numpy()).max() <= 0.51
 
 
 @given(st.integers(1, 2000), st.integers(1, 16))

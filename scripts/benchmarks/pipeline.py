@@ -1,6 +1,6 @@
 """How fast images are decoded and batched: beside PIL + PyTorch's DataLoader, Keras' reader, and what models can take.
 
-cold  JPEG files to grey images of 128 px, `pipeline.decoded`: 224 px, and full-size films of about 1500 x 1200 px
+cold  JPEG files to grey images of 128 px, `pipeline.decoded`: 224 px in grey and RGB, and full size, 1500 x 1200 px
 warm  shuffled batches of 32 of what was decoded, `pipeline.training`; the DataLoader's and Keras' from memory too
 appetite  what a compiled training step on batches in memory takes: the pipeline must give several times as much
 
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 SIDE, BATCH, WORKERS = 128, 32, 2
 LOADER, READER = "PIL + DataLoader, 2 workers", "image_dataset_from_directory"
 COLD, WARM = "decoded", "training batches"
-KINDS = {  # height and width of the films, how many are drawn, how many names each has: so that the start counts little
-    "224 px": ((224, 224), 90, 58),
-    "full size": ((1200, 1500), 9, 64),
+KINDS = {  # size of the films, colours, how many are drawn, how many names each has: so that the start counts little
+    "224 px, RGB": ((224, 224), "RGB", 90, 58),  # as resized copies of the real set are
+    "224 px, grey": ((224, 224), "L", 90, 58),
+    "full size": ((1200, 1500), "L", 9, 64),  # as the originals are
 }
 
 
@@ -107,7 +108,7 @@ def measure_appetite(rounds: int, quick: bool) -> list[Row]:
     return rows
 
 
-def written(folder: Path, size: tuple[int, int], count: int, links: int, quick: bool) -> Images:
+def written(folder: Path, size: tuple[int, int], colours: str, count: int, links: int, quick: bool) -> Images:
     """Draw films and list them, each several times under names of its own; half of them are called NORMAL."""
     from PIL import Image
 
@@ -123,7 +124,7 @@ def written(folder: Path, size: tuple[int, int], count: int, links: int, quick: 
             path.hardlink_to(paths[-1])
         else:
             film, _ = radiograph(np.random.default_rng(number), "normal", size=size)
-            Image.fromarray(film).save(path, quality=90)
+            Image.fromarray(film).convert(colours).save(path, quality=90)
         paths.append(path)
     names = [path.name for path in paths]
     labels = np.array([path.parent.name == "PNEUMONIA" for path in paths], dtype=np.int64)
