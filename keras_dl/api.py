@@ -11,6 +11,7 @@ from keras_dl import config as settings_of
 from keras_dl import devices, registry, sources
 from keras_dl.errors import UsageError
 from keras_dl.run import Run
+from keras_dl.task import Config, Task
 
 
 def train(task: str | None = None, **options: Any) -> Run:
@@ -71,10 +72,10 @@ def begin(
     config = settings_of.resolve(record, settings, file=file, tiny=tiny)
     cluster = devices.planned(device, strategy, config)
     source = None if data is None else str(sources.checked(record, data))
-    path = Path(out) if out else None
+    asked = {"data": source, "tiny": tiny, "device": device, "strategy": strategy}
     if cluster and not cluster.chief:
-        path = Path(tempfile.mkdtemp(prefix="keras-dl-"))
-    return Run.create(path, record, config, data=source, tiny=tiny, device=device, strategy=strategy)
+        return temporary(record, config, asked)
+    return Run.create(Path(out) if out else None, record, config, **asked)
 
 
 def resumed(run: Run, task: str, device: str, strategy: str) -> Run:
@@ -87,7 +88,14 @@ def resumed(run: Run, task: str, device: str, strategy: str) -> Run:
     if cluster is None or cluster.chief:
         return run
     others = {name: value for name, value in run.asked.items() if name not in ("task", "config")}
-    return Run.create(Path(tempfile.mkdtemp(prefix="keras-dl-")), run.task, run.config, **others)
+    return temporary(run.task, run.config, others)
+
+
+def temporary(task: Task, config: Config, asked: dict[str, Any]) -> Run:
+    """Make the run directory of a worker that is not the chief."""
+    run = Run.create(Path(tempfile.mkdtemp(prefix="keras-dl-")), task, config, **asked)
+    run.temporary = True
+    return run
 
 
 def task_of(file: Path | None, out: str | Path | None, resume: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,9 @@ def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options:
     begun = run
 
     def farewell() -> None:
-        if begun.path.exists():  # not the folder of a worker that is not the chief
+        if begun.temporary:
+            shutil.rmtree(begun.path, ignore_errors=True)
+        elif begun.path.exists() and not begun.complete:
             again = f"keras-dl train {begun.task.name} --resume --out {shlex.quote(str(begun.path))}"
             click.echo(f"\ngo on with: {again}", err=True)
 

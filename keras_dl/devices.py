@@ -195,7 +195,7 @@ def several_workers(cluster: Cluster) -> tf.distribute.Strategy:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        with suppress(ValueError):  # in another thread than the first there was no handler of ours
+        with suppress(ValueError, TypeError):  # in another thread, or in another program, it is not ours
             signal.signal(signal.SIGTERM, handler)  # TensorFlow takes SIGTERM for itself, and goes on
         return strategy
     except (tf.errors.OpError, RuntimeError) as error:

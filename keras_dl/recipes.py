@@ -85,10 +85,11 @@ def antialiased(image: tf.Tensor, size: int) -> tf.Tensor:
         centres = (tf.range(size, dtype=tf.float32) + 0.5) * scale
         return tf.nn.relu(1 - tf.abs(tf.range(0.5, pixels) / width - centres[:, None] / width))
 
-    vertical, horizontal = (weights(side) for side in tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32)))
-    values = tf.matmul(vertical @ tf.cast(image[..., 0], tf.float32), horizontal, transpose_b=True)
-    sums = tf.reduce_sum(vertical, axis=1)[:, None] * tf.reduce_sum(horizontal, axis=1)
-    return (values / sums)[..., None]
+    with tf.device("CPU:0"):  # where training decodes; products on a GPU have fewer digits
+        vertical, horizontal = (weights(side) for side in tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32)))
+        values = tf.matmul(vertical @ tf.cast(image[..., 0], tf.float32), horizontal, transpose_b=True)
+        sums = tf.reduce_sum(vertical, axis=1)[:, None] * tf.reduce_sum(horizontal, axis=1)
+        return (values / sums)[..., None]
 
 
 def chosen(config: Config, *names: str) -> dict[str, Any]:

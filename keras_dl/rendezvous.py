@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, suppress
 import click
 
 from keras_dl.cluster import Cluster
-from keras_dl.errors import KerasDLError
+from keras_dl.errors import KerasDLError, UsageError
 
 PAUSE = 0.5  # seconds between two attempts
 TALK = 5  # seconds that a line may take
@@ -46,19 +46,26 @@ def receive(cluster: Cluster, deadline: float) -> None:
             if time.monotonic() > say_at:
                 click.echo(f"waiting for {names}", err=True)
                 say_at = deadline
-            with suppress(OSError):  # nobody came, or nobody who talks to us
+            with suppress(OSError):  # nobody came
                 connection = at_end.enter_context(server.accept()[0])
-                index = others.get(line(connection, TALK))
-                if index is None:
-                    connection.sendall(b"another training meets there\n")
-                    connection.close()
-                else:
+                if (index := index_of(connection, others)) is not None:
                     here[index] = connection
+        server.close()
         for connection in here.values():
-            connection.settimeout(TALK)
-            connection.sendall(b"go on\n")
-        for connection in here.values():
-            line(connection, TALK)  # empty: the other side closes first, which leaves the address free
+            with suppress(OSError):  # TensorFlow will tell if one is gone in this moment
+                connection.settimeout(TALK)
+                connection.sendall(b"go on\n")
+                line(connection, TALK)  # empty: the other side closes first, which leaves the address free
+
+
+def index_of(connection: socket.socket, others: dict[str, int]) -> int | None:
+    """Return which worker has come; a stranger, and one who says nothing, is sent away, and may come again."""
+    with suppress(OSError):
+        if (index := others.get(line(connection, TALK))) is not None:
+            return index
+        connection.sendall(b"another training meets there\n")
+    connection.close()
+    return None
 
 
 def report(cluster: Cluster, deadline: float) -> None:
@@ -72,7 +79,9 @@ def report(cluster: Cluster, deadline: float) -> None:
                 answer = line(connection, left)
             if answer == "go on":
                 return
-            reason = answer or reason
+            reason = answer if answer.isprintable() and answer else reason
+        except UnicodeError:
+            raise UsageError(f"'{host}' is no name of a machine") from None
         except OSError as error:
             reason = error.strerror or str(error)
         time.sleep(PAUSE)

@@ -13,7 +13,7 @@ from keras_dl import devices
 from keras_dl.config import replace
 from keras_dl.task import Config
 
-APART = 1_000_003  # between the seeds of two replicas, so that no other layer's comes in between
+APART = 1_000_003  # between the seeds of two replicas; those of layers are drawn from a billion
 
 
 def scaled(config: Config, replicas: int) -> Config:
@@ -78,10 +78,8 @@ def accumulating(optimizer: Any, config: Config) -> Any:
 
 
 def every_layer(model: Any) -> Iterator[Any]:
-    """Give the layers of a model and of the models in it."""
-    for layer in getattr(model, "layers", ()):
-        yield layer
-        yield from every_layer(layer)
+    """Give the layers of a model, of the models in it, and what layers are made of: the dropout of attention, say."""
+    return iter(model._flatten_layers(include_self=False))
 
 
 def remarks(strategy: tf.distribute.Strategy, config: Config) -> list[str]:

@@ -57,6 +57,7 @@ class Run:
             UsageError: if there is no run.
         """
         self.path = Path(path)
+        self.temporary = False  # of a worker that is not the chief; it goes at the end
         if not (self.path / "config.json").is_file():
             raise UsageError(f"{path} is not a run: it has no config.json (keras-dl train TASK makes one)")
         self.asked = self.read("config.json")

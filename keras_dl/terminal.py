@@ -66,9 +66,13 @@ def interruptible(farewell: Callable[[], None]) -> Iterator[None]:
     told.setblocking(False)
 
     def watch() -> None:
-        if heard.recv(1) and not left.wait(GRACE):
+        with heard:
+            if not heard.recv(1) or left.wait(GRACE):
+                return
+        try:
             farewell()
-            os._exit(1)
+        finally:
+            os._exit(1)  # also where the terminal is gone
 
     threading.Thread(target=watch, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

@@ -136,7 +136,9 @@ def mirror(folder):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     from keras_dl import api, training
 
-    np.savez(folder / "dropout", **{name: dropped(name) for name in ("mirrored", "default")})
+    for inner in (False, True):
+        drops = {name: dropped(name, inner) for name in ("mirrored", "default")}
+        np.savez(folder / f"dropout-{inner}", **drops)
 
     def keep(run, model, data, splits, described):
         weights = [keras.ops.convert_to_numpy(one) for one in model.variables]
@@ -160,8 +162,8 @@ def mirror(folder):
             api.finish(api.begin(task, settings=settings, tiny=True, strategy=strategy, out=path))
 
 
-def dropped(name):
-    """Return what dropout leaves of ones in two steps, `[steps, replicas, ...]`."""
+def dropped(name, inner):
+    """Return what dropout, of attention with `inner`, leaves of ones in two steps, `[steps, replicas, ...]`."""
     import keras
     import tensorflow as tf
 
@@ -170,11 +172,13 @@ def dropped(name):
     strategy = devices.prepare("cpu", name)
     devices.seed_everything(0, deterministic=False)
     with strategy.scope():
-        inputs = keras.Input((8,))
-        model = replicas.fit_for(keras.Model(inputs, keras.layers.Dropout(0.5)(inputs)), strategy)
+        inputs = keras.Input((8, 4))
+        attention = keras.layers.MultiHeadAttention(1, 4, dropout=0.5, kernel_initializer="ones")
+        layer = (lambda x: attention(x, x)) if inner else keras.layers.Dropout(0.5)
+        model = replicas.fit_for(keras.Model(inputs, layer(inputs)), strategy)
 
     def step():
-        return model(tf.ones((4, 8)), training=True)
+        return model(tf.ones((4, 8, 4)), training=True)
 
     run = tf.function(lambda: strategy.run(step))
     return np.array([strategy.experimental_local_results(run()) for _ in range(2)])

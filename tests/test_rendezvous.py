@@ -96,7 +96,7 @@ def test_an_address_that_is_taken_is_said(three):
 
 
 def test_a_silent_connection_does_not_keep_the_others_out(three, pool, monkeypatch):
-    monkeypatch.setattr(rendezvous, "TALK", 0.2)
+    monkeypatch.setattr(rendezvous, "TALK", 1)
     chief = pool.submit(rendezvous.meet, three[0], 30)
     with connected(three[0], b""):
         others = [pool.submit(rendezvous.meet, cluster, 30) for cluster in three[1:]]

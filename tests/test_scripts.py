@@ -102,8 +102,8 @@ def test_operations_are_counted_from_the_kernels_and_the_pixels_they_meet(script
 
 def test_the_pipeline_is_compared_with_files_and_memory(script):
     measuring, pipeline = script("benchmarks.measuring"), script("benchmarks.pipeline")
-    rows = measuring.apart(pipeline.measure_cold, "224 px", 1, True)  # PyTorch's workers fork: before TensorFlow
-    assert {row.case for row in rows} == {"cold, 224 px"}
+    rows = measuring.apart(pipeline.measure_cold, "224 px, RGB", 1, True)  # PyTorch's workers fork: before TensorFlow
+    assert {row.case for row in rows} == {"cold, 224 px, RGB"}
     assert all(row.ours > 0 and row.theirs > 0 for row in rows)
 
 
