@@ -243,10 +243,9 @@ def store(spec: tf.TensorSpec, count: int, path: Path | None) -> np.ndarray:
     """Make room for `count` examples, in memory or in a file."""
     shape, kind = (count, *spec.shape), spec.dtype.as_numpy_dtype
     if path is None:
-        size = count * bytes_of(spec)
-        room = np.empty(size + ALIGNMENT, np.uint8)
+        room = np.empty(count * bytes_of(spec) + ALIGNMENT, np.uint8)
         first = -room.ctypes.data % ALIGNMENT
-        return room[first : first + size].view(kind).reshape(shape)
+        return room[first : first + count * bytes_of(spec)].view(kind).reshape(shape)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         array = np.lib.format.open_memmap(path, "w+", kind, shape)  # anew, whatever was there

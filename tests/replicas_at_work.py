@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -202,6 +203,7 @@ def start(function: Callable[..., None], *arguments, printed: Path, **environmen
 
 def call(function, arguments, printed, environment):
     os.environ.update(environment)
+    tempfile.tempdir = None  # the process it is forked from has looked for one already
     with printed.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
