@@ -217,7 +217,7 @@ def seed_everything(seed: int, *, deterministic: bool) -> None:
 
 
 def describe(strategy: tf.distribute.Strategy) -> str:
-    """Return what the model runs on, for the run's card: "CPU, 2 cores", "NVIDIA H200", "CPU, 2 cores, 4 workers"."""
+    """Return what the model runs on, for the run's card: "CPU, 2 cores", "NVIDIA H200, 4 replicas (mirrored)"."""
     import tensorflow as tf
 
     replicas = strategy.num_replicas_in_sync

@@ -1,6 +1,6 @@
 """How fast the package is, as ratios of things measured in turn on one machine, in one table.
 
-    python scripts/benchmark.py                     all sections, about a quarter of an hour on 2 cores
+    python scripts/benchmark.py                     all sections, about twenty minutes on 2 cores
     python scripts/benchmark.py pipeline serving    two of them
 
 \b

@@ -10,7 +10,7 @@ Keras runs a while-loop of TensorFlow operations there, and differentiates it st
 On a GPU, under another backend, in mixed precision, and for settings that change the step, the work is left to Keras.
 
 Measured by scripts/benchmark.py recurrent on 2 quiet cores, batches of 32, full length, medians of five rounds:
-training to Keras 2.2 (imdb-bilstm), 3.6 (spam), 1.4 (emoji), to PyTorch 2.3, 1.6, 1.0; prediction to Keras 2.1, 2.5,
+training to Keras 2.2 (imdb-bilstm), 3.5 (spam), 1.4 (emoji), to PyTorch 2.3, 1.5, 1.0; prediction to Keras 2.1, 2.5,
 1.5, to PyTorch 0.9, 1.0, 0.9. With `compile(jit_compile=True)` Keras' own layer predicts as fast as this one. Masked
 texts of 15 words in 419 train 13 times and are predicted 11 times as fast as with Keras, since few steps are run.
 """
