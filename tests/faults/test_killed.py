@@ -100,7 +100,7 @@ def test_a_second_training_of_the_same_run_is_refused_while_the_first_one_lives(
 def test_kills_at_random_moments_change_nothing(tmp_path):
     """A fifth of them falls into the start, a fifth into the evaluation, the rest into epochs and checkpoints."""
     draw = random.Random(KILLS)
-    whole, killed = (begun(tmp_path / name, epochs=90, patience=90) for name in ("whole", "killed"))
+    whole, killed = (begun(tmp_path / name, epochs=240, patience=240) for name in ("whole", "killed"))
     assert trained(whole)[0] == 0
     for number in range(KILLS):
         process, printed = started(killed)
