@@ -1,4 +1,7 @@
-"""The verbs from Python, for notebooks; the command line calls the same functions."""
+"""The verbs from Python, for notebooks; the command line calls the same functions.
+
+This module may look down on all others, so a run gets its verbs here.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,53 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_dl import config as settings_of
-from keras_dl import devices, registry, sources
+from keras_dl import registry
 from keras_dl.errors import UsageError
-from keras_dl.run import Run
+from keras_dl.runs import run as directory
+from keras_dl.runs import sources
 from keras_dl.task import Config, Task
+from keras_dl.task import settings as settings_of
+from keras_dl.training.machines import devices
+
+
+class Run(directory.Run):
+    """A run directory with the verbs for notebooks."""
+
+    def evaluate(self, data: str | Path | None = None) -> dict[str, Any]:
+        """Evaluate on the run's own test part, or on another set in the same layouts."""
+        from keras_dl.verbs.evaluate import evaluate
+
+        return evaluate(self, data)
+
+    def predict(self, *inputs: str | Path, **options: Any) -> list[dict[str, Any]]:
+        """Predict files or texts; folders stand for the files in them; see `verbs.predict` for the options."""
+        from keras_dl.verbs.predict import predict
+
+        return predict(self, inputs, **options)
+
+    def explain(self, source: str | Path, out: str | Path | None = None, **options: Any) -> dict[str, Any]:
+        """Explain the prediction for one input; see `verbs.explain` for the options."""
+        from keras_dl.verbs.explain import explain
+
+        return explain(self, source, out, **options)
+
+    def embed(self, **options: Any) -> dict[str, Any]:
+        """Write embeddings, a nearest-neighbour classifier and t-SNE maps; see `verbs.embed`."""
+        from keras_dl.verbs.embed import embed
+
+        return embed(self, **options)
+
+    def export(self, out: str | Path | None = None) -> Path:
+        """Write a SavedModel for TensorFlow Serving; see `verbs.export`."""
+        from keras_dl.verbs.export import export
+
+        return export(self, out)
+
+    def report(self) -> Path:
+        """Write report.html again and return its path."""
+        from keras_dl.verbs.report import write
+
+        return write(self)
 
 
 def train(task: str | None = None, **options: Any) -> Run:
@@ -117,6 +162,7 @@ def task_of(file: Path | None, out: str | Path | None, resume: bool) -> str:
 def finish(run: Run) -> Run:
     """Train a begun run to its end."""
     devices.import_quietly()
-    from keras_dl.training import fit_run
+    from keras_dl.training.fit import fit_run
+    from keras_dl.verbs.evaluate import conclude
 
-    return fit_run(run)
+    return fit_run(run, conclude)

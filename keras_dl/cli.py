@@ -66,7 +66,7 @@ def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: boo
 
     Example: keras-dl data pneumonia --out data
     """
-    from keras_dl import sources
+    from keras_dl.runs import sources
 
     module = sources.module(registry.find(task))
     path = module.synthesize(out / f"{task}-synthetic") if synthetic else module.download(out, *filter(None, [source]))
@@ -95,7 +95,7 @@ def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options:
              keras-dl train --config runs/pneumonia/TIME/config.json  # the same once more
     """
     from keras_dl import api, show
-    from keras_dl.config import parse
+    from keras_dl.task.settings import parse
 
     chosen = {name: options.pop(name) for name in ("seed", "epochs", "deterministic")}
     chosen = {**parse(settings), **{name: value for name, value in chosen.items() if value is not None}}
@@ -178,7 +178,9 @@ def predict(
         if version is not None or label is not None:
             raise UsageError("--version and --label are of a server's models; give --url too")
         found = opened(run)
-        from keras_dl.predict import predict as predict_files  # imports TensorFlow, after it was asked to be quiet
+        from keras_dl.verbs.predict import (
+            predict as predict_files,  # imports TensorFlow, after it was asked to be quiet
+        )
 
         wanted = count or found.task.neighbours if neighbours or count else 0
         rows = predict_files(found, inputs, neighbours=wanted, out=out)
@@ -211,7 +213,7 @@ def explain(run: str, input: str, out: Path | None, method: str | None, as_json:
     from keras_dl import show
 
     found = opened(run)
-    from keras_dl.explain import explain as explain_input  # imports TensorFlow, after it was asked to be quiet
+    from keras_dl.verbs.explain import explain as explain_input  # imports TensorFlow, after it was asked to be quiet
 
     result = explain_input(found, input, out, method=method)
     text = show.explained(result) if "html" in result else f"{show.predictions([result])}\n{result['heatmap']}"
@@ -270,7 +272,7 @@ def compare(runs: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     from keras_dl import show
 
     opened_runs = [opened(run) for run in runs]
-    from keras_dl.compare import compare as compare_runs  # imports TensorFlow, after it was asked to be quiet
+    from keras_dl.verbs.compare import compare as compare_runs  # imports TensorFlow, after it was asked to be quiet
 
     result = compare_runs(opened_runs, out)
     emit(result, as_json, show.comparison(result))

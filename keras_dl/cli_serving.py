@@ -74,8 +74,8 @@ def serve(runs: tuple[str, ...], **options: Any) -> None:
     Example: keras-dl serve emoji pneumonia
              keras-dl serve models/ --database sqlite:///requests.db --host 0.0.0.0
     """
-    from keras_dl import devices
     from keras_dl.server.settings import Settings
+    from keras_dl.training.machines import devices
 
     settings = Settings(runs=runs, **options)
     devices.import_quietly()
@@ -101,7 +101,8 @@ def promote(folder: Path, version: int | None, label: str, share: float | None, 
              keras-dl promote models/emoji 2
              keras-dl promote models/emoji --back
     """
-    from keras_dl import show_serving, versions
+    from keras_dl import show_serving
+    from keras_dl.runs import versions
 
     serving = versions.promote(folder, version, label=label, share=share, back=back)
     emit(versions.as_json(serving), as_json, show_serving.promoted(folder, serving))
@@ -120,7 +121,7 @@ def ab(database: str, model: str, pair: str | None, as_json: bool) -> None:
     if pair is not None and not all(part.strip().isdigit() for part in pair.split(",")):
         raise UsageError(f"--versions {pair} must be numbers, such as 1,2")
     from keras_dl import show_serving
-    from keras_dl.ab import ab as compare_versions
+    from keras_dl.server.journal.ab import ab as compare_versions
 
     result = compare_versions(database, model, None if pair is None else [int(part) for part in pair.split(",")])
     emit(result, as_json, show_serving.compared(result))

@@ -10,42 +10,45 @@ from keras_dl.task import Task
 
 TASKS = {
     "pneumonia": (
-        "keras_dl.tasks.pneumonia:PNEUMONIA",
+        "keras_dl.tasks.images.pneumonia:PNEUMONIA",
         "pneumonia from chest radiographs, a residual network from random weights",
     ),
     "pneumonia-cnn150": (
-        "keras_dl.tasks.pneumonia_cnns:PNEUMONIA_CNN150",
+        "keras_dl.tasks.images.pneumonia_cnns:PNEUMONIA_CNN150",
         "the same with a CNN of four convolutions at 150 pixels",
     ),
     "pneumonia-simple-cnn": (
-        "keras_dl.tasks.pneumonia_cnns:PNEUMONIA_SIMPLE_CNN",
+        "keras_dl.tasks.images.pneumonia_cnns:PNEUMONIA_SIMPLE_CNN",
         "the same with a CNN of three convolutions",
     ),
     "pneumonia-mobilenetv2": (
-        "keras_dl.tasks.pneumonia_transfer:PNEUMONIA_MOBILENETV2",
+        "keras_dl.tasks.images.pneumonia_transfer:PNEUMONIA_MOBILENETV2",
         "the same with MobileNetV2 from ImageNet: the head first, then its upper layers too",
     ),
     "pneumonia-inceptionv3": (
-        "keras_dl.tasks.pneumonia_transfer:PNEUMONIA_INCEPTIONV3",
+        "keras_dl.tasks.images.pneumonia_transfer:PNEUMONIA_INCEPTIONV3",
         "the same with InceptionV3 from ImageNet, frozen",
     ),
     "pneumonia-vgg19": (
-        "keras_dl.tasks.pneumonia_transfer:PNEUMONIA_VGG19",
+        "keras_dl.tasks.images.pneumonia_transfer:PNEUMONIA_VGG19",
         "the same with VGG19 from ImageNet, all layers fine-tuned",
     ),
     "pneumonia3-resnet101": (
-        "keras_dl.tasks.pneumonia_transfer:PNEUMONIA3_RESNET101",
+        "keras_dl.tasks.images.pneumonia_transfer:PNEUMONIA3_RESNET101",
         "normal, bacterial or viral, with ResNet101 from ImageNet, frozen or fine-tuned",
     ),
     "xray-anomaly": (
-        "keras_dl.tasks.xray_anomaly:XRAY_ANOMALY",
+        "keras_dl.tasks.images.xray_anomaly:XRAY_ANOMALY",
         "pneumonia as what differs from healthy lungs: only these are seen in training",
     ),
-    "emoji": ("keras_dl.tasks.emoji:EMOJI", "which of five emoji goes with a sentence, from word vectors"),
-    "spam": ("keras_dl.tasks.spam:SPAM", "spam among text messages, n-grams beside an LSTM"),
-    "imdb-ffn": ("keras_dl.tasks.imdb:IMDB_FFN", "sentiment of film reviews, a feed-forward network beside n-grams"),
-    "imdb-bilstm": ("keras_dl.tasks.imdb:IMDB_BILSTM", "the same with a bidirectional LSTM"),
-    "imdb-transformer": ("keras_dl.tasks.imdb:IMDB_TRANSFORMER", "the same with a transformer"),
+    "emoji": ("keras_dl.tasks.texts.emoji:EMOJI", "which of five emoji goes with a sentence, from word vectors"),
+    "spam": ("keras_dl.tasks.texts.spam:SPAM", "spam among text messages, n-grams beside an LSTM"),
+    "imdb-ffn": (
+        "keras_dl.tasks.texts.imdb:IMDB_FFN",
+        "sentiment of film reviews, a feed-forward network beside n-grams",
+    ),
+    "imdb-bilstm": ("keras_dl.tasks.texts.imdb:IMDB_BILSTM", "the same with a bidirectional LSTM"),
+    "imdb-transformer": ("keras_dl.tasks.texts.imdb:IMDB_TRANSFORMER", "the same with a transformer"),
 }
 
 

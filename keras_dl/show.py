@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keras_dl import config as settings
-from keras_dl import sources
+from keras_dl.runs import sources
+from keras_dl.task import settings
 
 if TYPE_CHECKING:
-    from keras_dl.run import Run
+    from keras_dl.runs.run import Run
     from keras_dl.task import Task
 
 

@@ -90,7 +90,8 @@ def interruptible(farewell: Callable[[], None]) -> Iterator[None]:
 
 def opened(run: str) -> Any:
     """Open a complete run and import TensorFlow, quietly: the arguments are known to be right."""
-    from keras_dl import devices, open_run
+    from keras_dl import open_run
+    from keras_dl.training.machines import devices
 
     found = open_run(run)
     devices.import_quietly()

@@ -28,7 +28,7 @@ import click
 from benchmarks import measuring
 
 from keras_dl.errors import KerasDLError
-from keras_dl.run import replacing
+from keras_dl.runs.files import replacing
 
 SECTIONS = ("training", "recurrent", "features", "pipeline", "start", "serving", "scaling", "growth")
 

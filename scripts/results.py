@@ -26,8 +26,9 @@ METRICS = ("auroc", "accuracy", "balanced_accuracy", "sensitivity", "specificity
 @click.option("--benchmark", metavar="FILE", help="What scripts/benchmark.py wrote; its table comes last.")
 def main(runs: tuple[str, ...], benchmark: str | None) -> None:
     """Group the runs by task, recipe and data, and print a table of each group."""
-    from keras_dl import devices, open_run
-    from keras_dl.config import read_run, to_json
+    from keras_dl import open_run
+    from keras_dl.task.settings import read_run, to_json
+    from keras_dl.training.machines import devices
 
     speeds = read_run(Path(benchmark)) if benchmark else None
     if speeds is not None and "rows" not in speeds:
@@ -66,7 +67,7 @@ def section(runs: list[Any]) -> str:
         rows.append(f"| all | {model}, mean (standard deviation) | {cells} | |")
     splits = card["splits"]
     sizes = ", ".join(f"{name} {part['examples']} of {part['groups']} groups" for name, part in splits.items())
-    from keras_dl.report import command
+    from keras_dl.verbs.report import command
 
     asked = re.sub(r"/\S*/", "", command(runs[0]))  # names of files, without the folders of one machine
     facts = f"`{asked}`, and the other seeds with `--seed`; splits of the first seed: {sizes}; "

@@ -18,7 +18,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from keras_dl.run import Run
+    from keras_dl.runs.run import Run
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # these two before anything imports TensorFlow
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"

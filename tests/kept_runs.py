@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from keras_dl import calibration, gallery, metrics, text
-from keras_dl.datasets import texts
-from keras_dl.predictions import Predictions
-from keras_dl.run import Run
+from keras_dl.data import texts
+from keras_dl.inputs import tokenization
+from keras_dl.measures import metrics
+from keras_dl.outputs import calibration
+from keras_dl.runs.predictions import Predictions
+from keras_dl.runs.run import Run
 from keras_dl.task import Config, Split
+from keras_dl.verbs import gallery
 
 KINDS = ("probability", "probabilities", "score")  # of images: values of Task.value
 TEXTS = {"text": "probability", "texts": "probabilities", "attention": "probability"}  # kinds of texts, and theirs
@@ -106,7 +109,9 @@ def opened(path, kind="probability"):
     if kind in TEXTS:
         task = replace(run.task, modality="text", config=TextConfig(), recipes={}, check=texts.check, remark=remark)
         task = replace(task, predict=calibration.classify_classes) if kind == "texts" else task
-        run.task = replace(task, raw_name="text", tokens=lambda config, assets: text.tokens(), decode=decode_text)
+        run.task = replace(
+            task, raw_name="text", tokens=lambda config, assets: tokenization.tokens(), decode=decode_text
+        )
         run.config = TextConfig()
     return run
 
@@ -209,19 +214,19 @@ def text_card(kind):
 
 
 def decode_text(config, assets):
-    split, look_up = text.tokens(), text.lookup(WORDS)
-    return lambda raw: text.padded(look_up(split(raw)), config.length)
+    split, look_up = tokenization.tokens(), tokenization.lookup(WORDS)
+    return lambda raw: tokenization.padded(look_up(split(raw)), config.length)
 
 
 def remark(config, decoded):
-    return "" if decoded[: config.length].max() >= text.FIRST else "none of its words is known"
+    return "" if decoded[: config.length].max() >= tokenization.FIRST else "none of its words is known"
 
 
 def word_network(kind):
     """A network that adds up the WEIGHTS of the words; or one with attention, untrained."""
     keras.utils.set_random_seed(0)
     ids = keras.Input((TextConfig().length,), dtype="int32", name="text")
-    layers, count = keras.layers, len(WORDS) + text.FIRST
+    layers, count = keras.layers, len(WORDS) + tokenization.FIRST
     if kind == "attention":
         x = layers.Embedding(count, 8, mask_zero=True)(ids)
         mask = keras.ops.expand_dims(keras.ops.not_equal(ids, 0), 1)
@@ -230,7 +235,7 @@ def word_network(kind):
         return keras.Model(ids, layers.Dense(1, activation="sigmoid")(layers.GlobalAveragePooling1D()(x)))
     weights = np.zeros((count, 3))
     for word, values in WEIGHTS.items():
-        weights[WORDS.index(word) + text.FIRST] = values
+        weights[WORDS.index(word) + tokenization.FIRST] = values
     total = keras.ops.sum(layers.Embedding(count, 3, weights=[weights], name="words")(ids), axis=1)
     if kind == "texts":
         return keras.Model(ids, layers.Activation("softmax")(total))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from keras_dl import sources
-from keras_dl.datasets.texts import Texts
-from keras_dl.run import Run
+from keras_dl.data.texts import Texts
+from keras_dl.runs import sources
+from keras_dl.runs.run import Run
 from keras_dl.task import Data
 
 

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_dl import cluster, devices
 from keras_dl.errors import KerasDLError
 from keras_dl.task import Config
+from keras_dl.training.machines import cluster, devices
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["keras_dl.training", "keras_dl.registry", "sklearn.svm", "skimage.feature"])
+FORK.set_forkserver_preload(["keras_dl.training.fit", "keras_dl.registry", "sklearn.svm", "skimage.feature"])
 CONFIG = Config(batch_size=16, epochs=4, steps_per_execution=1)
 EXAMPLES, VALIDATION = 70, 21  # neither is a multiple of the replicas
 END = 3  # early stopping ends after this epoch
@@ -33,8 +33,9 @@ def train(strategy, callbacks=()):
     """Train a small model with BatchNorm on the strategy; return it and the logs of each epoch."""
     import keras
 
-    from keras_dl import distributed, pipeline, replicas
     from keras_dl.task import Data
+    from keras_dl.training import pipeline
+    from keras_dl.training.machines import distributed, replicas
 
     devices.seed_everything(0, deterministic=False)
     with strategy.scope():
@@ -78,7 +79,7 @@ def stop(model, epoch):
 def examples(count, seed):
     import tensorflow as tf
 
-    from keras_dl.pipeline import Examples
+    from keras_dl.training.pipeline import Examples
 
     draws = np.random.default_rng(seed)
     x = draws.normal(size=(count, 6)).astype("float32")
@@ -91,7 +92,7 @@ def work(folder):
     """Take part as a worker: train, compare with the others, then lose the chief."""
     import keras
 
-    from keras_dl import distributed
+    from keras_dl.training.machines import distributed
 
     own = cluster.find(os.environ)
     strategy = devices.prepare("cpu", "multiworker", CONFIG)
@@ -135,7 +136,8 @@ def mirror(folder):
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from keras_dl import api, training
+    from keras_dl import api
+    from keras_dl.verbs import evaluate
 
     for inner in (False, True):
         drops = {name: dropped(name, inner) for name in ("mirrored", "default")}
@@ -147,7 +149,7 @@ def mirror(folder):
         (folder / f"{run.path.name}.json").write_text(json.dumps(described))
         return run
 
-    training.conclude = keep  # what comes after training is the same on every strategy
+    evaluate.conclude = keep  # what comes after training is the same on every strategy
     keras.optimizers.Adam = lambda rate: keras.optimizers.SGD(rate)  # Adam makes large steps of rounding errors
     plain = {
         "pneumonia": dict.fromkeys(
@@ -168,7 +170,7 @@ def dropped(name, inner):
     import keras
     import tensorflow as tf
 
-    from keras_dl import replicas
+    from keras_dl.training.machines import replicas
 
     strategy = devices.prepare("cpu", name)
     devices.seed_everything(0, deterministic=False)

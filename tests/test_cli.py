@@ -18,7 +18,7 @@ from one_of_each import one_of_each, training
 
 from keras_dl import registry
 from keras_dl.cli import main
-from keras_dl.run import Run
+from keras_dl.runs.run import Run
 
 COMMANDS = sorted(main.commands)
 TASK = next(iter(registry.TASKS))
@@ -210,7 +210,7 @@ def test_a_run_directory_in_use_is_not_written_over(task, tiny_run):
 
 @pytest.mark.parametrize("task", one_of_each(lambda task: (task.modality, task.value)))
 def test_every_verb_prints_json_alone(task, tiny_run, tmp_path, monkeypatch):
-    from keras_dl import metrics
+    from keras_dl.measures import metrics
 
     monkeypatch.setattr(metrics, "group_draws", partial(metrics.group_draws, draws=20))  # for time
     monkeypatch.chdir(tmp_path)

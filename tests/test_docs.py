@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
-from keras_dl import config as settings
 from keras_dl import registry
 from keras_dl.cli import main
 from keras_dl.errors import UsageError
+from keras_dl.task import settings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("RESULTS.md"), *ROOT.glob("[!.]*/**/*.md")]

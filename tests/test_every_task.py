@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 from other_inputs import OTHER_TEST_PART, WRONG_BATCHES
 
-from keras_dl import config as settings
-from keras_dl import explain, explain_text, pipeline, predictions, registry, sources, training
+from keras_dl import registry
 from keras_dl.errors import UsageError
-from keras_dl.predict import answer, worded
-from keras_dl.run import Run
-from keras_dl.task import Config, Data, Task
+from keras_dl.explaining import heatmap, words
+from keras_dl.runs import predictions, sources
+from keras_dl.runs.run import Run
+from keras_dl.task import Config, Data, Task, settings
+from keras_dl.training import fit, pipeline
+from keras_dl.verbs.predict import answer, worded
 
 pytestmark = pytest.mark.parametrize("task", registry.TASKS)
 
@@ -136,7 +138,7 @@ def test_the_loss_falls_on_a_few_examples_that_are_repeated(task, tiny_run):
             break
     model, splits = run.task.build(config, run.assets), {name: first(examples[name], 8) for name in examples}
     if phases[0].frozen:
-        model, _, splits = training.behind(model, model, phases[0].frozen, data, splits)
+        model, _, splits = fit.behind(model, model, phases[0].frozen, data, splits)
     phases[0].compile(model)
     losses = model.fit(splits["train"].x, splits["train"].y, epochs=30, verbose=0).history["loss"]
     assert np.mean(losses[-3:]) < 0.6 * np.mean(losses[:3])
@@ -211,19 +213,17 @@ def test_explanations_depend_on_the_weights(task, tiny_run):
         if "float" in str(weight.dtype):
             weight.assign(random.permuted(np.asarray(weight).ravel()).reshape(weight.shape))
     if run.task.modality == "text":
-        read = explain_text.reading(run, loaded(run)[0].test.texts[0], explain_text.tokenizer(run))
-        before, after = (
-            explain_text.occlusion(explain_text.log_odds(each), read.text, read.spans, of=1) for each in (run, other)
-        )
+        read = words.reading(run, loaded(run)[0].test.texts[0], words.tokenizer(run))
+        before, after = (words.occlusion(words.log_odds(each), read.text, read.spans, of=1) for each in (run, other))
         assert np.abs(before - after).max() > 0.2 * np.abs(before).max()
         return
     images = np.asarray(loaded(run)[1]["validation"].x)[:4]
     last = [len(run.assets["classes"]) - 1] * len(images)
-    before = explain.heatmaps(run, images, last)
+    before = heatmap.heatmaps(run, images, last)
     assert before.shape == images.shape[:3]
     assert before.min() >= 0
     assert before.max() <= 1
-    assert np.abs(before - explain.heatmaps(other, images, last)).mean() > 0.02
+    assert np.abs(before - heatmap.heatmaps(other, images, last)).mean() > 0.02
 
 
 # Settings

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from keras_dl.client.protocol import Asked, Row, Server
-from keras_dl.datasets import image_check, texts
+from keras_dl.data import image_check, texts
 from keras_dl.errors import BadInput, UsageError
-from keras_dl.inputs import Input, expand
+from keras_dl.inputs.given import Input, expand
 
 BATCH = 32  # inputs in one request
 LARGEST_BATCH = 8_000_000  # bytes of inputs in one request; a larger one goes alone
@@ -35,14 +35,14 @@ def predict(
     Args:
         url: "http://HOST:PORT" or "https://..." for REST, "HOST:PORT" for the same as http, "grpc://HOST:PORT".
         model: its name on the server.
-        inputs: as `keras_dl.predict.predict` takes them.
+        inputs: as `keras_dl.verbs.predict` takes them.
         version: of the model; None for the one that the server chooses.
         label: of a version, as "stable"; instead of a version.
         key: what the server was told by --api-key.
         timeout: seconds to wait for one answer, and for a busy server to take a request.
 
     Returns:
-        One row per input, in order, as `keras_dl.predict.predict` gives them; from TF Serving "input", "label" and the
+        One row per input, in order, as `keras_dl.verbs.predict` gives them; from TF Serving "input", "label" and the
         model's other outputs, or "input" and "error". Class names and threshold are not known there: values of several
         classes stay a list.
 

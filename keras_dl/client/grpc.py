@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from keras_dl import devices
 from keras_dl.client import protocol
 from keras_dl.client.protocol import Asked, Result, Row
 from keras_dl.errors import BadInput, KerasDLError
+from keras_dl.training.machines import devices
 
 SIGNATURE = "serving_default"
 ANY_SIZE = [(f"grpc.max_{way}_message_length", -1) for way in ("send", "receive")]  # it is 4 MB else

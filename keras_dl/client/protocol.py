@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from keras_dl.errors import KerasDLError, UsageError
-from keras_dl.inputs import Taker
+from keras_dl.inputs.given import Taker
 
 TRIES = 6  # of a request to a busy server
 FIRST_WAIT = 0.25  # seconds before the second try where the server names no time; doubled each time

@@ -27,14 +27,16 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from keras_dl.errors import BadInput, KerasDLError, UsageError
-from keras_dl.server import catalogue, schemas, watching
+from keras_dl.server import watching
 from keras_dl.server.asking import Desk
 from keras_dl.server.guard import COOKIE, Guard, Refused, failure, refusal
-from keras_dl.server.journal import Journal
-from keras_dl.server.own import add_own
+from keras_dl.server.journal.journal import Journal
+from keras_dl.server.models import catalogue
 from keras_dl.server.patience import Protocol
-from keras_dl.server.protocol import add_protocol
-from keras_dl.server.rest import shortened
+from keras_dl.server.routes import schemas
+from keras_dl.server.routes.own import add_own
+from keras_dl.server.routes.protocol import add_protocol
+from keras_dl.server.routes.rest import shortened
 from keras_dl.server.settings import Settings
 
 LOG = logging.getLogger("keras_dl.server")

@@ -17,10 +17,10 @@ from starlette.requests import Request
 from keras_dl.errors import BadInput
 from keras_dl.server import watching
 from keras_dl.server.batching import Batcher, Limits, Overloaded
-from keras_dl.server.catalogue import Catalogue, NotServed
 from keras_dl.server.guard import Refused
-from keras_dl.server.journal import Journal
-from keras_dl.server.served import Version
+from keras_dl.server.journal.journal import Journal
+from keras_dl.server.models.catalogue import Catalogue, NotServed
+from keras_dl.server.models.served import Version
 from keras_dl.server.settings import Settings
 
 LOG = logging.getLogger("keras_dl.server")

@@ -14,8 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-    from keras_dl.pipeline import Examples
     from keras_dl.task import Config, Data, Phase, Task
+    from keras_dl.training.pipeline import Examples
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class Prepared(NamedTuple):
 
 def prepare(family: Family, *, quick: bool = False) -> Prepared:
     """Draw the data of a family: as many examples as one measurement reads."""
-    from keras_dl.config import resolve
     from keras_dl.registry import find
+    from keras_dl.task.settings import resolve
 
     record = find(family.task)
     small = {**record.tiny, "weights": "none"} if "weights" in family.settings else record.tiny
@@ -87,7 +87,7 @@ def prepare(family: Family, *, quick: bool = False) -> Prepared:
 
 def images(record: Task, config: Any, count: int) -> Prepared:
     """Draw grey images, uint8 `[count, size, size, 1]`, and labels 0 and 1."""
-    from keras_dl import radiographs
+    from keras_dl.recipes import radiographs
 
     generator = np.random.default_rng(0)
     x = generator.integers(0, 256, (count, config.image_size, config.image_size, 1), dtype=np.uint8)
@@ -118,8 +118,8 @@ def prepared(
     """Put arrays into the records that the pipeline takes."""
     import tensorflow as tf
 
-    from keras_dl.pipeline import Examples
     from keras_dl.task import Data, Split
+    from keras_dl.training.pipeline import Examples
 
     y = labels[:, None].astype(np.float32)
     names = [str(number) for number in range(len(x))]

@@ -20,14 +20,14 @@ from unittest import mock
 from benchmarks.measuring import Row, alternating, compared
 
 if TYPE_CHECKING:
-    from keras_dl.run import Run
+    from keras_dl.runs.run import Run
 
 SMALL = {"weights": "none", "alpha": 0.35, "image_size": 160, "epochs": 10}
 
 
 def measure(rounds: int, *, quick: bool = False) -> list[Row]:
     """Time the head's phase on the small embedded set, in seconds, without reading and building."""
-    from keras_dl import devices
+    from keras_dl.training.machines import devices
 
     devices.import_quietly()
     task, settings = ("pneumonia-inceptionv3", {}) if quick else ("pneumonia-mobilenetv2", SMALL)
@@ -60,7 +60,9 @@ def head_phase(run: Run, cache: str, *, cached: bool) -> float:
     """Train the first phase of a run; return the seconds."""
     import tensorflow as tf
 
-    from keras_dl import devices, pipeline, sources, training
+    from keras_dl.runs import sources
+    from keras_dl.training import fit, pipeline
+    from keras_dl.training.machines import devices
 
     devices.seed_everything(run.config.seed, deterministic=False)
     data = sources.load(run)
@@ -74,5 +76,5 @@ def head_phase(run: Run, cache: str, *, cached: bool) -> float:
     model = run.task.build(run.config, data.assets)
     with mock.patch.dict(os.environ, KERAS_DL_CACHE=cache):
         began = time.perf_counter()
-        training.fit(run, model, replace(data, augment=None), splits, tf.distribute.get_strategy())
+        fit.fit(run, model, replace(data, augment=None), splits, tf.distribute.get_strategy())
         return time.perf_counter() - began

@@ -86,13 +86,14 @@ def write(folder: Path, count: int) -> None:
 
 def grow(folder: Path, cache_gb: float) -> Taken:
     """Read a folder of radiographs, decode it and train one epoch; return what that took beside the imports."""
-    from keras_dl import devices
+    from keras_dl.training.machines import devices
 
     devices.import_quietly()
     import keras
 
-    from keras_dl import pipeline, radiographs
-    from keras_dl.radiographs import Radiographs
+    from keras_dl.recipes import radiographs
+    from keras_dl.recipes.radiographs import Radiographs
+    from keras_dl.training import pipeline
 
     began = time.perf_counter()
     config = Radiographs(image_size=SIDE, cache_gb=cache_gb)

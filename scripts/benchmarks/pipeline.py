@@ -24,8 +24,8 @@ from benchmarks import measuring
 from benchmarks.measuring import Row, compared
 
 if TYPE_CHECKING:
-    from keras_dl.datasets.images import Images
-    from keras_dl.pipeline import Examples
+    from keras_dl.data.images import Images
+    from keras_dl.training.pipeline import Examples
 
     Works = dict[str, Callable[[], float]]
 
@@ -72,7 +72,7 @@ def measure_warm(rounds: int, quick: bool) -> list[Row]:
     import_tensorflow()
     import tensorflow as tf
 
-    from keras_dl.pipeline import Examples
+    from keras_dl.training.pipeline import Examples
 
     examples = Examples(tf.constant(x), tf.constant(labels[:, None].astype("float32")), labels)
     ours = endless(ours_batches(examples, augmented=False), batches)
@@ -112,8 +112,8 @@ def written(folder: Path, size: tuple[int, int], colours: str, count: int, links
     """Draw films and list them, each several times under names of its own; half of them are called NORMAL."""
     from PIL import Image
 
-    from keras_dl.datasets.chest_xray_synthetic import radiograph
-    from keras_dl.datasets.images import Images
+    from keras_dl.data.images import Images
+    from keras_dl.data.sets.images.chest_xray_synthetic import radiograph
 
     count, links = (4, 2) if quick else (count, links)
     paths: list[Path] = []
@@ -137,12 +137,14 @@ def keras_cold(images: Images, folder: Path) -> Works:
     import_tensorflow()
     import keras
 
-    from keras_dl import pipeline, recipes
+    from keras_dl.inputs import pixels
+    from keras_dl.recipes import reading
     from keras_dl.task import Config
+    from keras_dl.training import pipeline
 
     def ours() -> float:
         began = time.perf_counter()
-        split = recipes.image_split(images, recipes.grey_image(SIDE))
+        split = reading.image_split(images, pixels.grey_image(SIDE))
         examples = pipeline.decoded(split, Config(), folder / "spill")
         return len(examples) / (time.perf_counter() - began)
 
@@ -207,8 +209,8 @@ class Files:
 
 def ours_batches(examples: Examples, ready: Any = None, *, augmented: bool = True) -> Any:
     """Return the training batches of a family, or of plain examples without augmentation."""
-    from keras_dl import pipeline
     from keras_dl.task import Config, Data
+    from keras_dl.training import pipeline
 
     if augmented:
         return pipeline.training(examples, ready.data, ready.config)
@@ -231,7 +233,7 @@ def endless(batches: Any, count: int) -> Callable[[], float]:
 
 def import_tensorflow() -> None:
     """Import TensorFlow, after what must fork before it."""
-    from keras_dl import devices
+    from keras_dl.training.machines import devices
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     devices.import_quietly()

@@ -14,7 +14,7 @@ import click
 @click.option("--port", type=int, required=True)
 def main(emoji: str, pneumonia: str, port: int) -> None:
     """Decode one input, call `model.predict`, answer."""
-    from keras_dl import devices
+    from keras_dl.training.machines import devices
 
     devices.import_quietly()
     import tensorflow as tf

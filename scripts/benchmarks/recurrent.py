@@ -50,7 +50,7 @@ def measure(rounds: int, *, quick: bool = False) -> list[Row]:
 
 def measure_network(name: str, shape: Shape, rounds: int) -> list[Row]:
     """Measure training and prediction of one network with each library."""
-    from keras_dl import devices
+    from keras_dl.training.machines import devices
 
     devices.import_quietly()
     import keras

@@ -25,7 +25,7 @@ def measure(rounds: int, *, quick: bool = False) -> list[Row]:
 
 def measure_replicas(count: int, rounds: int, quick: bool) -> Row:
     """Compare so many replicas with the default strategy, on the CNN of `pneumonia`, recipe original."""
-    from keras_dl import devices
+    from keras_dl.training.machines import devices
 
     devices.import_quietly()
     import tensorflow as tf
@@ -45,7 +45,8 @@ def training(ready: families.Prepared, count: int, quick: bool) -> Callable[[], 
     """Return a function that trains some steps with so many replicas and gives examples per second."""
     import tensorflow as tf
 
-    from keras_dl import distributed, pipeline, replicas
+    from keras_dl.training import pipeline
+    from keras_dl.training.machines import distributed, replicas
 
     names = [f"CPU:{number}" for number in range(count)]
     strategy = tf.distribute.MirroredStrategy(names) if count > 1 else tf.distribute.get_strategy()

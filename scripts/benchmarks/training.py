@@ -39,7 +39,7 @@ def measure(rounds: int, *, quick: bool = False) -> list[Row]:
 
 def measure_family(family: Family, rounds: int, quick: bool = False) -> list[Row]:
     """Measure one family."""
-    from keras_dl import devices
+    from keras_dl.training.machines import devices
 
     devices.import_quietly()
     ready = prepare(family, quick=quick)
@@ -81,8 +81,9 @@ def keras_works(family: Family, ready: Prepared) -> tuple[Works, float]:
     """Return what is measured with Keras, and the operations of a forward pass of one example."""
     import tensorflow as tf
 
-    from keras_dl import evaluate, pipeline
-    from keras_dl.progress import EpochLines
+    from keras_dl.training import pipeline
+    from keras_dl.training.progress import EpochLines
+    from keras_dl.verbs import evaluate
 
     whole, model = ready.build()
     plain = ready.build()[1]

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_dl import checkpoints, features, pipeline
 from keras_dl.errors import KerasDLError
 from keras_dl.task import Config, Split
+from keras_dl.training import checkpoints, features, pipeline
 
 
 def variables(value=0.0, count=3):
@@ -201,14 +201,14 @@ def test_what_an_earlier_training_left_of_decoded_examples_is_not_read(what, tmp
 
 @pytest.mark.parametrize("how", ["gone", "cut", "folder", "list"])
 def test_embedded_data_in_the_cache_that_lost_something_is_made_anew(how, tmp_path, monkeypatch):
-    from keras_dl.datasets import chest_xray
-    from keras_dl.datasets.download import list_of
+    from keras_dl.data.download import list_of
+    from keras_dl.data.sets.images import chest_xray
 
     def content(folder):
         return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.jpeg")}
 
     monkeypatch.setenv("KERAS_DL_CACHE", str(tmp_path))
-    monkeypatch.setattr("keras_dl.datasets.chest_xray.TINY_PATIENTS", 4)
+    monkeypatch.setattr("keras_dl.data.sets.images.chest_xray.TINY_PATIENTS", 4)
     whole = chest_xray.synthesize(tiny=True)
     before = content(whole)
     victim = max(whole.rglob("*.jpeg"))
@@ -225,7 +225,7 @@ def test_embedded_data_in_the_cache_that_lost_something_is_made_anew(how, tmp_pa
 
 
 def test_a_folder_that_is_the_users_is_let_be(tmp_path, monkeypatch):
-    from keras_dl.datasets import chest_xray
+    from keras_dl.data.sets.images import chest_xray
 
     monkeypatch.setattr(chest_xray, "TINY_PATIENTS", 4)
     folder = chest_xray.synthesize(tmp_path, tiny=True)

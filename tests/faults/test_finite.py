@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dl import pipeline
 from keras_dl.errors import KerasDLError
-from keras_dl.finite import FiniteLoss
 from keras_dl.task import Config, Data, Split
+from keras_dl.training import pipeline
+from keras_dl.training.finite import FiniteLoss
 
 COUNT, EPOCHS = 42, 3
 
@@ -67,7 +67,7 @@ def test_the_step_and_its_files_are_named(options, tmp_path):
 
 
 def test_more_examples_than_one_wants_to_read_are_in_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_dl.finite.NAMED", 1)
+    monkeypatch.setattr("keras_dl.training.finite.NAMED", 1)
     error, _ = trained(tmp_path / "all.txt", 5)
     assert f".png and 3 more, all in {tmp_path / 'all.txt'}; " in error
 

@@ -12,7 +12,7 @@ from trainings import Kill, assert_equal, started, trained
 
 from keras_dl import api
 from keras_dl.errors import KerasDLError
-from keras_dl.run import Run
+from keras_dl.runs.run import Run
 
 KILLS = int(os.environ.get("KERAS_DL_KILLS", "0"))  # more of them, at moments drawn by the clock alone
 SETTINGS = {"deterministic": True, "epochs": 5, "patience": 3}

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from keras_dl import api, features, pipeline, run, sources
+from keras_dl import api
 from keras_dl.errors import KerasDLError, UsageError
-from keras_dl.run import Run, replacing
+from keras_dl.runs import files, run, sources
+from keras_dl.runs.files import replacing
+from keras_dl.runs.run import Run
 from keras_dl.task import Config
+from keras_dl.training import features, pipeline
 
 TASK = "pneumonia-simple-cnn"
 
@@ -47,7 +50,7 @@ def test_no_time_that_a_training_keeps_is_of_the_clock_that_can_be_set():
 
 def test_of_two_that_want_a_directory_at_once_one_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "run"
-    refuse = run.refuse_full
+    refuse = files.refuse_full
     looked = []
 
     def slow(folder):
@@ -102,7 +105,7 @@ def read_only(tmp_path):
     mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", path], capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"no disk can be mounted: {mounted.stderr.strip()}")
-    from keras_dl.datasets import chest_xray
+    from keras_dl.data.sets.images import chest_xray
 
     shutil.copytree(chest_xray.synthesize(tiny=True), path / "images")
     subprocess.run(["mount", "-o", "remount,ro", path], check=True)
@@ -118,7 +121,7 @@ def test_data_and_working_directory_may_be_read_only(read_only, tmp_path, monkey
     ):
         api.begin(TASK, data=data, tiny=True)
     with pytest.raises(KerasDLError, match=r"cannot write .*disk: Read-only file system; make it writable"):
-        run.held(read_only).__enter__()
+        files.held(read_only).__enter__()
     done = api.train(TASK, data=data, tiny=True, epochs=1, out=tmp_path / "run")
     assert done.complete
 
@@ -157,7 +160,7 @@ def test_a_file_that_cannot_be_read_is_not_called_one_that_cannot_be_written(tmp
 def test_a_full_disk_that_tensorboards_log_finds_is_said_in_one_line_and_a_full_device_is_not(tmp_path):
     import tensorflow as tf
 
-    from keras_dl.training import room_for_logs
+    from keras_dl.training.fit import room_for_logs
 
     for reason, expected, message in (
         ("events.v2; No space left on device\nFailed to flush", KerasDLError, r"cannot write .*logs: No space left"),

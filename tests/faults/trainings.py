@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["keras_dl.training", "keras_dl.registry", "sklearn.svm", "skimage.feature"])
+FORK.set_forkserver_preload(["keras_dl.training.fit", "keras_dl.registry", "sklearn.svm", "skimage.feature"])
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def finish(path: Path, printed: Path, cache: str, kill: Kill | None, before: Cal
     from tqdm import tqdm
 
     from keras_dl import api
-    from keras_dl.run import Run
+    from keras_dl.runs.run import Run
     from keras_dl.terminal import Group
 
     tqdm.set_lock(threading.RLock())  # its own one would outlive a kill
@@ -104,7 +104,7 @@ def assert_equal(one: Path, other: Path) -> None:
     """Compare two runs to the bit: weights, history but for the seconds, metrics."""
     import pandas as pd
 
-    from keras_dl.run import Run
+    from keras_dl.runs.run import Run
 
     histories = [pd.read_csv(path / "history.csv").drop(columns="seconds") for path in (one, other)]
     pd.testing.assert_frame_equal(*histories, check_exact=True)

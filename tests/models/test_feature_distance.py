@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_dl.models.feature_distance import anomaly_map, feature_distance
+from keras_dl.models.images.feature_distance import anomaly_map, feature_distance
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (6, 16, 16, 1), dtype="uint8")

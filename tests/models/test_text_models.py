@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_dl.models.deep_average import deep_average
-from keras_dl.models.emojify import emojify
-from keras_dl.models.imdb_bilstm import imdb_bilstm
-from keras_dl.models.imdb_ffn import imdb_ffn
-from keras_dl.models.spam_lstm import spam_lstm
-from keras_dl.models.wide_and_deep_text import wide_and_deep_text
+from keras_dl.models.texts.deep_average import deep_average
+from keras_dl.models.texts.emojify import emojify
+from keras_dl.models.texts.imdb_bilstm import imdb_bilstm
+from keras_dl.models.texts.imdb_ffn import imdb_ffn
+from keras_dl.models.texts.spam_lstm import spam_lstm
+from keras_dl.models.texts.wide_and_deep_text import wide_and_deep_text
 
 WORDS = 30
 VECTORS = np.random.default_rng(0).normal(size=(WORDS, 50)).astype("float32")

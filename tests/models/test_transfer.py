@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from keras.src.legacy.saving import legacy_h5_format
 
-from keras_dl.explain import grad_cam
-from keras_dl.models import transfer as module
-from keras_dl.models.transfer import BACKBONES, backbone_of, feature_maps, freeze, load_backbone, transfer
+from keras_dl.explaining.heatmap import grad_cam
+from keras_dl.models.images import transfer as module
+from keras_dl.models.images.transfer import BACKBONES, backbone_of, feature_maps, freeze, load_backbone, transfer
 
 REAL = Path(os.environ.get("KERAS_DL_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 IMAGENET = REAL / "mobilenet_v2_0.35_224_imagenet_notop.weights.h5"

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_dl.losses import mean_output
-from keras_dl.models.xray_autoencoder import anomaly_map, xray_autoencoder
+from keras_dl.layers.losses import mean_output
+from keras_dl.models.images.xray_autoencoder import anomaly_map, xray_autoencoder
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), dtype="uint8")
 

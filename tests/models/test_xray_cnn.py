@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dl.models.xray_cnn import xray_cnn
+from keras_dl.models.images.xray_cnn import xray_cnn
 
 
 def test_parameters_are_those_of_the_document_layer_by_layer():

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_dl.models.xray_cnn150 import xray_cnn150
+from keras_dl.models.images.xray_cnn150 import xray_cnn150
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), dtype="uint8")
 

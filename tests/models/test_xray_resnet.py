@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_dl.models.xray_resnet import xray_resnet
+from keras_dl.models.images.xray_resnet import xray_resnet
 
 IMAGES = np.random.default_rng(0).integers(40, 120, (4, 64, 64, 1), dtype="uint8")
 

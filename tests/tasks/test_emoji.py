@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from keras_dl import config, word_vectors
-from keras_dl.datasets import emoji, samples, texts
-from keras_dl.tasks import emoji as task
-from keras_dl.tasks.emoji import EMOJI, Emoji
+from keras_dl.data import samples, texts
+from keras_dl.data.sets.texts import emoji
+from keras_dl.recipes import word_vectors
+from keras_dl.task import settings as settings_of
+from keras_dl.tasks.texts import emoji as task
+from keras_dl.tasks.texts.emoji import EMOJI, Emoji
 
 OWN = emoji.read(samples.folder("emoji"))
 WORDS = ["the", "not", "i", "love", "food", "ball"]
@@ -79,7 +81,7 @@ def test_both_networks_stand_on_the_vectors_as_they_are(vectors):
 
 
 def test_the_documents_recipe_builds_its_network(vectors):
-    settings = config.resolve(EMOJI, {"recipe": "original", "embedding": vectors})
+    settings = settings_of.resolve(EMOJI, {"recipe": "original", "embedding": vectors})
     model = task.build(settings, {"classes": list(emoji.CLASSES), "vocabulary": WORDS})
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == 223_877
     assert model.input_shape == (None, 10)
@@ -104,5 +106,5 @@ def test_the_baseline_stands_on_the_vectors_too(vectors):
 
 
 def test_the_documents_recipe_has_the_documents_dropout():
-    original = config.resolve(EMOJI, {"recipe": "original"})
+    original = settings_of.resolve(EMOJI, {"recipe": "original"})
     assert (original.network, original.dropout, original.epochs, original.samples) == ("emojify", 0.5, 100, False)

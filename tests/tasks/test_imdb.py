@@ -2,17 +2,18 @@
 
 import pytest
 
-from keras_dl import config, text_recipes
-from keras_dl.tasks.imdb import IMDB_BILSTM, IMDB_FFN, IMDB_TRANSFORMER, build
+from keras_dl.recipes import texts
+from keras_dl.task import settings as settings_of
+from keras_dl.tasks.texts.imdb import IMDB_BILSTM, IMDB_FFN, IMDB_TRANSFORMER, build
 
 ASSETS = {"vocabulary": ["word"] * 98}
 DOCUMENT = {"length": 200, "vocabulary": 10_000, "epochs": 5, "batch_size": 32, "learning_rate": 1e-3}
 
 
 def original(task):
-    settings = config.resolve(task, {"recipe": "original"})
+    settings = settings_of.resolve(task, {"recipe": "original"})
     assert {name: getattr(settings, name) for name in DOCUMENT} == DOCUMENT
-    assert [phase.name for phase in text_recipes.wide_and_deep_phases(settings, None)] == ["train"]
+    assert [phase.name for phase in texts.wide_and_deep_phases(settings, None)] == ["train"]
     return build(settings, ASSETS)
 
 
@@ -50,12 +51,12 @@ def test_the_transformer_alone():
     [(IMDB_FFN, "mean", 1000), (IMDB_BILSTM, "bilstm", 400), (IMDB_TRANSFORMER, "transformer", 200)],
 )
 def test_by_default_each_stands_beside_the_ngrams_of_the_whole_review(task, reader, read):
-    settings = config.resolve(task)
+    settings = settings_of.resolve(task)
     model = build(settings, ASSETS)
     assert (settings.length, settings.read) == (1000, read)
     assert model.name == f"wide_and_{reader}"
     assert model.get_layer("words").orders == (1, 2)
     assert model.get_layer("words").input.shape == (None, 1000)
     assert model.get_layer("embedding").output.shape == (None, read, 64)
-    names = [phase.name for phase in text_recipes.wide_and_deep_phases(settings, None)]
+    names = [phase.name for phase in texts.wide_and_deep_phases(settings, None)]
     assert names == ["count", "wide", "deep"]

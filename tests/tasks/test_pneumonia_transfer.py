@@ -9,8 +9,9 @@ import h5py
 import pandas as pd
 import pytest
 
-from keras_dl import api, config, registry
+from keras_dl import api, registry
 from keras_dl.errors import KerasDLError
+from keras_dl.task import settings as settings_of
 
 REAL = Path(os.environ.get("KERAS_DL_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 WEIGHTS = REAL / "mobilenet_v2_0.35_224_imagenet_notop.weights.h5"
@@ -19,7 +20,7 @@ TASK = "pneumonia-mobilenetv2"
 
 def test_the_documents_recipe_is_as_written_there():
     task = registry.find(TASK)
-    settings = config.to_json(config.resolve(task, {"recipe": "original"}))
+    settings = settings_of.to_json(settings_of.resolve(task, {"recipe": "original"}))
     wanted = {"epochs": 10, "fine_epochs": 15, "unfreeze": 100, "learning_rate": 1e-4, "batch_size": 32}
     assert {name: settings[name] for name in wanted} == wanted
     data_as_it_is = ("rotation", "zoom", "shift", "flip", "gamma", "contrast", "brightness", "sharpness", "noise")

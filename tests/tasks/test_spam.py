@@ -12,12 +12,15 @@ from nltk.corpus.reader import CorpusReader, WordNetCorpusReader
 from nltk.corpus.util import LazyCorpusLoader
 from test_nltk_data import WORDNET, put
 
-from keras_dl import config, pipeline, text_recipes, training
-from keras_dl.datasets import nltk_data, spam
-from keras_dl.tasks import spam as task
-from keras_dl.tasks.spam import SPAM, Spam
+from keras_dl.data import nltk_data
+from keras_dl.data.sets.texts import spam
+from keras_dl.recipes import texts
+from keras_dl.task import settings as settings_of
+from keras_dl.tasks.texts import spam as task
+from keras_dl.tasks.texts.spam import SPAM, Spam
+from keras_dl.training import fit, pipeline
 
-ORIGINAL = config.resolve(SPAM, {"recipe": "original", "length": 30})
+ORIGINAL = settings_of.resolve(SPAM, {"recipe": "original", "length": 30})
 ROWS = [f"{'spam' if row % 5 == 0 else 'ham'},message {row}" for row in range(58)]
 TRAIN = ["The dogs won prizes", "a dog of the feet", "win 100 prizes", "don't"]
 
@@ -73,7 +76,7 @@ def decoded(split, settings, tmp_path):
 def test_smote_makes_as_much_spam_as_ham_in_the_training_part_alone(source, tmp_path):
     data = SPAM.load(ORIGINAL, source)
     train = decoded(data.train, ORIGINAL, tmp_path)
-    more = training.resampled(train, data)
+    more = fit.resampled(train, data)
     assert np.bincount(train.labels)[1] < np.bincount(train.labels)[0]
     assert np.bincount(more.labels).tolist() == [np.bincount(train.labels)[0]] * 2
     np.testing.assert_array_equal(more.x[: len(train)], train.x)
@@ -88,11 +91,11 @@ def test_smote_makes_as_much_spam_as_ham_in_the_training_part_alone(source, tmp_
     for name in ("train", "validation", "test"):
         split = data.splits()[name]
         assert len(decoded(split, ORIGINAL, tmp_path)) == len(split.texts) == len(split.ids)
-    np.testing.assert_array_equal(training.resampled(train, data).x, more.x)
+    np.testing.assert_array_equal(fit.resampled(train, data).x, more.x)
 
 
 def test_by_default_no_message_is_made_up(source, tmp_path):
-    settings = config.resolve(SPAM, tiny=True)
+    settings = settings_of.resolve(SPAM, tiny=True)
     data = SPAM.load(settings, source)
     assert data.resample is None
     assert "stop_words" not in data.assets
@@ -102,7 +105,7 @@ def test_by_default_no_message_is_made_up(source, tmp_path):
 
 
 def ids(settings, assets, raw):
-    found = text_recipes.decode(settings, assets)(tf.constant(raw)).numpy()
+    found = texts.decode(settings, assets)(tf.constant(raw)).numpy()
     return found[found > 0].tolist()
 
 
@@ -133,7 +136,7 @@ def test_cleaning_without_nltks_data_is_with_the_own_stop_words_and_said():
 
 
 def test_the_documents_recipe_builds_its_network():
-    settings = config.resolve(SPAM, {"recipe": "original"})
+    settings = settings_of.resolve(SPAM, {"recipe": "original"})
     model = task.build(settings, {"vocabulary": ["word"] * 5963})
     assert (model.name, model.count_params(), model.input_shape) == ("spam_lstm", 622_933, (None, 419))
     assert model.get_layer("dropout").rate == 0.2
@@ -142,16 +145,16 @@ def test_the_documents_recipe_builds_its_network():
 
 
 def test_the_default_network_has_both_halves_and_reads_letters_too():
-    model = task.build(config.resolve(SPAM, tiny=True), {"vocabulary": ["word"] * 10})
+    model = task.build(settings_of.resolve(SPAM, tiny=True), {"vocabulary": ["word"] * 10})
     assert model.name == "wide_and_bilstm"
     assert model.input_shape == (None, 24 + 240)
     assert {model.get_layer(name).scale for name in ("words", "characters")} == {"idf"}
-    narrow = dataclasses.replace(config.resolve(SPAM, tiny=True), ngrams="", reader="mean")
+    narrow = dataclasses.replace(settings_of.resolve(SPAM, tiny=True), ngrams="", reader="mean")
     assert "blend" not in {layer.name for layer in task.build(narrow, {"vocabulary": ["word"]}).layers}
 
 
 def test_the_documents_network_reads_the_zeros_first():
-    decoded = text_recipes.decode(ORIGINAL, {"vocabulary": ["prize"]})(tf.constant("prize")).numpy()
+    decoded = texts.decode(ORIGINAL, {"vocabulary": ["prize"]})(tf.constant("prize")).numpy()
     assert decoded.shape == (ORIGINAL.length,)
     assert decoded[-1] == 2
     assert not decoded[:-1].any()

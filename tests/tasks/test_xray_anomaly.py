@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import skops.io
 
-from keras_dl import anomaly, config, radiographs
-from keras_dl.datasets import chest_xray
+from keras_dl.data.sets.images import chest_xray
 from keras_dl.errors import UsageError
-from keras_dl.tasks.xray_anomaly import XRAY_ANOMALY, baseline, build, load, phases
+from keras_dl.recipes import anomaly, radiographs
+from keras_dl.task import settings
+from keras_dl.tasks.images.xray_anomaly import XRAY_ANOMALY, baseline, build, load, phases
 
-TINY = config.resolve(XRAY_ANOMALY, tiny=True)
+TINY = settings.resolve(XRAY_ANOMALY, tiny=True)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_the_distance_is_fitted_to_the_training_part(source):
 
 
 def test_the_document_s_recipe_trains_the_autoencoder(source):
-    original = config.resolve(XRAY_ANOMALY, {"recipe": "original"})
+    original = settings.resolve(XRAY_ANOMALY, {"recipe": "original"})
     assert build(original, {}).name == "xray_autoencoder"
     (phase,) = phases(original, load(replace(TINY, recipe="original"), source))
     model = build(original, {})
@@ -64,12 +65,12 @@ def test_the_baseline_is_trained_with_the_settings():
 )
 def test_what_the_backbone_does_not_have_is_a_usage_error(settings, named):
     with pytest.raises(UsageError, match=named):
-        build(config.resolve(XRAY_ANOMALY, {"weights": "none", **settings}), {})
+        build(settings.resolve(XRAY_ANOMALY, {"weights": "none", **settings}), {})
 
 
 def test_the_share_of_false_alarms_is_a_share():
     with pytest.raises(UsageError, match="false_alarms=5"):
-        config.resolve(XRAY_ANOMALY, {"false_alarms": "5"})
+        settings.resolve(XRAY_ANOMALY, {"false_alarms": "5"})
 
 
 def test_the_fitted_baseline_can_be_written_and_read_as_a_run_does(source, tmp_path):
@@ -77,6 +78,6 @@ def test_the_fitted_baseline_can_be_written_and_read_as_a_run_does(source, tmp_p
     fitted = baseline(TINY).fit(images, np.zeros(8))
     skops.io.dump(fitted, tmp_path / "baseline.skops")
     named = skops.io.get_untrusted_types(file=tmp_path / "baseline.skops")
-    assert named == ["keras_dl.anomaly.Autoencoder"]
+    assert named == ["keras_dl.recipes.anomaly.Autoencoder"]
     loaded = skops.io.load(tmp_path / "baseline.skops", trusted=named)
     np.testing.assert_array_equal(loaded.decision_function(images), fitted.decision_function(images))

@@ -1,0 +1,285 @@
+"""Film reviews, for or against: the Large Movie Review Dataset of Maas et al. 2011, from the Internet Movie Database.
+
+Source   https://ai.stanford.edu/~amaas/data/sentiment/; on Kaggle as lakshmi25npathi/imdb-dataset-of-50k-movie-reviews
+Licence  none is stated: free for research with the citation; the reviews are their writers'
+Sizes    train 25,000, test 25,000, half of each positive; 50,000 without label; at most 30 reviews of a film
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from keras_dl.data import kaggle, samples
+from keras_dl.data.archive import SUFFIXES, unpack, unpacked
+from keras_dl.data.download import cache_folder, fetch, made_once
+from keras_dl.data.images import Skipped, find_layout
+from keras_dl.data.sets.texts import reviews_synthetic
+from keras_dl.data.texts import Row, Texts, check, collect, csv_rows
+from keras_dl.errors import BadInput, KerasDLError, UsageError
+
+TITLE = "Large Movie Review Dataset (IMDb)"
+LICENCE = "None stated: free for research with the citation; the reviews belong to their writers"
+CITATION = (
+    "Maas, A. L., Daly, R. E., Pham, P. T., Huang, D., Ng, A. Y., Potts, C. (2011). Learning Word Vectors for "
+    "Sentiment Analysis. ACL 2011, 142-150. https://aclanthology.org/P11-1015"
+)
+HOMEPAGE = "https://ai.stanford.edu/~amaas/data/sentiment/"
+INTENDED_USE = "Teaching and method comparison on English film reviews."
+LIMITS = (
+    "Only clear opinions: ratings of at most 4 or at least 7 of 10, written before 2011, in English, about films. "
+    "Lukewarm texts, other subjects, other languages and later slang are outside what it was trained on."
+)
+CLASSES = ("negative", "positive")
+FOLDERS = {"neg": "negative", "pos": "positive"}
+LABELS = {name: name for name in CLASSES} | FOLDERS | {"0": "negative", "1": "positive"}
+TEXT_COLUMNS, LABEL_COLUMNS = ("review", "text"), ("sentiment", "label")
+WANTED = "review,sentiment or text,label"
+SYNTHETIC_VERSION = 1  # of the generator; a new one gets a new folder in the cache
+
+BLOCK = 500  # files that a thread reads at a time; a task per file costs more than the reading
+BREAKS = re.compile(r"(?:\s*<br\s*/?>)+\s*", re.IGNORECASE)
+NUMBER = re.compile(r"(\d+)_\d+\.txt")  # 17_8.txt: review 17, 8 stars
+FILM = re.compile(r"tt\d+")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place to download from."""
+
+    base: str
+    file: str  # below the base
+    suffix: str
+    md5: str | None
+    reviews: int
+    by_hand: str  # where there is no network or no account; {target} is the file or folder to make
+
+
+SOURCES = {
+    "stanford": Source(
+        base="https://ai.stanford.edu/~amaas/data/sentiment",
+        file="aclImdb_v1.tar.gz",
+        suffix=".tar.gz",
+        md5="7c2ac02c03563afcf9b574c7e56c153a",
+        reviews=50_000,
+        by_hand="open https://ai.stanford.edu/~amaas/data/sentiment/, save 'Large Movie Review Dataset v1.0' as "
+        "{target}.tar.gz, then type: keras-dl train imdb-bilstm --data {target}.tar.gz",
+    ),
+    "kaggle": Source(
+        base="https://www.kaggle.com/api/v1/datasets/download",
+        file="lakshmi25npathi/imdb-dataset-of-50k-movie-reviews",
+        suffix=".zip",
+        md5=None,
+        reviews=50_000,
+        by_hand="open https://www.kaggle.com/datasets/lakshmi25npathi/imdb-dataset-of-50k-movie-reviews, sign in, "
+        "press Download and save archive.zip as {target}.zip, then type: "
+        "keras-dl train imdb-bilstm --data {target}.zip",
+    ),
+}
+
+
+def read(source: Path, *, bad_share: float = 0.05) -> Texts:
+    """Read the set from a folder, an archive, or a CSV file such as Kaggle's `IMDB Dataset.csv`.
+
+    A folder holds {train,test}/{neg,pos}/*.txt or {neg,pos}/*.txt, or else one CSV file. A CSV file has the columns
+    review and sentiment, or text and label; a label is negative, neg or 0, or positive, pos or 1, in any case. `<br />`
+    becomes a blank. Ids are "train/pos/0_9.txt" or "IMDB Dataset.csv:LINE". `parts` is "test" for the test folder,
+    "train" for others beside one, "" else.
+
+    Copies share a group, and so do the reviews of one film where urls_pos.txt and urls_neg.txt tell it
+    (`notes["films"]` counts these). What has a copy or its film in the test part is left out of the others.
+    `notes["unlabelled"]` counts the files of unsup, which are not read.
+
+    Raises KerasDLError for what is missing or of another form, and as `texts.collect` and `archive.unpacked` do.
+    """
+    source = Path(source)
+    if source.is_file() and not source.name.lower().endswith(SUFFIXES):
+        return _read_csv(source, bad_share)
+    folder = unpacked(source, cache_folder() / "unpacked")
+    try:
+        root, places = find_layout(folder, FOLDERS)
+    except KerasDLError:
+        return _read_csv(_only_csv(source, folder), bad_share)
+    return _read_folders(root, places, bad_share)
+
+
+def plain(text: str) -> str:
+    """Return a review with a blank where HTML breaks a line."""
+    return BREAKS.sub(" ", text).strip()
+
+
+def synthesize(folder: Path | None = None, *, tiny: bool = False, seed: int = 0) -> Path:
+    """Return the folder of the embedded set, or write it (another seed, a tiny one) in `folder` or the cache."""
+    embedded = samples.folder("imdb")
+    if folder is None and not tiny and seed == 0:
+        return embedded
+    target = Path(folder or cache_folder()) / f"imdb-synthetic-{SYNTHETIC_VERSION}-{seed}{'-tiny' if tiny else ''}"
+    words = reviews_synthetic.read_ingredients(embedded)
+    reviews = reviews_synthetic.TINY_REVIEWS if tiny else reviews_synthetic.REVIEWS
+
+    def make(work: Path) -> None:
+        reviews_synthetic.write(work, words, reviews=reviews, seed=seed)
+
+    return made_once(target, make)
+
+
+def download(folder: Path, source: str = "stanford", *, base: str | None = None) -> Path:
+    """Download the set into `folder` (84 MB from Stanford, 27 MB from Kaggle) and return the folder to give to `read`.
+
+    `source` is a name from SOURCES; Kaggle's file has no parts. Nothing is fetched that is there already. Stanford's
+    archive is checked by its md5, and the number of reviews of both. Raises KerasDLError that says what to do by hand.
+    """
+    if source not in SOURCES:
+        raise UsageError(f"source '{source}' is not known; choose from {', '.join(SOURCES)}")
+    place = SOURCES[source]
+    target = Path(folder).absolute() / f"imdb-{source}"
+    archive = target.with_name(f"{target.name}{place.suffix}")
+    if not target.exists():
+        account = kaggle.account() if source == "kaggle" else None
+        try:
+            fetch(f"{base or place.base}/{place.file}", archive, auth=account, md5=place.md5)
+        except KerasDLError as error:
+            raise KerasDLError(f"{error}; by hand: {place.by_hand.format(target=target)}") from error
+    made_once(target, lambda work: unpack(archive, work))
+    found = read(target).notes["rows"]
+    if found != place.reviews:
+        raise KerasDLError(
+            f"{target}: {found:,} reviews instead of {place.reviews:,}; "
+            f"delete {target} and {archive.name}* beside it, then download again"
+        )
+    return target
+
+
+def _read_folders(root: Path, places: list[tuple[str, str, Path]], bad_share: float) -> Texts:
+    """Read one review per file, on several threads, and put the reviews of a film into one group."""
+    from tqdm import tqdm
+
+    has_test = any(part == "test" for part, _, _ in places)
+    files = [
+        (place / name, f"{place.relative_to(root).as_posix()}/{name}", label, part if has_test else "")
+        for part, label, place in places
+        for name in sorted(os.listdir(place))  # noqa: PTH208 - sorting 25,000 paths takes a second
+        if name.lower().endswith(".txt") and not name.startswith(".")
+    ]
+    blocks = [files[at : at + BLOCK] for at in range(0, len(files), BLOCK)]
+    results: list[Row | Skipped] = []
+    with ThreadPoolExecutor(8) as pool, tqdm(total=len(files), desc="reading reviews", unit="", disable=None) as bar:
+        for block in pool.map(lambda files: [_review(*file) for file in files], blocks):
+            results += block
+            bar.update(len(block))
+    rows = [one for one in results if isinstance(one, Row)]
+    broken = [one for one in results if isinstance(one, Skipped)]
+    texts = collect(rows, LABELS, root, bad_share=bad_share, broken=broken)
+    unlabelled = sum(path.suffix == ".txt" for path in root.glob("*/unsup/*")) + len(list(root.glob("unsup/*.txt")))
+    return _by_film(replace(texts, notes={**texts.notes, "unlabelled": unlabelled}), root)
+
+
+def _review(path: Path, name: str, label: str, part: str) -> Row | Skipped:
+    try:
+        raw = path.read_bytes()
+        check(raw)
+    except OSError as error:
+        return Skipped(name, f"cannot be read: {error.strerror}")
+    except BadInput as error:
+        return Skipped(name, str(error))
+    if b"\0" in raw:
+        return Skipped(name, "zero bytes: not a text file")
+    return Row(name, plain(raw.decode("utf-8-sig")), label, part)
+
+
+def _by_film(texts: Texts, root: Path) -> Texts:
+    """Put the reviews of a film into one group, and keep the films of the test part out of the others.
+
+    Copies stay together too: films that share a review are one group, named by one of them.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    films = np.array(_films(root, texts.ids), dtype=str)
+    if not any(films):
+        return texts
+    own = np.where(films == "", texts.groups, films)
+    names, nodes = np.unique(np.concatenate([own, texts.groups]), return_inverse=True)
+    links = (np.ones(len(texts)), (nodes[: len(texts)], nodes[len(texts) :]))  # of each review: its film, its text
+    count, component = connected_components(coo_matrix(links, shape=(len(names), len(names))), directed=False)
+    last = np.empty(count, dtype=np.int64)
+    last[component] = np.arange(len(names))  # the last write stays: a film's "tt..." sorts after the sum of a text
+    groups = names[last][component[nodes[: len(texts)]]]
+
+    test = texts.parts == "test"
+    leaks = ~test & np.isin(groups, groups[test])
+    gone = tuple(Skipped(name, "its film is in the test part") for name in texts.take(leaks).ids)
+    notes = {**texts.notes, "films": len(set(films[~leaks]) - {""})}
+    return replace(texts, groups=groups, skipped=texts.skipped + gone, notes=notes).take(~leaks)
+
+
+def _films(root: Path, names: tuple[str, ...]) -> list[str]:
+    """Return the film of each review, "tt0064354" say, or "" where no list tells it.
+
+    Beside the folder `pos` lies urls_pos.txt; the film of review N is on its line N, counted from 0.
+    """
+    lists: dict[Path, list[str]] = {}
+    films = []
+    for name in names:
+        place = (root / name).parent
+        if place not in lists:
+            file = place.with_name(f"urls_{place.name}.txt")
+            lists[place] = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+        number = NUMBER.fullmatch((root / name).name)
+        line = lists[place][int(number[1])] if number and int(number[1]) < len(lists[place]) else ""
+        film = FILM.search(line)
+        films.append(film[0] if film else "")
+    return films
+
+
+def _only_csv(source: Path, folder: Path) -> Path:
+    """Return the one CSV file of a folder."""
+    inside = [path for path in sorted(folder.rglob("*.csv")) if path.is_file()]
+    inside = [
+        path for path in inside if not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
+    ]
+    if len(inside) != 1:
+        found = f"the CSV files {', '.join(path.name for path in inside[:5])}" if inside else "no CSV file"
+        raise KerasDLError(
+            f"{source}: no folders pos and neg in it, and {found}; give --data the folder aclImdb, "
+            f"its archive, or a CSV file with the columns {WANTED}"
+        )
+    return inside[0]
+
+
+def _read_csv(path: Path, bad_share: float) -> Texts:
+    broken: list[Skipped] = []
+    return collect(list(_rows(path, broken)), LABELS, path, bad_share=bad_share, broken=broken)
+
+
+def _rows(path: Path, broken: list[Skipped]) -> Iterator[Row]:
+    """Give the rows of a CSV file that have both cells; put the others down in `broken`."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    if not start.strip() or b"\0" in start:
+        fault = "the file is empty" if not start.strip() else "not a text file, it has zero bytes"
+        raise KerasDLError(f"{path}: {fault}; give --data a CSV file with the columns {WANTED}, as UTF-8")
+    lines = csv_rows(path)
+    header = next(lines)[1]
+    text, label = (_column(path, header, names) for names in (TEXT_COLUMNS, LABEL_COLUMNS))
+    for line, row in lines:
+        if len(row) != len(header):
+            broken.append(Skipped(f"{path.name}:{line}", f"has not the header's {len(header)} cells"))
+        else:
+            yield Row(f"{path.name}:{line}", plain(row[text]), row[label].strip().casefold())
+
+
+def _column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
+    """Return where the header has one of these columns."""
+    found = [cell.strip().casefold() for cell in header]
+    for name in names:
+        if name in found:
+            return found.index(name)
+    seen = ", ".join(found)[:80]
+    raise KerasDLError(f"{path}: no column {' or '.join(names)} in its first line '{seen}'; name the columns {WANTED}")

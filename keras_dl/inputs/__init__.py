@@ -1,0 +1,1 @@
+"""Kinds of input: each file owns everything that depends on the kind."""

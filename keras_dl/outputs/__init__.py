@@ -1,0 +1,1 @@
+"""Kinds of output: each file owns everything that depends on the kind."""

@@ -1,0 +1,1 @@
+"""How results become text for a terminal and pages of HTML."""

@@ -1,0 +1,69 @@
+"""What recipes put into their phases: optimizer schedules, losses with their metrics, callbacks.
+
+Heavy imports stand inside the functions: a recipe file is imported to list and check settings, which must be fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from keras_dl.task import Config
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_dl.data.images import Images
+    from keras_dl.data.texts import Texts
+
+    Found = TypeVar("Found", Images, Texts)
+
+
+def warm_cosine(learning_rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Rise linearly to `learning_rate` over a tenth of the steps, then fall to zero along a cosine."""
+    import keras
+
+    warm_up = max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        learning_rate / 20, max(1, steps - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
+    )
+
+
+def compile_classifier(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    *,
+    label_smoothing: float = 0.0,
+    loss: Callable[[Any, Any], Any] | None = None,
+) -> None:
+    """Set optimizer, cross entropy, accuracy and, of one output, AUROC.
+
+    A model with one output takes labels 0 and 1, one with several the index of the class. Labels of several classes
+    are not smoothed. `loss` takes the place of the cross entropy of one output.
+    """
+    import keras
+
+    if model.output_shape[-1] > 1:
+        assert not label_smoothing
+        metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(), metrics=metrics)
+        return
+    metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.AUC(name="auroc")]
+    loss = loss or keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing)
+    model.compile(optimizer, loss, metrics=metrics)
+
+
+def early_stopping(config: Config, monitor: str = "val_loss") -> keras.callbacks.Callback:
+    """Stop after `config.patience` epochs without a better monitored value; the best epoch is kept by the run."""
+    import keras
+
+    mode = "min" if monitor.endswith("loss") else "max"
+    return keras.callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=config.patience)
+
+
+def plateau(config: Config, monitor: str = "val_loss") -> keras.callbacks.Callback:
+    """Halve the learning rate after two epochs without a better monitored value."""
+    import keras
+
+    mode = "min" if monitor.endswith("loss") else "max"
+    return keras.callbacks.ReduceLROnPlateau(monitor=monitor, mode=mode, factor=0.5, patience=2, min_lr=1e-6)

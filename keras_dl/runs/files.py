@@ -1,0 +1,81 @@
+"""Files of a run: each is written beside its place and then moved there, so a file that is there is whole."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from keras_dl.errors import KerasDLError, UsageError
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a directory against other processes; see `Run.locked`."""
+    try:
+        file = (path / ".lock").open("w")
+    except OSError as error:
+        raise unwritable(path, error) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise KerasDLError(f"another training is writing to {path}") from None
+        yield
+
+
+def refuse_full(path: Path) -> None:
+    """Refuse a run directory that holds anything but a lock."""
+    if {inside.name for inside in path.iterdir()} - {".lock"}:
+        raise UsageError(f"{path} is not empty; continue it with --resume or choose another --out")
+
+
+def make_newest(config: Path) -> None:
+    """Date a run's config.json after those beside it, also when the clock was set back: `find` takes the newest."""
+    others = [other.stat().st_mtime_ns for other in config.parent.parent.glob("*/config.json") if other != config]
+    date = max([time.time_ns(), *(other + 1 for other in others)])
+    os.utime(config, ns=(date, date))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to; it takes the place of `path` when the block ends well and goes when it fails.
+
+    Raises:
+        KerasDLError: if it cannot be written: no space, no permission.
+    """
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")  # keeps the suffix: savers look at it
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            raise unwritable(path, error) from error
+        raise
+
+
+def unwritable(path: Path, error: OSError) -> KerasDLError:
+    """Say which file cannot be written and what to do."""
+    way_out = "make it writable" if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else "make room there"
+    return KerasDLError(
+        f"cannot write {path}: {error.strerror}; {way_out} and try again; a training goes on with --resume"
+    )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,91 @@
+"""Where a run's data is: a path of the user's, or the embedded set of its task."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from keras_dl.errors import UsageError
+from keras_dl.runs.files import replacing
+from keras_dl.runs.run import Run
+from keras_dl.task import Data, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def module(task: Task) -> ModuleType:
+    """Import the data set's module: its download(), synthesize(), LICENCE, ..."""
+    return importlib.import_module(f"keras_dl.data.sets.{task.dataset}")
+
+
+def checked(task: Task, data: str | Path) -> Path:
+    """Return the data's absolute path.
+
+    Raises:
+        UsageError: if there is nothing at it.
+    """
+    if not str(data) or not Path(data).exists():
+        raise UsageError(f"there is nothing at '{data}'; keras-dl data {task.name} gets the real set")
+    return Path(data).resolve()
+
+
+def folder(run: Run) -> Path:
+    """Return the folder or archive of a run's data, made now if it is the embedded set."""
+    if run.asked["data"] is None:
+        return module(run.task).synthesize(tiny=run.asked["tiny"])
+    return checked(run.task, run.asked["data"])
+
+
+def load(run: Run) -> Data:
+    """Load a run's data and write its splits down, or, where they are written, make sure they are still the same.
+
+    Raises:
+        UsageError: if the data is not what the run was started on.
+    """
+    import pandas as pd
+
+    data = run.task.load(run.config, folder(run))
+    now = table(data)
+    path = run.path / "splits.csv"
+    if path.exists():
+        before = pd.read_csv(path, dtype={"id": str, "group": str}, keep_default_na=False)
+        if not now.equals(before):
+            lost, new = len(set(before.id) - set(now.id)), len(set(now.id) - set(before.id))
+            raise UsageError(
+                f"the data at {folder(run)} is not what {run.path} was trained on: {lost} examples are gone, {new} are "
+                f"new; bring it back, or evaluate on it as another set with --data"
+            )
+    else:
+        with replacing(path) as temporary:
+            now.to_csv(temporary, index=False)
+    return data
+
+
+def remarks(notes: Mapping[str, Any]) -> list[str]:
+    """Say in a few lines what was left out of the data and why, and what the reader could not know."""
+    skipped = Counter(re.split(r"[:;]| of | at ", one["reason"])[0] for one in notes.get("skipped", ()))
+    lines = [f"{notes['read']} of {notes['files']} files used"] if "files" in notes else []
+    lines += [f"left out: {count} ({reason})" for reason, count in skipped.most_common(5)]
+    if notes.get("unnamed"):
+        lines.append(
+            f"{notes['unnamed']} file names tell no patient and count as one each: if patients have several images, "
+            "they may be in two splits, and the figures are too good"
+        )
+    return lines
+
+
+def table(data: Data) -> pd.DataFrame:
+    """List every example: id, split, group, label."""
+    import pandas as pd
+
+    parts: list[dict[str, Any]] = [
+        {"id": split.ids, "split": name, "group": split.groups, "label": split.labels}
+        for name, split in data.splits().items()
+    ]
+    return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)

@@ -1,0 +1,1 @@
+"""What a server writes down, and what is read from it."""

@@ -1,0 +1,75 @@
+"""What a comparison of versions reads from the database: counted there as far as it can be.
+
+Requests that named their version are left out: whoever chooses for himself is no fair comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy import Connection, case, func, select
+
+from keras_dl.errors import UsageError
+from keras_dl.server.journal.database import FEEDBACK, PREDICTIONS
+
+
+def counted(connection: Connection, model: str) -> dict[int, dict[str, int]]:
+    """Return what each version of a model did, counted by the database.
+
+    Raises:
+        UsageError: if there is nothing of this model.
+    """
+    table = PREDICTIONS.c
+    request = table.number == 0  # a request's first row stands for it
+    asked = select(
+        table.version,
+        func.sum(case((request, 1), else_=0)).label("requests"),
+        func.count(table.answer).label("predictions"),
+        func.sum(case((request & (table.status >= 400), 1), else_=0)).label("errors"),
+        func.count(table.client.distinct()).label("clients"),
+    )
+    rows = connection.execute(asked.where(table.model == model, table.drawn).group_by(table.version)).all()
+    if not rows:
+        others = sorted(connection.execute(select(table.model).distinct()).scalars())
+        there = f"it knows {', '.join(others)}" if others else "it is empty"
+        raise UsageError(f"the database has no request to the model '{model}'; {there}")
+    return {row.version: {name: int(value) for name, value in row._asdict().items()} for row in rows}
+
+
+def feedback(connection: Connection, model: str, versions: Sequence[int]) -> np.ndarray:
+    """Return for each client with feedback, `[clients, versions, 2]`, how many answers were judged, how many right."""
+    table = PREDICTIONS.c
+    joined = PREDICTIONS.join(
+        FEEDBACK, (FEEDBACK.c.request_id == table.request_id) & (FEEDBACK.c.number == table.number)
+    )
+    right = func.sum(case((table.answer == FEEDBACK.c.label, 1), else_=0))
+    asked = select(table.client, table.version, func.count(), right).select_from(joined)
+    asked = asked.where(table.model == model, table.drawn, table.version.in_(versions)).group_by(
+        table.client, table.version
+    )
+    rows = connection.execute(asked).all()
+    clients = {name: place for place, name in enumerate(sorted({row[0] for row in rows}))}
+    found = np.zeros((len(clients), len(versions), 2))
+    for client, version, count, hits in rows:
+        found[clients[client], versions.index(version)] = count, hits
+    return found
+
+
+def latencies(connection: Connection, model: str, version: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return who asked, as numbers in the order of the clients' names, and the milliseconds of each request: `[count]`.
+
+    Requests that ended in an error are left out: to fail is fast.
+    """
+    table = PREDICTIONS.c
+    asked = select(table.client, table.milliseconds)
+    asked = asked.where(
+        table.model == model, table.drawn, table.version == version, table.number == 0, table.status < 400
+    )
+    names: dict[str, int] = {}
+    clients, milliseconds = [], []
+    for client, value in connection.execution_options(yield_per=20_000).execute(asked):
+        clients.append(names.setdefault(client, len(names)))
+        milliseconds.append(value)
+    rank = np.argsort(np.argsort(list(names)))  # rows come in any order, names do not
+    return rank[clients] if clients else np.empty(0, int), np.array(milliseconds)

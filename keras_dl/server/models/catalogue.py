@@ -1,0 +1,300 @@
+"""What is served: models by name, each with versions, found in folders that are looked at again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.runs import versions
+from keras_dl.runs.run import Run
+from keras_dl.server.batching import Batcher
+from keras_dl.server.models.served import Version
+
+LOG = logging.getLogger("keras_dl.server")
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")  # it stands in addresses
+EVERY = 1.0  # seconds between two looks at the folders
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from: a run, one exported version, the folder of its versions, or a folder of these."""
+
+    name: str
+    path: Path
+    kind: Literal["run", "version", "folder", "models"]
+
+
+@dataclass
+class Model:
+    """A model and its versions, each with its batcher; both maps are replaced, never changed."""
+
+    source: Source
+    ready: Mapping[int, Version] = field(default_factory=dict)
+    batchers: Mapping[int, Batcher] = field(default_factory=dict)
+    states: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # number -> state, error
+    serving: versions.Serving = field(default_factory=versions.Serving)
+    failed: dict[int, Any] = field(default_factory=dict)  # number -> how its files were, by `state_of_files`
+
+
+class NotServed(Exception):  # noqa: N818 - reads as what it is
+    """There is no such model or version; the message is TensorFlow Serving's."""
+
+
+def find(arguments: Iterable[str], name: str | None = None) -> list[Source]:
+    """Return the models that the arguments of `keras-dl serve` stand for.
+
+    Args:
+        arguments: a run directory, a task's name for its newest run, an exported version, the folder of a model's
+            versions, or a folder of such folders; each may be written NAME=PATH.
+        name: of the only model.
+
+    Raises:
+        UsageError: if something is none of these, or two models have one name.
+    """
+    found = [source for argument in arguments for source in sources(argument)]
+    if name is not None:
+        if len(found) != 1:
+            raise UsageError(f"--name is for one model, and there are {len(found)}; write NAME=PATH for each")
+        if found[0].kind == "models":
+            raise UsageError(f"the models in {found[0].path} have their names; --name is for one model")
+        found = [Source(name, found[0].path, found[0].kind)]
+    names = [one.name for source in found for one in expanded(source)]
+    for one in names:
+        if names.count(one) > 1:
+            raise UsageError(f"two models are called '{one}'; write NAME=PATH to call one of them otherwise")
+        if not NAME.fullmatch(one):
+            raise UsageError(f"a model cannot be called '{one}': letters, digits, '_', '-' and '.' make a name")
+    return found
+
+
+def sources(argument: str) -> list[Source]:
+    """Return the models that one argument stands for."""
+    name, sign, rest = argument.partition("=")
+    if sign and not Path(argument).exists():
+        found = sources(rest)
+        if found[0].kind == "models":
+            raise UsageError(f"{rest} is a folder of models, which have their names; NAME=PATH is for one")
+        return [Source(name, found[0].path, found[0].kind)]
+    path = Path(argument)
+    if (path / "config.json").is_file() or not path.is_dir():
+        run = Run.find(argument)
+        return [Source(run.task.name, run.path, "run")]
+    path = path.resolve()
+    if (path / "saved_model.pb").is_file():
+        return [Source(path.parent.name, path, "version")]
+    if versions.numbers(path):
+        return [Source(path.name, path, "folder")]
+    return [Source("", path, "models")]
+
+
+def expanded(source: Source) -> list[Source]:
+    """Return the models that a source stands for now: of a folder of models those that hold a version."""
+    if source.kind != "models":
+        return [source]
+    folders = [child for child in sorted(source.path.iterdir()) if child.is_dir() and versions.numbers(child)]
+    return [Source(folder.name, folder, "folder") for folder in folders]
+
+
+class Catalogue:
+    """The models of a server, kept as their folders are."""
+
+    def __init__(self, found: Iterable[Source], batcher: Callable[[str, Version], Batcher], largest: int = 32) -> None:
+        """Take the sources, what makes a batcher for a version (in the event loop), and the largest batch."""
+        self.sources = list(found)
+        self.models: dict[str, Model] = {}
+        self.batcher, self.largest = batcher, largest
+        self.loaded = threading.Event()
+        self.stopping = threading.Event()
+        self.changed: Callable[[], None] = lambda: None
+
+    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Load what is there, then follow the folders until `stopping`; for a thread of its own."""
+        while not self.stopping.is_set():
+            for source in self.sources:
+                try:
+                    for one in expanded(source):
+                        if one.name not in self.models and NAME.fullmatch(one.name):
+                            self.models = {**self.models, one.name: Model(one)}
+                except OSError as error:
+                    LOG.error("%s cannot be looked at: %s", source.path, error.strerror)
+            gone = [name for name, one in self.models.items() if not one.source.path.exists() and not one.ready]
+            self.models = {name: one for name, one in self.models.items() if name not in gone}
+            for model in self.models.values():
+                try:
+                    self.refresh(model, loop)
+                except Exception:
+                    LOG.exception("the folder of %s cannot be looked at", model.source.name)
+            self.loaded.set()
+            self.stopping.wait(EVERY)
+
+    def refresh(self, model: Model, loop: asyncio.AbstractEventLoop) -> None:
+        """Load versions that appeared, let go of those that went, read the labels again."""
+        folder = model.source.path
+        if model.source.kind == "folder":
+            there = versions.numbers(folder)
+            try:
+                model.serving = versions.read(folder)
+            except KerasDLError as error:
+                LOG.error("%s; the labels stay as they were", error)
+        else:
+            there = [int(folder.name) if model.source.kind == "version" and folder.name.isdigit() else 1]
+        for number in there:
+            if number not in model.ready and self.is_new(model, number):
+                self.add(model, number, loop)
+        gone = set(model.ready) - set(there)
+        if gone:
+            closing = [model.batchers[number] for number in gone]
+            model.ready = {number: one for number, one in model.ready.items() if number not in gone}
+            model.batchers = {number: one for number, one in model.batchers.items() if number not in gone}
+            for number in gone:
+                LOG.info("version %d of %s is gone", number, model.source.name)
+            for batcher in closing:
+                asyncio.run_coroutine_threadsafe(batcher.close(), loop).result()
+            del closing
+            gc.unfreeze()  # so that what went can be collected
+            gc.collect()
+            gc.freeze()
+        model.states = {number: state for number, state in model.states.items() if number in there}
+        self.changed()
+
+    def is_new(self, model: Model, number: int) -> bool:
+        """Whether a version was not tried yet as it is now."""
+        return model.failed.get(number) != state_of_files(self.folder(model, number))
+
+    def folder(self, model: Model, number: int) -> Path:
+        """Return where a version is."""
+        return model.source.path / str(number) if model.source.kind == "folder" else model.source.path
+
+    def add(self, model: Model, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        """Load one version, run it once, and publish it; a failure is said and leaves the others alone."""
+        began, folder = time.perf_counter(), self.folder(model, number)
+        model.states = {**model.states, number: ("LOADING", "")}
+        changed = state_of_files(folder)
+        try:
+            version = Version.of_run(Run(folder)) if model.source.kind == "run" else Version.of_export(folder)
+            version.number = number
+            version.warm_up(self.largest)
+            made = asyncio.run_coroutine_threadsafe(self.make(model, version), loop)
+            batcher = made.result()
+        except Exception as error:
+            known = isinstance(error, KerasDLError)
+            LOG.error("version %d of %s cannot be served: %s", number, model.source.name, error, exc_info=not known)
+            model.failed[number] = changed
+            model.states = {
+                **model.states,
+                number: ("END", "it cannot be loaded; the server's log says why"),
+            }  # no paths
+            return
+        model.batchers = {**model.batchers, number: batcher}
+        model.ready = {**model.ready, number: version}
+        model.states = {**model.states, number: ("AVAILABLE", "")}
+        gc.collect()
+        gc.freeze()  # models are no garbage, and looking through all they hold stops every request for half a second
+        spent = time.perf_counter() - began
+        LOG.info("version %d of %s is served, loaded in %.1f s", number, model.source.name, spent)
+
+    async def make(self, model: Model, version: Version) -> Batcher:
+        """Make a batcher in the event loop, where it works."""
+        return self.batcher(model.source.name, version)
+
+    def model(self, name: str) -> Model:
+        """Return a model; raises NotServed."""
+        if name not in self.models:
+            raise NotServed(f"Servable not found for request: Latest({name})")
+        return self.models[name]
+
+    def resolve(self, name: str, version: int | None, label: str | None, client: str) -> tuple[Version, Batcher]:
+        """Return who answers: the version asked for, the one the label points to, or the client's share of the traffic.
+
+        Raises:
+            NotServed: if there is none.
+        """
+        model = self.model(name)
+        batchers = model.batchers  # the watching thread replaces both maps, one after the other
+        ready = {number: one for number, one in model.ready.items() if number in batchers}
+        if label is not None:
+            version = model.serving.labels.get(label)
+            if version is None:
+                raise NotServed(f"Unrecognized servable version label: {label}")
+        if version is None:
+            if not ready:
+                raise NotServed(f"Servable not found for request: Latest({name})")
+            version = versions.choose(model.serving, sorted(ready), client, name)
+        if version not in ready:
+            raise NotServed(f"Servable not found for request: Specific({name}, {version})")
+        return ready[version], batchers[version]
+
+    async def close(self) -> None:
+        """Let every batcher answer what it has."""
+        self.stopping.set()
+        await asyncio.gather(*(one.close() for model in self.models.values() for one in model.batchers.values()))
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Return what a client and the page need to know of a model, by its default version's card."""
+        model = self.model(name)
+        ready, states, serving = model.ready, model.states, model.serving  # the watching thread replaces them
+        labels: dict[int, list[str]] = {}
+        for label, number in serving.labels.items():
+            labels.setdefault(number, []).append(label)
+
+        def share(number: int) -> float | None:
+            weights = [serving.weights[label] for label in labels.get(number, ()) if label in serving.weights]
+            return sum(weights) if weights else None
+
+        shown: dict[str, Any] = {
+            "name": name,
+            "versions": [
+                {"version": str(number), "state": state, "labels": labels.get(number, []), "weight": share(number)}
+                for number, (state, _) in sorted(states.items(), reverse=True)
+            ],
+        }
+        if not ready:
+            return shown
+        version = ready[versions.choose(serving, sorted(ready), "", name)]
+        return shown | facts(name, version)
+
+
+def facts(name: str, version: Version) -> dict[str, Any]:
+    """Return what a version's card says, in the words of the API."""
+    run, task = version.run, version.run.task
+    threshold, classes = run.assets["threshold"], run.assets["classes"]
+    return {
+        "title": run.card["title"],
+        "task": task.name,
+        "modality": task.modality,
+        "classes": classes,
+        "symbols": {one: task.symbols[one] for one in classes if one in task.symbols},
+        "value": task.value,
+        "of": None if threshold is None else classes[-1],
+        "threshold": threshold,
+        "intended_use": run.card["intended_use"],
+        "limits": run.card["limits"],
+        "methods": version.methods,
+        "samples": [
+            {"name": path.name, "label": label_of(path, classes), "url": f"/v1/models/{name}/samples/{path.name}"}
+            for path in version.samples
+        ],
+        "test": {"examples": run.metrics["test"]["examples"], "metrics": run.metrics["test"]["network"]},
+        "synthetic": run.card["data"]["synthetic"],
+        "default_version": str(version.number),
+    }
+
+
+def label_of(sample: Path, classes: Iterable[str]) -> str | None:
+    """Return the true class of a kept example, which its file name tells."""
+    return next((one for one in classes if sample.name.rpartition("-")[0] == one), None)
+
+
+def state_of_files(folder: Path) -> tuple[int, int]:
+    """Return when a version's files were changed last, in nanoseconds, and how long they are together."""
+    found = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    return max((one.st_mtime_ns for one in found), default=0), sum(one.st_size for one in found)

@@ -1,0 +1,139 @@
+"""One version of a model, ready to answer: the traced graphs of a run, or the signatures of an exported SavedModel."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_dl.errors import BadInput, KerasDLError
+from keras_dl.explaining import words
+from keras_dl.explaining.heatmap import heatmaps
+from keras_dl.runs.run import Run
+from keras_dl.server.routes.rest import Signature, signature_defs
+from keras_dl.verbs import export
+from keras_dl.verbs.predict import worded
+
+DEFAULT = "serving_default"
+
+
+class Version:
+    """A version of a model: answers batches of raw inputs, knows its card, explains."""
+
+    def __init__(self, number: int, run: Run, graphs: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Take concrete functions by signature; `run` is the run itself or what an export keeps of it."""
+        self.number, self.run, self.metadata = number, run, metadata
+        self.signatures = {name: Signature.of(graph) for name, graph in graphs.items()}
+        self.graphs = graphs
+        self.methods = words.methods(run) if run.task.modality == "text" else []  # to explain a text
+        self.explaining = threading.Lock()  # an explanation changes layers for a moment
+        self.folder: Path | None = None  # of an export
+        self.loaded: Any = None  # and the SavedModel, whose variables go with it
+        self.scorer: Any = None
+        self.decode: Any = None
+
+    @classmethod
+    def of_run(cls, run: Run, number: int = 1) -> Version:
+        """Trace a run's graphs, the same that an export would hold."""
+        graphs = {
+            name: tf.function(function, input_signature=[spec]).get_concrete_function()
+            for name, (function, spec) in export.signatures(run).items()
+        }
+        return cls(number, run, graphs, signature_defs(graphs))
+
+    @classmethod
+    def of_export(cls, folder: Path) -> Version:
+        """Load an exported version whose files are those that were exported.
+
+        Raises:
+            KerasDLError: if they are not, or TensorFlow cannot load them.
+        """
+        export.verify(folder)
+        run = Run(folder / export.EXTRA)
+        try:
+            loaded = tf.saved_model.load(str(folder))
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise KerasDLError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from None
+        graphs = dict(loaded.signatures)
+        version = cls(int(folder.name) if folder.name.isdigit() else 1, run, graphs, signature_defs(graphs))
+        version.folder, version.loaded = folder, loaded
+        return version
+
+    @property
+    def samples(self) -> list[Path]:
+        """Raw inputs that may be shown: a few of the test part."""
+        return sorted(path for path in (self.run.path / "examples").glob("[!.]*") if path.is_file())
+
+    def warm_up(self, largest: int) -> None:
+        """Run every batch size that is to come, roughly, so that the first user does not wait."""
+        raw = [path.read_bytes() for path in self.samples]
+        size = 1
+        while raw and size <= largest:
+            self.answer([raw[number % len(raw)] for number in range(size)])
+            size *= 2
+
+    def answer(self, raw: Sequence[bytes]) -> dict[str, np.ndarray]:
+        """Answer raw inputs, `[count]`; raises BadInput if one of them cannot be decoded."""
+        return self.call(DEFAULT, tf.constant(list(raw), tf.string))
+
+    def call(self, signature: str, batch: Any) -> dict[str, np.ndarray]:
+        """Run one signature on a batch as it takes it; raises BadInput where TensorFlow refuses the values."""
+        try:
+            found = self.graphs[signature](**{self.signatures[signature].name: tf.convert_to_tensor(batch)})
+            return {name: tensor.numpy() for name, tensor in found.items()}
+        except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
+            raise BadInput(f"the input cannot be used: {reason(error.message)}") from None
+
+    def empty(self, signature: str) -> dict[str, np.ndarray]:
+        """Return the answer to no inputs at all, which TensorFlow's image operations would refuse."""
+        return {
+            name: np.zeros((0, *(side or 0 for side in spec.shape[1:])), spec.dtype.as_numpy_dtype)
+            for name, spec in self.signatures[signature].outputs.items()
+        }
+
+    def row(self, answers: Mapping[str, np.ndarray], number: int = 0) -> dict[str, Any]:
+        """Return one example's answers in words, as `keras_dl.verbs.predict` does."""
+        return worded(self.run, {name: values[number] for name, values in answers.items()})
+
+    def notes(self, raw: Sequence[bytes]) -> list[str]:
+        """Return for each input what a user should know of it; "" mostly, and of images always."""
+        if self.run.task.modality != "text":
+            return [""] * len(raw)
+        if self.decode is None:
+            graph = tf.function(self.run.task.decode(self.run.config, self.run.assets))
+            self.decode = graph.get_concrete_function(tf.TensorSpec([], tf.string))
+        return [self.run.task.remark(self.run.config, self.decode(tf.constant(one)).numpy()) for one in raw]
+
+    def trusted(self) -> Run:
+        """Return the run with its Keras model; of an export it is read only now, so its digest is looked at again."""
+        if self.folder is not None and "model" not in vars(self.run):
+            export.verify(self.folder)
+        assert self.run.model is not None  # read
+        return self.run
+
+    def explain_image(self, raw: bytes, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the model sees of an image, uint8 `[height, width, channels]`, and its heatmap in [0, 1]."""
+        decoded = self.run.task.decode(self.run.config, self.run.assets)(tf.constant(raw)).numpy()
+        with self.explaining:
+            (heat,) = heatmaps(self.trusted(), decoded[None], [self.run.assets["classes"].index(row["of"])])
+        return decoded, heat
+
+    def explain_text(self, text: str, row: Mapping[str, Any], method: str) -> dict[str, Any]:
+        """Return the words of a text with their weights; see `keras_dl.explaining.words.weighed`."""
+        with self.explaining:
+            if self.scorer is None:  # traces graphs, which takes a while
+                self.scorer = words.log_odds(self.trusted()), words.tokenizer(self.run)
+            score, split = self.scorer
+            return words.weighed(self.run, text, row["of"], method, score=score, split=split)
+
+
+def reason(message: str) -> str:
+    """Return what TensorFlow says of an input, without where in the graph it was."""
+    lines = [re.sub(r"\{\{.*?\}\}|\[\[.*", "", line).strip() for line in str(message).splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Graph execution error", "Detected at node"))]
+    return said[-1][:200] if said else "TensorFlow refuses its values"

@@ -1,0 +1,5 @@
+"""The nouns of the package. Nothing here imports TensorFlow, so listing tasks and checking settings stays fast."""
+
+from keras_dl.task.records import Assets, Config, Data, Phase, Ranges, Split, Task
+
+__all__ = ["Assets", "Config", "Data", "Phase", "Ranges", "Split", "Task"]

@@ -1,0 +1,173 @@
+"""The nouns of the package: Config, Split, Data, Phase and Task.
+
+They are plain frozen records. Nothing here imports TensorFlow, so listing tasks and checking settings stays fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from keras_dl.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    from sklearn.base import BaseEstimator
+
+Assets = dict[str, Any]
+"""What is fitted on the training split or chosen on validation and travels with the model: JSON values only."""
+
+Ranges = Mapping[str, tuple[float, float]]
+"""What a number must lie in, by name, ends included."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings every task has; a task subclasses it once with its own published numbers."""
+
+    recipe: str = "default"  # a name from Task.recipes: a set of settings known together
+    seed: int = 0  # of the split, the weights, the order of the examples and the augmentation
+    epochs: int = 25  # at most; early stopping may end sooner
+    batch_size: int = 32  # examples per step, over all devices
+    learning_rate: float = 1e-3
+    patience: int = 5  # epochs without a better validation score before training stops
+    steps_per_execution: int = 8  # training steps per call of the compiled function; fewer calls, less overhead
+    cache_gb: float = 4.0  # decoded examples above this go to a file in the run directory instead of memory
+    bad_share: float = 0.05  # the largest share of unusable files that is only reported; more is an error
+    target_sensitivity: float = 0.0  # wanted on validation, in (0, 1); 0 means: the task's own, Youden's J or 0.5
+    deterministic: bool = False  # operations that repeat bit for bit; slower on some devices
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of training; what is kept is float32
+    accumulate: int = 1  # pieces that a batch is computed in, one after another, where memory is short
+    scale_learning_rate: bool = False  # batch_size counts per device; it and learning_rate grow with the devices
+
+    RANGES: ClassVar[Ranges] = {
+        "seed": (0, 2**31 - 1),
+        "epochs": (1, 100_000),
+        "batch_size": (1, 100_000),
+        "learning_rate": (1e-12, 1e3),
+        "patience": (1, 100_000),
+        "steps_per_execution": (1, 10_000),
+        "accumulate": (1, 100_000),
+        "cache_gb": (0, 1e6),
+        "bad_share": (0, 1),
+        "target_sensitivity": (0, 0.9999),
+    }
+
+    def __post_init__(self) -> None:
+        """Refuse numbers outside their range with a UsageError that names it."""
+        for name, (low, high) in self.RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UsageError(f"setting {name}={value} must be from {low:g} to {high:g}")
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of the data, with what evaluation needs to know of each example.
+
+    `examples` is an *unbatched* `tf.data.Dataset` of `(x, y)`; `ids`, `groups` and `labels` are in its order.
+    """
+
+    examples: tf.data.Dataset
+    ids: Sequence[str]  # file names, row numbers: what a person would look up
+    groups: Sequence[str]  # patient, document: examples of one group are never in two splits
+    labels: Sequence[int]  # class index
+    raw: Callable[[int], bytes]  # the undecoded input of one example, as a user would send it
+    texts: Sequence[str] | None = None  # of a text task: what a person reads, and what the baseline is fitted to
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The three splits of a data set and what was learned from its training part."""
+
+    train: Split
+    validation: Split
+    test: Split
+    _: KW_ONLY
+    assets: Assets = field(default_factory=dict)
+    augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None  # (x, y, seed) of a batch, training only
+    balance: str = "none"  # "none" or "classes": each class is drawn equally often in training
+    bucket: bool = False  # batches of texts of similar length, in training
+    resample: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None  # (x, labels) to train on
+    notes: Mapping[str, Any] = field(default_factory=dict)  # what was read, merged, skipped; for card and report
+
+    def splits(self) -> dict[str, Split]:
+        """Return the three parts by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training: `compile(model)` freezes what is frozen and sets optimiser, loss and metrics.
+
+    `frozen` names a layer up to which nothing is trained in this phase. Its outputs, of the plain images, are then
+    computed once and kept in a cache, and only the layers behind it run in each epoch. With `part`, a model that shares
+    weights with the whole one is trained in its place. With `fit`, these layers are
+    not trained by gradients but set in one go: `fit(model, features, labels)` of the training part, `[count, ...]`.
+    """
+
+    name: str
+    epochs: int
+    compile: Callable[[keras.Model], None]
+    callbacks: Sequence[Callable[[Config], keras.callbacks.Callback]] = ()
+    monitor: str = "val_loss"  # chooses the best epoch; smaller is better when it ends in "loss"
+    frozen: str = ""
+    part: Callable[[keras.Model], keras.Model] | None = None
+    fit: Callable[[keras.Model, np.ndarray, np.ndarray], None] | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A project of the package, as a record of plain functions.
+
+    prepare(config) -> {name: text}        before a training: get what the settings need, and name it for the card
+    load(config, source) -> Data           read a folder, split by group, fit the assets on train
+    read(config, assets, source) -> Split  read a folder as one test split, for a trained model
+    decode(config, assets) -> function     raw scalar tensor (JPEG bytes, text) -> one model input, in the graph
+    check(raw)                             raises BadInput for raw bytes that decode() could not take
+    build(config, assets) -> keras.Model   an uncompiled functional model
+    phases(config, data) -> [Phase]        how it is trained; empty for a task without training
+    calibrate(labels, outputs, config) -> Assets  fit on validation what `predict` needs: calibration, threshold
+    predict(outputs, assets) -> {name: tensor}  what the raw model output means; in the graph, so that it is exported
+    evaluate(labels, values, threshold, weights) -> {metric: value}
+    baseline(config) -> estimator          the scikit-learn model a sober user would take instead
+    heatmap(model, images) -> [count, height, width] in [0, 1]; None: Grad-CAM
+    tokens(config, assets) -> function     of a text task: raw scalar tensor -> the words that decode() sees, in order
+    remark(config, decoded) -> text        what a user should know of one decoded input; "" mostly
+    """
+
+    name: str
+    title: str
+    dataset: str  # module of keras_dl.data.sets with download() and synthesize()
+    config: Config
+    tiny: Mapping[str, Any]  # settings that train in seconds
+    load: Callable[[Any, Path], Data]  # Any: the task's own Config
+    read: Callable[[Any, Assets, Path], Split]
+    decode: Callable[[Any, Assets], Callable[[tf.Tensor], tf.Tensor]]
+    raw_name: str  # of the raw input in the exported signature
+    check: Callable[[bytes], None]
+    build: Callable[[Any, Assets], keras.Model]
+    phases: Callable[[Any, Data], Sequence[Phase]]
+    calibrate: Callable[[np.ndarray, np.ndarray, Any], Assets]
+    predict: Callable[[tf.Tensor, Assets], dict[str, tf.Tensor]]
+    evaluate: Callable[..., dict[str, float]]
+    baseline: Callable[[Any], BaseEstimator]
+    value: Literal["probability", "probabilities", "score"] = "probability"  # the output that is measured and drawn
+    modality: Literal["image", "text"] = "image"  # what a raw input is
+    heatmap: Callable[[keras.Model, np.ndarray], np.ndarray] | None = None
+    tokens: Callable[[Any, Assets], Callable[[tf.Tensor], tf.Tensor]] | None = None
+    remark: Callable[[Any, np.ndarray], str] = lambda config, decoded: ""
+    prepare: Callable[[Any], Mapping[str, str]] = lambda config: {}
+    symbols: Mapping[str, str] = field(default_factory=dict)  # class -> a sign that stands for it, an emoji say
+    neighbours: int = 7  # how many the nearest-neighbour classifier asks
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME
+    words: Mapping[str, str] = field(default_factory=dict)  # what "example", "group", "baseline" are called here
+    intended_use: str = ""  # for card and report
+    limits: str = ""  # what it must not be used for, and what is known to go wrong

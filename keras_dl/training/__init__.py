@@ -1,0 +1,1 @@
+"""From decoded examples to trained weights."""

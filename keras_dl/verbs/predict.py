@@ -1,0 +1,122 @@
+"""Predict files or texts with a trained run, through the same decoding as in training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from keras_dl.errors import BadInput, UsageError
+from keras_dl.explaining.neighbours import Neighbours
+from keras_dl.inputs.given import Input, expand
+from keras_dl.runs.run import Run
+from keras_dl.task import Task
+
+BATCH = 64
+
+
+def predict(
+    run: Run, inputs: Iterable[str | Path], *, neighbours: int = 0, out: str | Path | None = None
+) -> list[dict[str, Any]]:
+    """Predict files, and for a text task texts; a folder stands for the files below it.
+
+    Args:
+        run: a complete run.
+        inputs: files and folders. For a text task a file holds one text in UTF-8; "-" stands for the lines of
+            standard input, each a text; and what is no file is the text itself.
+        neighbours: how many of the nearest training examples to show; that needs what `keras_dl.verbs.embed` writes.
+        out: the folder for the pictures of the neighbours; None for the working directory.
+
+    Returns:
+        One row of JSON values per input, in order: "input", what `worded` gives, and "note" where there is something
+        to know of it; or "input" and "error" for one that cannot be used. With neighbours also "neighbours", as
+        `Neighbours.nearest` gives them, and for images "picture", the path of a PNG that shows them.
+
+    Raises:
+        UsageError: if a file is not there, or the run has no embeddings or not so many training examples.
+    """
+    items = list(expand(run.task, inputs))
+    training = Neighbours(run, neighbours, Path(out or ".")) if neighbours else None
+    decode = run.task.decode(run.config, run.assets)  # once: making the table of a large vocabulary takes a while
+    rows: list[dict[str, Any]] = []
+    with tqdm(total=len(items), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
+        for start in range(0, len(items), BATCH):
+            chunk = items[start : start + BATCH]
+            decoded, answered = predict_chunk(run, decode, chunk)
+            if training and decoded:
+                training.show(decoded, [row for row in answered if "error" not in row])
+            rows += answered
+            bar.update(len(chunk))
+    return rows
+
+
+def predict_chunk(run: Run, decode: Any, items: Sequence[Input]) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
+    """Predict a few inputs in one batch; return the usable ones decoded, and a row for each."""
+    rows: list[dict[str, Any]] = [{"input": item.name} for item in items]
+    decoded = []
+    for row, item in zip(rows, items, strict=True):
+        try:
+            decoded.append(decode(tf.constant(checked(run.task, item))).numpy())
+        except BadInput as error:
+            row["error"] = str(error)
+    if decoded:
+        answers = answer(run, np.stack(decoded))
+        usable = [row for row in rows if "error" not in row]
+        for number, (row, one) in enumerate(zip(usable, decoded, strict=True)):
+            note = run.task.remark(run.config, one)
+            row |= worded(run, {name: values[number] for name, values in answers.items()})
+            row |= {"note": note} if note else {}
+    return decoded, rows
+
+
+def checked(task: Task, item: Input) -> bytes:
+    """Read one input and check it.
+
+    Raises:
+        BadInput: if it cannot be used, with the reason.
+    """
+    raw = item.raw()
+    task.check(raw)
+    return raw
+
+
+def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
+    """Run the model on decoded inputs `[count, ...]` and name its outputs.
+
+    Raises:
+        UsageError: if the batch is not what the model takes, with both shapes, types and ranges.
+    """
+    wanted = run.model.inputs[0]
+    if batch.dtype != wanted.dtype or batch.shape[1:] != tuple(wanted.shape[1:]):
+        span = f", values {batch.min():g} to {batch.max():g}" if batch.size and batch.dtype.kind in "fiu" else ""
+        what = {"text": "word ids of texts", "image": "images: grey values 0 to 255"}[run.task.modality]
+        raise UsageError(
+            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} ({what}); this is "
+            f"{batch.dtype} of shape {list(batch.shape[1:])}{span}"
+        )
+    outputs = run.task.predict(run.model(batch, training=False), run.assets)
+    return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+
+def worded(run: Run, answers: dict[str, Any]) -> dict[str, Any]:
+    """Turn the answers for one example into JSON values: what `run.task.predict` names, and what it refers to.
+
+    Values `[classes]` become `{class: value}`. Where there is a threshold, "of" is the class whose probability or score
+    it is for, and "threshold" the threshold; else "of" is the class that was chosen.
+    """
+    classes, threshold = run.assets["classes"], run.assets["threshold"]
+    row = {name: plain(value) for name, value in answers.items()}
+    row = {name: dict(zip(classes, v, strict=True)) if isinstance(v, list) else v for name, v in row.items()}
+    return row | ({"of": row["label"]} if threshold is None else {"of": classes[-1], "threshold": threshold})
+
+
+def plain(value: Any) -> Any:
+    """Turn one NumPy value into a JSON value."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -1,0 +1,103 @@
+"""Stop words and lemmas: NLTK's data unpacked, zipped or absent. All data here is made up."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import nltk.corpus
+import nltk.data
+import pytest
+from nltk.corpus.reader import CorpusReader, WordNetCorpusReader
+from nltk.corpus.util import LazyCorpusLoader
+
+from keras_dl.data import nltk_data
+
+REAL = Path(os.environ.get("KERAS_DL_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """The only folder where NLTK looks, still empty, and its WordNet not yet looked for."""
+    omw = LazyCorpusLoader("omw-2.0", CorpusReader, r".*\.tab")
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    monkeypatch.setattr(nltk.corpus, "wordnet", LazyCorpusLoader("wordnet", WordNetCorpusReader, omw))
+    (tmp_path / "corpora").mkdir(mode=0o755)
+    yield tmp_path / "corpora"
+    for file in vars(nltk.corpus.wordnet).get("_data_file_map", {}).values():
+        file.close()  # NLTK keeps them open
+
+
+def put(place: Path, name: str, files: dict[str, str], *, zipped: bool) -> None:
+    if zipped:
+        with zipfile.ZipFile(place / f"{name}.zip", "w") as archive:
+            for file, text in files.items():
+                archive.writestr(f"{name}/{file}", text)
+        (place / f"{name}.zip").chmod(0o644)
+        return
+    (place / name).mkdir(mode=0o755)
+    for file, text in files.items():
+        (place / name / file).write_text(text)
+        (place / name / file).chmod(0o644)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_the_stop_words_of_nltk(place, zipped):
+    put(place, "stopwords", {"english": "the\nof\ndon't\n"}, zipped=zipped)
+    assert nltk_data.stop_words() == ({"the", "of", "don't"}, "stop words: NLTK's English list of 3")
+
+
+def test_own_stop_words_without_nltks():
+    words, sentence = nltk_data.stop_words()
+    assert words == nltk_data.OWN_STOP_WORDS
+    assert {"the", "you", "is"} <= words
+    assert not words & {"free", "win", "call", "text", "now"}  # these tell much
+    assert f"own {len(words)}," in sentence
+    assert "python -m nltk.downloader stopwords" in sentence
+
+
+def test_damaged_stop_words_are_as_none(place):
+    (place / "stopwords.zip").write_bytes(b"no archive")
+    assert nltk_data.stop_words()[0] == nltk_data.OWN_STOP_WORDS
+
+
+NOUNS = ("dog", "foot", "u", "us", "prize")
+WORDNET = {
+    **{f"index.{part}": "  a made-up WordNet\n" for part in ("adj", "adv", "verb")},
+    **{f"data.{part}": "  WordNet 3.0 Copyright 2000 by nobody\n" for part in ("adj", "adv", "noun", "verb")},
+    **{f"{part}.exc": "" for part in ("adj", "adv", "verb")},
+    "index.noun": "".join(f"{noun} n 1 0 1 0 0000000{at}\n" for at, noun in enumerate(NOUNS)),
+    "noun.exc": "feet foot\n",
+    "lexnames": "00\tadj.all\t3\n",
+    "cntlist.rev": "",
+    "index.sense": "",
+}
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_the_lemmas_of_wordnet(place, zipped):
+    put(place, "wordnet", WORDNET, zipped=zipped)
+    found, sentence = nltk_data.lemmas(["dogs", "dog", "feet", "us", "prizes", "dogs", "xyz", ""])
+    assert found == {"dogs": "dog", "feet": "foot", "us": "u", "prizes": "prize"}
+    assert sentence == "lemmas: WordNet 3.0, as nouns; they change 4 words"
+
+
+def test_a_damaged_wordnet_is_as_none(place):
+    (place / "wordnet.zip").write_bytes(b"no archive")
+    assert nltk_data.lemmas(["dogs"])[0] == {}
+
+
+def test_no_lemmas_without_wordnet():
+    found, sentence = nltk_data.lemmas(["dogs"])
+    assert found == {}
+    assert "python -m nltk.downloader wordnet" in sentence
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir() and not os.environ.get("CI"), reason=f"no real data in {REAL}")
+def test_the_real_stop_words(place):
+    (place / "stopwords.zip").write_bytes((REAL / "nltk_stopwords.zip").read_bytes())
+    (place / "stopwords.zip").chmod(0o644)
+    words, sentence = nltk_data.stop_words()
+    assert len(words) == 179
+    assert sentence.endswith("179")
+    assert len(nltk_data.OWN_STOP_WORDS - words) <= 20

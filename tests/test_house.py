@@ -1,0 +1,112 @@
+"""The shape of the house: no import circle, no folder that is too full, no branch on a kind outside its own file."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "keras_dl"
+MOST = 13  # files in a folder, without its __init__.py
+MORE = {"keras_dl/models/images", "keras_dl/data/sets/images"}  # what may be more: one file for each of many
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Return every module of a package by its dotted name."""
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(root: Path) -> dict[str, set[str]]:
+    """Return which modules of a package each of its modules imports, also inside functions and by importlib."""
+    names = modules(root)
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        found = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Import():
+                    found |= {alias.name for alias in node.names}
+                case ast.ImportFrom(module=str(module), level=0):
+                    full = {f"{module}.{alias.name}" for alias in node.names}
+                    found |= (full & set(names)) or {module}
+                case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(module)), *_]):
+                    found.add(module)
+        graph[name] = (found & set(names)) - {name}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules that import each other, by Tarjan's algorithm (1972)."""
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        number[name] = lowest[name] = len(number)
+        stack.append(name)
+        for other in sorted(graph[name]):
+            if other not in number:
+                visit(other)
+            if other in stack:
+                lowest[name] = min(lowest[name], lowest[other])
+        if lowest[name] == number[name]:
+            place = stack.index(name)
+            found.append(sorted(stack[place:]))
+            del stack[place:]
+
+    for name in graph:
+        if name not in number:
+            visit(name)
+    return [one for one in found if len(one) > 1]
+
+
+def full_folders(root: Path) -> list[str]:
+    """Return the folders that hold too many files."""
+    found = []
+    for folder in {path.parent for path in root.rglob("*.py")}:
+        count = sum(path.name != "__init__.py" for path in folder.glob("*.py"))
+        name = folder.relative_to(root.parent).as_posix()
+        if count > MOST and name not in MORE:
+            found.append(f"{name}: {count} files")
+    return sorted(found)
+
+
+def test_no_module_imports_itself_in_a_circle():
+    assert circles(imports(PACKAGE)) == []
+
+
+def test_no_folder_is_too_full():
+    assert full_folders(PACKAGE) == []
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A small package with a circle through a function and one through importlib."""
+    files = {
+        "__init__.py": "",
+        "a.py": "def f():\n    from package.b import g\n",
+        "b.py": "import importlib\nimportlib.import_module('package.c')\n",
+        "c.py": "from package import a\n",
+        "d.py": "from package import a, c\n",
+        "e/__init__.py": "from package.e.f import x\n",
+        "e/f.py": "import package.d\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "package" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "package"
+
+
+def test_a_circle_is_found(package):
+    assert circles(imports(package)) == [["package.a", "package.b", "package.c"]]
+
+
+def test_a_full_folder_is_found(package):
+    for number in range(MOST):
+        (package / "e" / f"more{number}.py").write_text("")
+    assert full_folders(package) == [f"package/e: {MOST + 1} files"]

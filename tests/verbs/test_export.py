@@ -1,0 +1,217 @@
+"""The exported SavedModel: what it holds, that it answers as the trained model does, and when it is refused."""
+
+import importlib.util
+import inspect
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from one_of_each import answer, one_of_each
+
+from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.runs.run import Run
+
+pytestmark = pytest.mark.parametrize("task", one_of_each(answer))
+
+
+def ask_through_the_c_api(folder: str, feed: str, fetch: str, libraries: str, *examples: str) -> None:
+    """Load a SavedModel as TF Serving does, with TensorFlow's C library and no Python of TensorFlow's.
+
+    The source of this function is run in a process of its own. It feeds the files `examples` as one batch to the
+    tensor `feed` ("name:index") and prints the float32 values of the tensor `fetch` as JSON.
+    """
+    import ctypes
+    import json
+    import sys
+    from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_void_p
+    from pathlib import Path
+
+    class Output(ctypes.Structure):
+        _fields_ = (("operation", c_void_p), ("index", c_int))
+
+    ctypes.CDLL(f"{libraries}/libtensorflow_framework.so.2", ctypes.RTLD_GLOBAL)
+    library = ctypes.CDLL(f"{libraries}/libtensorflow_cc.so.2", ctypes.RTLD_GLOBAL)
+
+    def call(name, result, *arguments):
+        function = getattr(library, name)
+        function.restype = result
+        return function(*arguments)
+
+    def pointer(name, *arguments):
+        return c_void_p(call(name, c_void_p, *arguments))
+
+    def checked(name, result, *arguments):
+        status = pointer("TF_NewStatus")
+        value = call(name, result, *arguments, status)
+        assert call("TF_GetCode", c_int, status) == 0, call("TF_Message", c_char_p, status).decode()
+        return value
+
+    string, string_size = c_int(7), 24  # TF_STRING, sizeof(TF_TString)
+    batch = pointer(
+        "TF_AllocateTensor", string, (c_int64 * 1)(len(examples)), c_int(1), c_size_t(string_size * len(examples))
+    )
+    start = call("TF_TensorData", c_void_p, batch)
+    for number, example in enumerate(examples):
+        data = Path(example).read_bytes()
+        place = c_void_p(start + number * string_size)
+        call("TF_StringInit", None, place)
+        call("TF_StringCopy", None, place, c_char_p(data), c_size_t(len(data)))
+
+    graph, options = pointer("TF_NewGraph"), pointer("TF_NewSessionOptions")
+    serve, none = (c_char_p * 1)(b"serve"), c_void_p()
+    session = c_void_p(
+        checked("TF_LoadSessionFromSavedModel", c_void_p, options, none, folder.encode(), serve, 1, graph, none)
+    )
+
+    def output(tensor):
+        name, index = tensor.split(":")
+        operation = call("TF_GraphOperationByName", c_void_p, graph, name.encode())
+        assert operation, f"the graph has no operation {name}"
+        return Output(operation, int(index))
+
+    given, wanted, result = output(feed), output(fetch), c_void_p()
+    inputs, outputs = (byref(given), byref(batch), 1), (byref(wanted), byref(result), 1)
+    checked("TF_SessionRun", None, session, none, *inputs, *outputs, none, 0, none)
+    values = ctypes.cast(call("TF_TensorData", c_void_p, result), POINTER(c_float))
+    count = call("TF_TensorElementCount", c_int64, result)
+    assert "tensorflow" not in sys.modules
+    print(json.dumps([values[number] for number in range(count)]))
+
+
+def test_the_c_api_that_tf_serving_uses_gives_the_trained_models_probabilities(task, tiny_run, exported):
+    from tensorflow.python.saved_model import loader_impl
+
+    run, folder = tiny_run(task), exported(task)
+    signature = loader_impl.parse_saved_model(str(folder)).meta_graphs[0].signature_def["serving_default"]
+    feed, fetch = signature.inputs[run.task.raw_name].name, signature.outputs[run.task.value].name
+    libraries = importlib.util.find_spec("tensorflow").submodule_search_locations[0]
+    examples = [str(path) for path in sorted((run.path / "examples").iterdir())]
+
+    program = f"{inspect.getsource(ask_through_the_c_api)}\nimport sys\nask_through_the_c_api(*sys.argv[1:])"
+    command = [sys.executable, "-c", program, str(folder), feed, fetch, libraries, *examples]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    assert process.returncode == 0, process.stderr
+    live = [row[run.task.value] for row in run.predict(*examples)]
+    live = [list(value.values()) if isinstance(value, dict) else value for value in live]
+    np.testing.assert_allclose(json.loads(process.stdout), np.ravel(live), rtol=1e-5, atol=1e-5)
+
+
+def test_both_signatures_take_any_batch_size_and_name_what_they_take_and_give(task, tiny_run, exported):
+    import tensorflow as tf
+
+    run, loaded = tiny_run(task), tf.saved_model.load(str(exported(task)))
+    model_input = run.model.inputs[0]
+    takes = {
+        "serving_default": {run.task.raw_name: tf.TensorSpec([None], tf.string, run.task.raw_name)},
+        "tensors": {model_input.name: tf.TensorSpec(model_input.shape, model_input.dtype, model_input.name)},
+    }
+    assert set(loaded.signatures) == set(takes)
+    for name, signature in loaded.signatures.items():
+        assert signature.structured_input_signature == ((), takes[name])
+        outputs = signature.structured_outputs.items()
+        gives = {key: {"dtype": one.dtype.name, "shape": [None, *one.shape[1:]]} for key, one in outputs}
+        assert gives == run.card["outputs"]
+
+
+def test_any_batch_size_is_answered_example_by_example(task, tiny_run, exported):
+    import tensorflow as tf
+
+    run = tiny_run(task)
+    signature = tf.saved_model.load(str(exported(task))).signatures["serving_default"]
+    raw = [path.read_bytes() for path in sorted((run.path / "examples").iterdir())]
+    together = signature(tf.constant(raw))[run.task.value]
+    alone = [signature(tf.constant([one]))[run.task.value][0] for one in raw]
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_classes_threshold_and_card_travel_with_the_model(task, tiny_run, exported):
+    run, extra = tiny_run(task), exported(task) / "assets.extra"
+    assert json.loads((extra / "card.json").read_text()) == run.card
+    assets = json.loads((extra / "assets" / "assets.json").read_text())
+    assert assets == run.assets
+    assert assets["classes"] == run.card["classes"]
+    assert assets["threshold"] == run.card["threshold"]
+
+
+def test_warm_up_records_are_requests_that_the_model_answers(task, tiny_run, exported):
+    import tensorflow as tf
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    run, folder = tiny_run(task), exported(task)
+    signatures = tf.saved_model.load(str(folder)).signatures
+    records = tf.data.TFRecordDataset(str(folder / "assets.extra" / "tf_serving_warmup_requests"))
+    requests = [PredictionLog.FromString(record.numpy()).predict_log.request for record in records]
+    sizes = []
+    for request in requests:
+        assert request.model_spec.name == task
+        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        sizes.append(len(signatures[request.model_spec.signature_name](**inputs)[run.task.value]))
+    assert sizes == [1, len(list((run.path / "examples").iterdir()))]
+
+
+def test_each_export_is_one_version_above_the_highest(task, tiny_run, tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "notes").mkdir()
+    assert tiny_run(task).export(tmp_path) == tmp_path / "8"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8", "notes"]
+
+
+def test_a_file_in_the_folders_place_is_wrong_usage(task, tiny_run, tmp_path):
+    (tmp_path / "model").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        tiny_run(task).export(tmp_path / "model")
+
+
+def test_an_export_whose_weights_differ_is_refused_and_leaves_nothing(task, tiny_run, tmp_path, monkeypatch):
+    from keras_dl.verbs import export
+
+    run, write_archive = Run(tiny_run(task).path), export.write_archive
+
+    def write_other_weights(run: Run, path: Path) -> None:
+        last = run.model.weights[-1]
+        right = last.numpy()
+        last.assign(right + 1e-2 * np.arange(1, 1 + right.size).reshape(right.shape))
+        write_archive(run, path)
+        last.assign(right)
+
+    monkeypatch.setattr(export, "write_archive", write_other_weights)
+    with pytest.raises(KerasDLError, match="the exported model is refused"):
+        run.export(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_decodes_otherwise_in_the_graph_is_refused(task, tiny_run, tmp_path):
+    import tensorflow as tf
+
+    run = Run(tiny_run(task).path)
+    right = run.task.decode(run.config, run.assets)
+
+    def decode(raw: tf.Tensor) -> tf.Tensor:
+        return right(raw) // 2 if tf.inside_function() else right(raw)
+
+    run.task = replace(run.task, decode=lambda config, assets: decode)
+    with pytest.raises(KerasDLError, match=r"is refused: .* of 'serving_default'"):
+        run.export(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["cut off", "lost"])
+@pytest.mark.parametrize("file", ["card.json", "assets/assets.json", "model.keras", "examples"])
+def test_a_damaged_run_is_reported_by_the_name_of_the_file(task, file, damage, tiny_run, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(tiny_run(task).path, path, ignore=shutil.ignore_patterns("checkpoints", "logs"))
+    (path / file).rename(tmp_path / "whole")
+    if damage == "cut off" and file == "examples":
+        (path / file).mkdir()
+    elif damage == "cut off":
+        whole = (tmp_path / "whole").read_bytes()
+        (path / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(KerasDLError, match=Path(file).name):
+        Run(path).export(tmp_path / "models")
+    assert list((tmp_path / "models").iterdir()) == []

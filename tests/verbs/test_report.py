@@ -1,0 +1,289 @@
+"""The report: complete, self-contained, safe against what stands in names, and sturdy when things are missing."""
+
+import itertools
+import re
+import shlex
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import kept_runs
+import numpy as np
+import pandas as pd
+import pytest
+from kept_runs import EVIL, KINDS, cell, measured
+
+from keras_dl import api
+from keras_dl.figures import plots
+from keras_dl.task import settings
+from keras_dl.verbs import report
+
+SECTIONS = ("metrics", "answers", "training", "data", "examples", "settings", "reproduce")
+
+
+@pytest.fixture(scope="module")
+def kept_run(tmp_path_factory):
+    """The folder of a run of each kind, by kind; made once, not to be changed."""
+    folder = tmp_path_factory.mktemp("runs")
+    return {kind: kept_runs.make(folder / kind, kind).path for kind in KINDS}
+
+
+@pytest.fixture
+def run(kept_run, tmp_path, monkeypatch, request):
+    """A run to be changed: of two classes, or of the kind that the test asks for."""
+    monkeypatch.setattr(report, "BAND_DRAWS", 5)  # fast
+    kind = getattr(request, "param", "probability")
+    return kept_runs.opened(shutil.copytree(kept_run[kind], tmp_path / "run"), kind)
+
+
+class Page(HTMLParser):
+    """The attributes, texts and open elements of a page."""
+
+    VOID = ("meta", "img", "br", "path", "use")
+
+    def __init__(self, run, found=None):
+        super().__init__()
+        self.links, self.ids, self.images, self.open, self.words, self.tags = [], [], [], [], [], set()
+        self.source = report.write(run, found).read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.add(tag)
+        self.links += [attributes[name] for name in ("src", "href", "xlink:href") if name in attributes]
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.images += [attributes] if tag == "img" else []
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def page(kept_run):
+    return Page(kept_runs.opened(kept_run["probability"]))
+
+
+def test_it_is_whole_and_needs_nothing_else(page):
+    assert page.open == []
+    assert set(SECTIONS) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids)), "several figures share a page"
+    assert not {"link", "script", "iframe"} & page.tags
+    outside = {link for link in page.links if not link.startswith(("data:image/jpeg;base64,", "#"))}
+    assert outside == {"https://doi.org/10.1007/s10140-021-01954-x"}
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert not re.search(r"@import|url\((?!#)", page.source)
+    assert len(page.source) < 400_000
+
+
+def test_it_says_what_was_measured(page):
+    text = page.text
+    assert "AUROC 0.900 [0.800, 0.950] on 42 examples of 21 groups" in text
+    assert "better than the baseline" in text
+    assert "at its own threshold" in text
+    assert "Positive predictive value" in text
+    assert "not defined" in text
+    assert re.search(r"−0.100 \[−0.200, −0.050\] better", text), "of a Brier score less is better"
+    assert "25 files: duplicate" in text
+    assert "1 file: truncated JPEG" in text
+    assert "146 files found; 120 used" in text
+    assert "The weights of epoch 2 were kept" in text
+    assert not re.search(r"\b(None|nan)\b(?!\.)", text.replace("None.", ""))
+    assert "Synthetic" not in text
+
+
+def test_a_card_brings_its_own_words_and_an_admission(run):
+    words = {"example": "radiograph", "group": "patient", "baseline": "HOG + SVM"}
+    run.card.update(words=words, data={**run.card["data"], "synthetic": True})
+    text = Page(run).text
+    assert "on 42 radiographs of 21 patients; the HOG + SVM has" in text
+    assert "Synthetic data" in text
+
+
+def test_metrics_that_are_all_undefined(run):
+    nothing = {"auroc": cell(None, None, None)}
+    found = {**measured(), "network": nothing, "baseline": nothing, "difference": nothing}
+    assert "AUROC not defined on 42 examples" in Page(run, found).text
+
+
+def test_names_are_escaped(page):
+    assert "<script" not in page.source
+    assert page.text.count(EVIL) > 1, "in the gallery and among the files left out"
+
+
+def test_pictures_come_with_heatmaps(page):
+    assert len(page.images) >= 10
+    assert len(page.images) % 2 == 0
+    assert all(image["alt"] for image in page.images)
+
+
+def test_without_pictures_it_says_so(run):
+    shutil.rmtree(run.path / "shown")
+    page = Page(run)
+    assert page.images == []
+    assert "The pictures are not at hand: there is nothing at '/moved away/set'" in page.text
+    assert EVIL in page.text, "the list of errors is still there"
+
+
+def test_a_model_without_images_gets_a_report_without_pictures(run):
+    run.card["inputs"] = {"text": {"dtype": "int32", "shape": [None, 100]}}
+    page = Page(run)
+    assert page.images == []
+    assert "not at hand" not in page.text
+    assert "Grad-CAM" not in page.text
+
+
+def test_a_test_part_of_one_class(run):
+    table = pd.read_csv(run.path / "predictions.csv").assign(label=1)
+    table.to_csv(run.path / "predictions.csv", index=False)
+    assert "all examples are of one class" in Page(run).text
+
+
+def test_a_group_in_two_splits_is_shouted_about(run):
+    table = pd.read_csv(run.path / "splits.csv")
+    table["split"] = ["train"] + ["test"] * (len(table) - 1)
+    table.to_csv(run.path / "splits.csv", index=False)
+    assert "1 group in more than one split" in Page(run).text
+
+
+def test_the_command_gives_the_same_settings_again(run):
+    words = shlex.split(report.command(run))
+    assert words[:5] == ["keras-dl", "train", "pneumonia", "--data", "/moved away/set"]
+    pairs = [word for option, word in itertools.pairwise(words) if option == "--set"]
+    assert settings.resolve(run.task, settings.parse(pairs)) == run.config
+    assert "learning_rate=0.0123" in pairs
+
+
+def test_it_is_written_again_from_metrics_json(run):
+    assert "AUROC 0.90" in api.open_run(run.path).report().read_text()
+
+
+@pytest.mark.parametrize(("low", "high", "more", "said"), [(0.1, 0.2, True, "better"), (0.1, 0.2, False, "worse")])
+def test_judgement(low, high, more, said):
+    assert report.judgement({"low": low, "high": high}, more) == said
+    assert report.judgement({"low": -low, "high": high}, more) == ""
+    assert report.judgement({"low": None, "high": None}, more) == ""
+
+
+@pytest.mark.parametrize("run", KINDS, indirect=True)
+def test_a_report_of_every_kind_is_whole(run):
+    page = Page(run)
+    assert page.open == []
+    assert set(SECTIONS) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids)), "several figures share a page"
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert page.images
+    assert all(image["alt"] for image in page.images)
+    assert not re.search(r"\b(None|nan)\b(?!\.)", page.text.replace("None.", ""))
+    assert len(page.source) < 400_000
+
+
+@pytest.mark.parametrize("run", ["probabilities"], indirect=True)
+def test_several_classes(run):
+    page = Page(run)
+    assert "Accuracy 0.900 [0.800, 0.950] on 42 examples" in page.text
+    assert "Recall of VIRAL of all VIRAL, the share that is recognised" in page.text
+    assert re.search(r"lower is better 0.900 \[0.800, 0.950\] .* −0.100 \[−0.200, −0.050\] better", page.text)
+    assert "The answer is the class with the highest probability; there is no threshold" in page.text
+    assert (
+        "log-probabilities are divided by 0.80 (it was not sure enough) and shifted by +0.10 for NORMAL, −0.20 for"
+        in (page.text)
+    )
+    assert "ROC, each class against the rest" in page.text
+    assert "BACTERIAL taken for VIRAL" in page.text
+    assert "network VIRAL 0.95" in page.text
+    assert "what spoke for the answer it gave (Grad-CAM" in page.text
+    assert any(image["alt"] == "the same with a heatmap of what spoke for VIRAL" for image in page.images)
+    assert "VIRAL, recognised" in page.text
+    assert "at its own threshold" not in page.text
+
+
+def test_of_several_classes_each_is_ranked_against_the_rest():
+    found = kept_runs.scored("probabilities")
+    answers = {name: found.answers(name, None) for name in found.outputs}
+    ranked = list(report.rankings(found, answers, kept_runs.SEVERAL))
+    assert [one.name for one in ranked] == [*kept_runs.SEVERAL, "", "", ""]
+    assert [one.dashed for one in ranked] == [False] * 3 + [True] * 3
+    for place, one in enumerate(ranked):
+        name, index = ("network", "baseline")[place // 3], place % 3
+        assert one.colour == plots.class_colour(index)
+        assert np.array_equal(one.labels, found.labels == index)
+        assert np.array_equal(one.values, found.outputs[name][:, index])
+        assert np.array_equal(one.answers, answers[name] == index)
+
+
+@pytest.mark.parametrize(("kind", "threshold"), [("probability", 0.5), ("probabilities", None)])
+def test_calibration_is_of_class_1_or_of_the_answer(kind, threshold, monkeypatch):
+    found = kept_runs.scored(kind)
+    answers, values = found.answers("network", threshold), found.outputs["network"]
+    monkeypatch.setattr(report.curves, "reliability", lambda hits, probabilities, *_, **__: (hits, probabilities))
+    hits, probabilities = report.honesty(found, answers, np.ones((1, len(answers))))
+    assert np.array_equal(hits, found.labels if kind == "probability" else answers == found.labels)
+    assert np.array_equal(probabilities, values if kind == "probability" else values.max(axis=1))
+
+
+@pytest.mark.parametrize("kind", ["text", "texts"])
+def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "BAND_DRAWS", 5)
+    run = kept_runs.make(tmp_path / "run", kind)
+    run.card["data"]["synthetic"] = True
+    page = Page(run)
+    assert page.open == []
+    assert not page.images
+    assert "<script" not in page.source
+    assert "<script>alert('$1$')</script>" in page.text
+    assert "mark" in page.tags
+    assert 'class="text" dir="auto"' in page.source
+    assert f"Words that spoke for {'the answer it gave' if kind == 'texts' else 'spam'} or against it" in page.text
+    assert "146 texts found; 7 copies of others, in one message with them" in page.text
+    assert "1 text: empty text" in page.text
+    assert "The package brings these examples itself" in page.text
+    assert not re.search(r"(?i)image|picture|pixel|Grad-CAM|heatmap|convolution|patient|\bfiles?\b", page.text)
+    assert not re.search(r"\b(None|nan)\b(?!\.)", page.text.replace("None.", ""))
+    if kind == "text":
+        assert "Positive predictive value precision: of all answers spam" in page.text
+        assert "Sensitivity recall: of all spam" in page.text
+
+
+def test_without_the_texts_a_report_says_so(tmp_path):
+    run = kept_runs.make(tmp_path / "run", "text")
+    shutil.rmtree(run.path / "shown")
+    assert "The texts are not at hand" in Page(run).text
+
+
+@pytest.mark.parametrize("run", ["score"], indirect=True)
+def test_an_anomaly_score(run, monkeypatch):
+    asked = []
+    run.task = replace(run.task, heatmap=lambda model, images: asked.append(len(images)) or np.zeros(images.shape[:3]))
+    monkeypatch.setattr(report.settings, "to_json", lambda config: {"recipe": "default", "false_alarms": 0.05})
+    monkeypatch.setattr(report, "command", lambda run: "keras-dl train")
+    pd.DataFrame([{"epoch": 1, "phase": "fit", "seconds": 3.2}]).to_csv(run.path / "history.csv", index=False)
+    page = Page(run)
+    assert "a random example of PNEUMONIA gets a higher score than one of NORMAL" in page.text
+    assert "The answer is PNEUMONIA from a score of 20 on" in page.text
+    assert "of NORMAL in the validation part, aiming at 5.0 % false alarms among new ones" in page.text
+    assert "A score is no probability" in page.text
+    assert "Fitted to the training part in one go" in page.text
+    assert not re.search("epoch 1|Brier|Calibration|Grad-CAM", page.text)
+    assert "reliability" not in page.source
+    assert "how far each place is from what NORMAL looks like" in page.text
+    assert asked == [len(page.images) // 2]
+
+
+def test_the_page_has_a_colour_for_all_in_light_and_in_dark(page):
+    light, dark = re.findall(r":root \{(.*?)\}", page.source, re.DOTALL)
+    for name in plots.COLOURS:
+        assert f"--{name}: #" in light
+        assert f"--{name}: #" in dark
