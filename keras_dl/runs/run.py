@@ -141,8 +141,9 @@ class Run:
         """The trained model, loaded once; safe mode, so that a file cannot bring code of its own."""
         import keras
 
-        for folder in ("layers", "models"):  # a file names layers of ours, which must be known by then
-            package = importlib.import_module(f"keras_dl.{folder}")
+        from keras_dl import layers, models
+
+        for package in (layers, models):  # a file names layers of ours, which must be known by then
             for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
                 importlib.import_module(module.name)
         path = self.path / "model.keras"

@@ -33,8 +33,7 @@ REVIEWS = {
 }
 OTHERS = ("train/unsup/0_0.txt", "train/unsup/1_0.txt", "README", "train/labeledBow.feat", "train/pos/._0_9.txt")
 FILES = REVIEWS | dict.fromkeys(OTHERS, "other")
-KINDS = {".tar.gz": "gztar", ".tar.xz": "xztar", ".zip": "zip"}
-COLUMNS = "review,sentiment\n"
+KINDS, COLUMNS = {".tar.gz": "gztar", ".tar.xz": "xztar", ".zip": "zip"}, "review,sentiment\n"
 
 
 @pytest.fixture(autouse=True)
