@@ -38,7 +38,7 @@ class Run(directory.Run):
         """Explain the prediction for one input; see `verbs.explain` for the options."""
         from keras_dl.verbs.explain import explain
 
-        return explain(self, source, out, **options)
+        return explain(self, source, out, **options).json()
 
     def embed(self, **options: Any) -> dict[str, Any]:
         """Write embeddings, a nearest-neighbour classifier and t-SNE maps; see `verbs.embed`."""

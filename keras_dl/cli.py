@@ -128,8 +128,9 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
     """
     from keras_dl import show
 
-    result = opened(run).evaluate(data)
-    emit(result, as_json, show.measured(result))
+    found = opened(run)
+    result = found.evaluate(data)
+    emit(result, as_json, show.measured(result, found.task))
 
 
 @main.command()
@@ -169,11 +170,12 @@ def predict(
     from keras_dl import show
 
     if url is not None:
-        from keras_dl.client import predict as ask
+        from keras_dl import client
 
         if neighbours or count or out:
             raise UsageError("--neighbours, --count and --out need the run itself; leave them out, or leave out --url")
-        rows = ask(url, run, inputs, version=version, label=label, key=api_key or None, timeout=timeout)
+        key = api_key or None
+        rows, said = client.answered(url, run, inputs, version=version, label=label, key=key, timeout=timeout)
     else:
         if version is not None or label is not None:
             raise UsageError("--version and --label are of a server's models; give --url too")
@@ -184,7 +186,8 @@ def predict(
 
         wanted = count or found.task.neighbours if neighbours or count else 0
         rows = predict_files(found, inputs, neighbours=wanted, out=out)
-    emit(rows, as_json, show.predictions(rows))
+        said = found.task.output.answer
+    emit(rows, as_json, show.predictions(rows, said))
     bad = sum("error" in row for row in rows)
     if bad:
         raise KerasDLError(f"{bad} of {len(rows)} inputs could not be used; the reasons are above")
@@ -196,8 +199,7 @@ def predict(
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: NAME-explained.png or .html]")
 @click.option(
     "--method",
-    type=click.Choice(["occlusion", "shap", "attention"]),
-    help="Of a text: leave out each word, SHAP values, or a transformer's attention.  [default: occlusion]",
+    help="How: of a text occlusion, shap or attention, of an image grad-cam.  [default: the task's own]",
 )
 @json_option
 def explain(run: str, input: str, out: Path | None, method: str | None, as_json: bool) -> None:
@@ -216,8 +218,7 @@ def explain(run: str, input: str, out: Path | None, method: str | None, as_json:
     from keras_dl.verbs.explain import explain as explain_input  # imports TensorFlow, after it was asked to be quiet
 
     result = explain_input(found, input, out, method=method)
-    text = show.explained(result) if "html" in result else f"{show.predictions([result])}\n{result['heatmap']}"
-    emit(result, as_json, text)
+    emit(result.json(), as_json, show.explained(result, found))
 
 
 @main.command()
@@ -231,8 +232,9 @@ def embed(run: str, neighbours: int | None, as_json: bool) -> None:
     """
     from keras_dl import show
 
-    result = opened(run).embed(neighbours=neighbours)
-    emit(result, as_json, show.embedded(result))
+    found = opened(run)
+    result = found.embed(neighbours=neighbours)
+    emit(result, as_json, show.embedded(result, found.task))
 
 
 @main.command()

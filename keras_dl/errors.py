@@ -11,3 +11,7 @@ class UsageError(KerasDLError):
 
 class BadInput(KerasDLError):  # noqa: N818 - reads as what it is: the input is bad
     """An example that cannot be used: an unreadable image, say. `str(error)` is the reason alone."""
+
+
+class TooMuch(BadInput):
+    """More than can be taken at once; the reason says what to do."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from keras_dl.pages.terminal import harmless, table
 from keras_dl.runs import versions
 from keras_dl.runs.versions import STABLE, Serving
-from keras_dl.show import harmless, table, with_interval, with_p
+from keras_dl.show import with_interval, with_p
 
 
 def promoted(folder: Path, serving: Serving) -> str:

@@ -11,13 +11,12 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from keras_dl.client.protocol import Asked, Row, Server
-from keras_dl.data import image_check, texts
 from keras_dl.errors import BadInput, UsageError
-from keras_dl.inputs.given import Input, expand
+from keras_dl.inputs.given import Given, expand
+from keras_dl.task.blocks import Answer
 
 BATCH = 32  # inputs in one request
 LARGEST_BATCH = 8_000_000  # bytes of inputs in one request; a larger one goes alone
-CHECKS = {"image": image_check.check, "text": texts.check}
 
 
 def predict(
@@ -50,6 +49,20 @@ def predict(
         UsageError: if a file is not there, the address is none, or the model does not take files or texts.
         KerasDLError: if the server does not answer, wants a key, or has no such model.
     """
+    return answered(url, model, inputs, version=version, label=label, key=key, timeout=timeout)[0]
+
+
+def answered(
+    url: str,
+    model: str,
+    inputs: Iterable[str | Path],
+    *,
+    version: int | None = None,
+    label: str | None = None,
+    key: str | None = None,
+    timeout: float = 30.0,
+) -> tuple[list[Row], Callable[[Row], Answer]]:
+    """Return the rows of `predict`, and the function that says a row in a few words."""
     if version is not None and label is not None:
         raise UsageError(f"version {version} and label {label} are two ways to choose; give one of them")
     if key is not None and not (key and key.isascii() and key.isprintable()):
@@ -59,10 +72,10 @@ def predict(
         items = list(expand(server, inputs))
         rows: list[Row] = [{"input": item.name} for item in items]
         with tqdm(total=len(items), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
-            for batch in batches(zip(rows, items, strict=True), CHECKS[server.modality]):
+            for batch in batches(zip(rows, items, strict=True), server.input.check):
                 fill(server, [(row, raw) for row, raw in batch if raw is not None])
                 bar.update(len(batch))
-    return rows
+        return rows, server.answer
 
 
 def connect(url: str, asked: Asked) -> Server:
@@ -85,7 +98,7 @@ def connect(url: str, asked: Asked) -> Server:
 
 
 def batches(
-    pairs: Iterable[tuple[Row, Input]], check: Callable[[bytes], None]
+    pairs: Iterable[tuple[Row, Given]], check: Callable[[bytes], None]
 ) -> Iterator[list[tuple[Row, bytes | None]]]:
     """Read and check inputs and put them together for requests; None stands for one whose row says its error."""
     batch: list[tuple[Row, bytes | None]] = []

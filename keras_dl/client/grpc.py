@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from keras_dl.client import protocol
 from keras_dl.client.protocol import Asked, Result, Row
 from keras_dl.errors import BadInput, KerasDLError
+from keras_dl.task import Input
+from keras_dl.task.blocks import Answer
 from keras_dl.training.machines import devices
 
 SIGNATURE = "serving_default"
@@ -30,18 +32,19 @@ class Grpc:
         self.channel = grpc.insecure_channel(host, options=ANY_SIZE)
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.key = [("authorization", f"Bearer {asked.key}")] if asked.key else []
-        self.raw_name = self.modality = ""
+        self.raw_name = ""
+        self.input: Input
 
     def prepare(self) -> None:
         """Ask the server what the model takes."""
-        self.raw_name, self.modality = self.signature()
+        self.raw_name, self.input = self.signature()
 
     def close(self) -> None:
         """Close the connection."""
         self.channel.close()
 
-    def signature(self) -> tuple[str, str]:
-        """Ask what the model takes: the name of its input, and the modality."""
+    def signature(self) -> tuple[str, Input]:
+        """Ask what the model takes: the name of its input, and the kind of it."""
         from tensorflow.core.framework import types_pb2
         from tensorflow_serving.apis import get_model_metadata_pb2
 
@@ -55,7 +58,7 @@ class Grpc:
         response.metadata["signature_def"].Unpack(found)
         inputs = found.signature_def[SIGNATURE].inputs
         takes = {name: types_pb2.DataType.Name(one.dtype) for name, one in inputs.items()}
-        return next(iter(takes), ""), protocol.modality_of(self.asked, takes)
+        return next(iter(takes), ""), protocol.input_of(self.asked, takes)
 
     def ask(self, raws: Sequence[bytes]) -> list[Row]:
         """Answer raw inputs, a row each; raises BadInput if the server cannot use one of them."""
@@ -75,6 +78,10 @@ class Grpc:
                 f"{self.url} answers {len(raws)} inputs with outputs of another number; ask it by http://"
             )
         return [protocol.label_first({name: one[row] for name, one in columns.items()}) for row in range(len(raws))]
+
+    def answer(self, row: Row) -> Answer:
+        """Say a row in a few words."""
+        return protocol.plain_answer(row)
 
     def fill_in(self, spec: Any) -> None:
         """Write which model and version is asked into a request's ModelSpec."""

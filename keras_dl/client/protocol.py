@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from keras_dl import inputs
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.inputs.given import Taker
+from keras_dl.task import Input
+from keras_dl.task.blocks import Answer
 
 TRIES = 6  # of a request to a busy server
 FIRST_WAIT = 0.25  # seconds before the second try where the server names no time; doubled each time
@@ -36,13 +39,16 @@ class Asked:
 
 
 class Server(Taker, Protocol):
-    """One model on a server; its modality is known once it is prepared."""
+    """One model on a server; its kind of input is known once it is prepared."""
 
     def prepare(self) -> None:
         """Ask the server what the model takes."""
 
     def ask(self, raws: Sequence[bytes]) -> list[Row]:
         """Answer raw inputs, a row each; raises BadInput if the server cannot use one of them."""
+
+    def answer(self, row: Row) -> Answer:
+        """Say a row in a few words."""
 
     def close(self) -> None:
         """Give the connection back."""
@@ -75,16 +81,22 @@ def patiently(attempt: Callable[[], Result], timeout: float) -> Result:
     return attempt()
 
 
-def modality_of(asked: Asked, inputs: Mapping[str, str]) -> str:
-    """Return "image" or "text" by the inputs of the signature, name and type, as `keras-dl export` writes them.
+def input_of(asked: Asked, takes: Mapping[str, str]) -> Input:
+    """Return the kind of input by what the signature takes, name and type, as `keras-dl export` writes them.
 
     Raises:
         UsageError: if the model does not take one string of bytes.
     """
-    if list(inputs.values()) != ["DT_STRING"]:
-        takes = ", ".join(f"{name} of {kind}" for name, kind in inputs.items()) or "nothing"
-        raise UsageError(f"{asked} takes {takes}, not a file or a text; serve what keras-dl export writes")
-    return "image" if any("image" in name for name in inputs) else "text"
+    if list(takes.values()) != ["DT_STRING"]:
+        named = ", ".join(f"{name} of {kind}" for name, kind in takes.items()) or "nothing"
+        raise UsageError(f"{asked} takes {named}, not a file or a text; serve what keras-dl export writes")
+    return inputs.of_signature(takes)
+
+
+def plain_answer(row: Row) -> Answer:
+    """Say a row of a server that does not know what the numbers are of."""
+    numbers = {name: value for name, value in row.items() if isinstance(value, int | float)}
+    return Answer(str(row.get("label", "")), ", ".join(f"{name} {value:.3f}" for name, value in numbers.items()))
 
 
 def label_first(outputs: Mapping[str, Any]) -> Row:

@@ -14,9 +14,12 @@ from urllib.parse import quote
 
 import requests
 
+from keras_dl import inputs, registry
 from keras_dl.client import protocol
 from keras_dl.client.protocol import Asked, Row
 from keras_dl.errors import BadInput, KerasDLError
+from keras_dl.task import Input
+from keras_dl.task.blocks import Answer
 
 DAMAGED = (ValueError, LookupError, TypeError, AttributeError)  # what reading an answer of another shape raises
 
@@ -35,21 +38,22 @@ class Rest:
         self.place = f"{url}/v1/models/{quote(asked.model, safe='')}{path}"
         self.outputs: list[str] = []
         self.models: dict[str, Served] | None = None  # None: the server is not ours
-        self.modality = ""
+        self.input: Input
 
     def prepare(self) -> None:
         """Ask the server what the model takes."""
         self.models = self.catalogue()
         if self.models is None:
-            self.modality = self.signature()
-        elif self.asked.model not in self.models:
+            self.input = self.signature()
+            return
+        if self.asked.model not in self.models:
             raise self.absent("no such name")
-        elif not self.models[self.asked.model].modality:
+        kind = self.models[self.asked.model].input
+        if kind is None:
             raise KerasDLError(
                 f"{self.url} has loaded no version of {self.asked.model}; see {self.url}/readyz and its log"
             )
-        else:
-            self.modality = self.models[self.asked.model].modality
+        self.input = kind
 
     def close(self) -> None:
         """Close the connections."""
@@ -63,8 +67,8 @@ class Rest:
         except DAMAGED:
             return None
 
-    def signature(self) -> str:
-        """Ask what the model takes and gives: keep the names of its outputs, return the modality."""
+    def signature(self) -> Input:
+        """Ask what the model takes and gives: keep the names of its outputs, return the kind of input."""
         response = self.send("GET", f"{self.place}/metadata")
         try:
             answer = response.json()
@@ -75,7 +79,7 @@ class Rest:
             takes = {name: one["dtype"] for name, one in found["inputs"].items()}
         except DAMAGED:
             raise self.foreign() from None
-        return protocol.modality_of(self.asked, takes)
+        return protocol.input_of(self.asked, takes)
 
     def ask(self, raws: Sequence[bytes]) -> list[Row]:
         """Answer raw inputs, a row each; raises BadInput if the server cannot use one of them."""
@@ -100,6 +104,11 @@ class Rest:
         if self.models is not None:
             return {name: value for name, value in prediction.items() if name != "input"}
         return protocol.label_first(prediction if isinstance(prediction, dict) else {self.outputs[0]: prediction})
+
+    def answer(self, row: Row) -> Answer:
+        """Say a row in a few words: as its task does, where the server is ours."""
+        task = self.models[self.asked.model].task if self.models else ""
+        return registry.find(task).output.answer(row) if task in registry.TASKS else protocol.plain_answer(row)
 
     def send(self, method: str, address: str, body: Any = None) -> requests.Response:
         """Send one request, and again while the server is busy.
@@ -146,7 +155,8 @@ class Rest:
 class Served:
     """What a server of ours says of a model."""
 
-    modality: str  # "" before one of its versions is loaded
+    input: Input | None  # None before one of its versions is loaded
+    task: str
     versions: list[str]  # "2 (canary)": those that can be asked
 
     @classmethod
@@ -154,7 +164,7 @@ class Served:
         """Take what is needed here from an entry of `GET /v1/models`."""
         ready = [one for one in model["versions"] if one["state"] == "AVAILABLE"]
         versions = [f"{one['version']} ({', '.join(one['labels'])})".removesuffix(" ()") for one in ready]
-        return cls(model.get("modality", ""), versions)
+        return cls(inputs.find(model.get("modality", "")), str(model.get("task", "")), versions)
 
 
 class Bearer(requests.auth.AuthBase):

@@ -1,10 +1,9 @@
-"""Explanations of a prediction: heatmaps for models that look at images; for texts see explain_text."""
+"""What in an image speaks for an answer: heatmaps, and how they are laid over the image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,33 +11,45 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dl.errors import UsageError
-from keras_dl.runs.files import replacing
-from keras_dl.runs.run import Run
+from keras_dl.layers.nested import layers_inside
+from keras_dl.task.blocks import Block, Panel, Picture
+from keras_dl.task.kinds import Target
+
+SEEN = "the model's input"
 
 
-def heatmaps(run: Run, images: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-    """Return what in each image speaks for a class: by the task's own heatmap, or Grad-CAM.
+def decoded(run: Any, raws: Sequence[bytes]) -> np.ndarray:
+    """Return raw images as the model of a run takes them, `[count, height, width, channels]`."""
+    decode = run.task.input.decode(run.config, run.assets)
+    return np.stack([decode(tf.constant(raw)).numpy() for raw in raws])
+
+
+def outputs_of(model: keras.Model, targets: Sequence[Target]) -> np.ndarray:
+    """Return which output of a model is explained for each target, `[count]`; of one output it is always that."""
+    return np.array([0 if model.output_shape[-1] == 1 else target.index for target in targets])
+
+
+def pictures(
+    images: np.ndarray, heats: np.ndarray, targets: Sequence[Target], meaning: str, *, brief: bool = False
+) -> list[Block]:
+    """Make a block of each image and its heatmap.
 
     Args:
-        run: a complete run of an image task.
-        images: `[count, height, width, channels]`, as the model takes them.
-        classes: for each image the class index that is explained; with one output it is always class 1.
-
-    Returns:
-        `[count, height, width]` in [0, 1].
-
-    Raises:
-        UsageError: if the model has no convolution and the task no heatmap.
+        images: `[count, height, width, channels]`, values 0 to 255.
+        heats: `[count, height, width]` in [0, 1].
+        targets: what is explained of each.
+        meaning: of the colours, with {of} in it.
+        brief: leave the caption out.
     """
-    if run.task.heatmap:
-        return run.task.heatmap(run.model, images)
-    outputs = np.zeros(len(images), int) if run.model.output_shape[-1] == 1 else np.asarray(classes)
-    return grad_cam(run.model, images, outputs)
+    return [
+        Picture([Panel(SEEN, image)], "" if brief else meaning.format(of=one.of), heat, meaning.format(of=one.of))
+        for image, heat, one in zip(images, heats, targets, strict=True)
+    ]
 
 
-def caption(run: Run, name: str) -> str:
-    """Say what a heatmap of this run shows."""
-    return f"what speaks for {name} ({'Grad-CAM' if run.task.heatmap is None else 'distance from healthy'})"
+def plain_pictures(images: np.ndarray) -> list[Block]:
+    """Make a block of each image alone."""
+    return [Picture([Panel(SEEN, image)]) for image in images]
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, outputs: int | np.ndarray = 0) -> np.ndarray:
@@ -74,7 +85,7 @@ def last_feature_map(model: keras.Model) -> keras.Layer:
 
     The last convolution itself would miss what a residual network adds to it.
     """
-    layers = [layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+    layers = [layer for layer in layers_inside(model) if not isinstance(layer, keras.Model)]
     convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
     if not any(isinstance(layer, convolutions) for layer in layers):
         raise UsageError(f"the model {model.name} has no convolution to explain by Grad-CAM")
@@ -120,31 +131,3 @@ def linear_head(model: keras.Model) -> Iterator[None]:
         yield
     finally:
         head.activation = activation
-
-
-def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Lay a heatmap over a grey or colour image; return float RGB `[height, width, 3]` in [0, 1]."""
-    from matplotlib import colormaps
-
-    grey = np.repeat(image, 3, axis=-1) / 255 if image.shape[-1] == 1 else image / 255
-    strength = 0.55 * heat[..., None]
-    return grey * (1 - strength) + colormaps["inferno"](heat)[..., :3] * strength
-
-
-def draw(path: Path, image: np.ndarray, heat: np.ndarray, title: str, caption: str) -> None:
-    """Write a PNG with the image beside the image under its heatmap."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.4), layout="constrained")
-    for axes, picture, name in zip(
-        figure.subplots(1, 2),
-        (image / 255, overlay(image, heat)),
-        ("the model's input", caption),
-        strict=True,
-    ):
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
-        axes.set_title(name, fontsize=10)
-        axes.axis("off")
-    figure.suptitle(title, fontsize=11)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")

@@ -9,26 +9,22 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.special import logsumexp
 
 from keras_dl.errors import UsageError
 from keras_dl.explaining.heatmap import linear_head
-from keras_dl.pages import coloured
-from keras_dl.runs.files import replacing
-from keras_dl.runs.run import Run
+from keras_dl.layers.nested import layers_inside
+from keras_dl.task.blocks import Spans, Word
+from keras_dl.task.kinds import Target
 
 BATCH = 32  # texts per call of the model
-METHODS = {
-    "occlusion": "the change of the log-odds of {of} when the word is left out",
-    "shap": "the word's share in the log-odds of {of} (SHAP values)",
-    "attention": "the share of the attention in the last layer of it that the word gets; no proof of a cause",
-}
+SHOWN = 600  # characters of an excerpt, about
 EVALUATIONS = 500  # of the model for the SHAP values of a short text; a long one takes more
 CHUNK = re.compile(r"<[^<>\s][^<>]{0,200}>|[^\s<]+|<")  # a tag, or what stands between blanks
 ALONE = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # scripts without blanks
@@ -38,6 +34,7 @@ PART = re.compile(rf"[{ALONE}]|[\U0001f1e6-\U0001f1ff]{{2}}|[^\W{ALONE}]+|\S{FOL
 Span = tuple[int, int]  # of characters of a text: first, and one after the last
 Split = Callable[[str], list[bytes]]  # of a text: its tokens
 Score = Callable[[Sequence[str], int], np.ndarray]  # of texts, for a class index: log-odds [count]
+PREPARED: WeakKeyDictionary[Any, tuple[Score, Split]] = WeakKeyDictionary()  # by run
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,8 @@ class Reading:
     tokens: list[list[bytes]]  # of each span
 
 
-def explain(run: Run, text: str, row: dict[str, Any], target: Path, *, method: str = "occlusion") -> dict[str, Any]:
-    """Measure what each word of a text says for the answer, and write it as a page of coloured words.
+def spans(run: Any, text: str, target: Target, *, method: str, meaning: str, brief: bool) -> Spans:
+    """Measure what each word of a text says for the answer.
 
     "occlusion" leaves out one word after the other. "shap" estimates Shapley values (Lundberg, Lee 2017) with the
     package `shap`. "attention" shows what attention each word gets in a transformer. The class is the positive one of
@@ -58,54 +55,75 @@ def explain(run: Run, text: str, row: dict[str, Any], target: Path, *, method: s
 
     Args:
         run: a complete run of a text task.
-        text: usable, as `run.task.check` has found.
-        row: the prediction for it, with "of".
-        target: the HTML file to write.
-        method: one of METHODS.
-
-    Returns:
-        The row with "text", "method", "read" (how many characters the words have that the model reads), "words": rows
-        `{"text", "start", "end", "weight"}` in order of the text, and "html", the path of the page.
+        text: usable, as the input's `check` has found.
+        target: the class that is explained.
+        method: "occlusion", "shap" or "attention".
+        meaning: of a weight, with {of} in it.
+        brief: of a long text only the part that says most.
 
     Raises:
-        UsageError: if the method is unknown, `shap` is not installed, or the model has no attention.
+        UsageError: if `shap` is not installed, or the model has no attention.
     """
-    result = {**row, "text": text, **weighed(run, text, row["of"], method), "html": str(target)}
-    meaning = METHODS[method].format(of=row["of"])
-    with replacing(target) as temporary:
-        temporary.write_text(coloured.page(result, run.task.title, meaning), encoding="utf-8")
-    return result
-
-
-def weighed(
-    run: Run, text: str, of: str, method: str, *, score: Score | None = None, split: Split | None = None
-) -> dict[str, Any]:
-    """Return "method", "read" and "words" of `explain`; `score` and `split`: what `log_odds` and `tokenizer` give."""
-    if method not in METHODS:
-        raise UsageError(f"method={method} must be one of: {', '.join(METHODS)}")
-    read = reading(run, text, split or tokenizer(run))
+    score, split = prepared(run)
+    read = reading(run, text, split)
+    if brief:
+        return excerpt(
+            read, target, partial(occlusion, score, read.text, of=target.index), meaning.format(of=target.of)
+        )
     if method == "attention":
         weights = attention(run, read)
     else:
         weigh = {"occlusion": occlusion, "shap": shap_values}[method]
-        weights = weigh(score or log_odds(run), read.text, read.spans, run.assets["classes"].index(of))
+        weights = weigh(score, read.text, read.spans, target.index)
     words = [
-        {"text": text[start:end], "start": start, "end": end, "weight": round(float(weight), 5)}
-        for (start, end), weight in zip(read.spans, weights, strict=True)
+        Word(start, end, round(float(weight), 5)) for (start, end), weight in zip(read.spans, weights, strict=True)
     ]
-    return {"method": method, "read": len(read.text), "words": words}
+    return Spans(text, words, len(read.text), target.of, meaning.format(of=target.of), signed=method != "attention")
 
 
-def methods(run: Run) -> list[str]:
-    """Return the methods that a run has, but for SHAP, whose package may not be there."""
-    with zipfile.ZipFile(run.path / "model.keras") as file:  # cheaper than to load it
-        attention = b'"MultiHeadAttention"' in file.read("config.json")
-    return ["occlusion", "attention"] if attention else ["occlusion"]
+def excerpt(read: Reading, target: Target, weigh: Callable[[list[Span]], np.ndarray], meaning: str) -> Spans:
+    """Return the part of a text that says most, with its words."""
+    places = strongest_part(read.spans, weigh)
+    start, end = (places[0][0], places[-1][1]) if places else (0, len(read.text))
+    before = "… " if read.text[:start].strip() else ""
+    after = " …" if read.text[end:].strip() else ""
+    shift = len(before) - start
+    words = [
+        Word(first + shift, last + shift, float(weight))
+        for (first, last), weight in zip(places, weigh(places), strict=True)
+    ]
+    text = f"{before}{read.text[start:end]}{after}"
+    return Spans(text, words, len(text), target.of, meaning, numbers=False)
 
 
-def reading(run: Run, text: str, split: Split) -> Reading:
+def strongest_part(places: list[Span], weigh: Callable[[list[Span]], np.ndarray]) -> list[Span]:
+    """Return the spans of the part, of about SHOWN characters, that makes the largest difference as a whole."""
+    parts: list[list[Span]] = [[]]
+    for span in places:
+        if parts[-1] and span[1] - parts[-1][0][0] > SHOWN:
+            parts.append([])
+        parts[-1].append(span)
+    if len(parts) == 1:
+        return parts[0]
+    return parts[int(np.abs(weigh([(part[0][0], part[-1][1]) for part in parts])).argmax())]
+
+
+def prepared(run: Any) -> tuple[Score, Split]:
+    """Return `log_odds` and `tokenizer` of a run; tracing their graphs takes a while, so they are kept with it."""
+    if run not in PREPARED:
+        PREPARED[run] = log_odds(run), tokenizer(run)
+    return PREPARED[run]
+
+
+def has_attention(run: Any) -> bool:
+    """Whether the model has a layer of attention, by its file: cheaper than to load it."""
+    with zipfile.ZipFile(run.path / "model.keras") as file:
+        return b'"MultiHeadAttention"' in file.read("config.json")
+
+
+def reading(run: Any, text: str, split: Split) -> Reading:
     """Divide a text into the words that the model reads: as typed, so that every token belongs to one."""
-    length = run.config.length  # type: ignore[attr-defined]  # every text task has it
+    length = run.config.length
     spans: list[Span] = []
     tokens: list[list[bytes]] = []
     left = length
@@ -120,10 +138,9 @@ def reading(run: Run, text: str, split: Split) -> Reading:
     return Reading(text[: len(text) - len(rest)] if rest.strip() else text, spans, tokens)
 
 
-def tokenizer(run: Run) -> Split:
+def tokenizer(run: Any) -> Split:
     """Return the function from a text to the tokens that the run's model reads of it."""
-    assert run.task.tokens is not None
-    graph = tf.function(run.task.tokens(run.config, run.assets), input_signature=[tf.TensorSpec([], tf.string)])
+    graph = tf.function(run.task.input.tokens(run.config, run.assets), input_signature=[tf.TensorSpec([], tf.string)])
     return lambda text: graph(tf.constant(text)).numpy().tolist()
 
 
@@ -156,14 +173,14 @@ def parts(chunk: str, split: Split, most: int) -> Iterator[tuple[Span, list[byte
         yield (0, len(chunk)), whole
 
 
-def log_odds(run: Run) -> Score:
+def log_odds(run: Any) -> Score:
     """Return the function from texts to the calibrated log-odds of a class, taken before the last activation.
 
     Behind a sigmoid or softmax that is sure, in float32, no word would make a difference.
     """
-    decode, spec = run.task.decode(run.config, run.assets), run.model.inputs[0]
+    decode, spec = run.task.input.decode(run.config, run.assets), run.model.inputs[0]
     head = getattr(run.model.layers[-1], "activation", None)
-    plain, width = head in (keras.activations.sigmoid, keras.activations.softmax), run.model.output_shape[-1]
+    plain = head in (keras.activations.sigmoid, keras.activations.softmax)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def outputs(texts: tf.Tensor) -> tf.Tensor:
@@ -172,18 +189,11 @@ def log_odds(run: Run) -> Score:
 
     with linear_head(run.model) if plain else ExitStack():
         ask = outputs.get_concrete_function()  # keeps what the model is now
-    calibration = run.assets["calibration"] or {}
 
     def score(texts: Sequence[str], of: int) -> np.ndarray:
         batches = [tf.constant(list(texts[start : start + BATCH])) for start in range(0, len(texts), BATCH)]
         found = np.concatenate([ask(batch).numpy() for batch in batches]).astype("float64")
-        if not plain:
-            found = np.log(np.clip(found, 1e-7, 1)) - (np.log1p(-np.clip(found, 0, 1 - 1e-7)) if width == 1 else 0)
-        found = found / calibration.get("temperature", 1)
-        if width == 1:
-            return found[:, 0] + calibration.get("bias", 0)
-        found = found + np.asarray(calibration.get("biases", 0))
-        return found[:, of] - logsumexp(np.delete(found, of, axis=1), axis=1)
+        return run.task.output.log_odds(found, run.assets, of, plain=plain)
 
     return score
 
@@ -220,28 +230,27 @@ def shap_values(score: Score, text: str, spans: Sequence[Span], of: int) -> np.n
     return np.asarray(found.values[0])
 
 
-def attention(run: Run, read: Reading) -> np.ndarray:
+def attention(run: Any, read: Reading) -> np.ndarray:
     """Return the share of attention of each span, `[spans]`: mean over heads and over the words that attend.
 
     Raises:
         UsageError: if the model has no attention.
     """
-    layers = [one for one in run.model._flatten_layers() if isinstance(one, keras.layers.MultiHeadAttention)]
+    layers = [one for one in layers_inside(run.model) if isinstance(one, keras.layers.MultiHeadAttention)]
     if not layers:
         raise UsageError(f"the model {run.model.name} has no layer of attention; method=occlusion explains any model")
-    decoded = run.task.decode(run.config, run.assets)(tf.constant(read.text))
+    decoded = run.task.input.decode(run.config, run.assets)(tf.constant(read.text))
     seen: list[tf.Tensor] = []
     with ExitStack() as stack:
         for layer in layers:
             stack.enter_context(scores_kept(layer, seen))
         run.model(decoded[None], training=False)
-    count = int(np.count_nonzero(decoded[: run.config.length]))  # type: ignore[attr-defined]
+    count = int(np.count_nonzero(decoded[: run.config.length]))
     count = min(count, seen[-1].shape[-1])  # other layers may read further
     received = seen[-1].numpy()[0, :, :count, :count].mean(axis=(0, 1))
-    assert run.task.tokens is not None
     inside = [token for one in read.tokens for token in one]
     owner = np.repeat(np.arange(len(read.spans)), [len(one) for one in read.tokens])
-    actual = run.task.tokens(run.config, run.assets)(tf.constant(read.text)).numpy().tolist()[:count]
+    actual = run.task.input.tokens(run.config, run.assets)(tf.constant(read.text)).numpy().tolist()[:count]
     weights = np.zeros(len(read.spans))
     for mine, place, size in difflib.SequenceMatcher(None, inside, actual, autojunk=False).get_matching_blocks():
         np.add.at(weights, owner[mine : mine + size], received[place : place + size])

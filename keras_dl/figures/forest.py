@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from keras_dl.figures.plots import COLOURS, styled
+from keras_dl.task.kinds import Metric
 
 # One per run, after Okabe and Ito (2008), darkened where a line on white would be too pale; then again, dashed.
 RUNS = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#b58900", "#1c1e21", "#4aa3d8", "#8a5a2b")
@@ -24,14 +25,14 @@ ALPHA = 0.05
 @styled
 def forest(
     rows: Sequence[Mapping[str, Any]],
-    metrics: Mapping[str, str],
+    metrics: Mapping[str, Metric],
     curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> Figure:
     """Draw each metric of each model with its interval, and the ROC curve of each network.
 
     Args:
         rows: as `compare.compare` returns them: "name", "model", "metrics", "difference".
-        metrics: what is drawn, name -> title.
+        metrics: what is drawn, name -> record.
         curves: run name -> (labels `[count]` of 0 and 1, values `[count]`); may be empty.
     """
     names = list(dict.fromkeys(row["name"] for row in rows))
@@ -50,10 +51,10 @@ def forest(
     )
     spare = max(side - lines * height, 0.01)
     grid = figure.add_gridspec(lines + 1, len(ratios), width_ratios=ratios, height_ratios=[*[height] * lines, spare])
-    for number, (metric, title) in enumerate(metrics.items()):
+    for number, (metric, record) in enumerate(metrics.items()):
         axes = figure.add_subplot(grid[divmod(number, columns)])
-        draw_metric(axes, rows, places, metric, styles)
-        axes.set(title=title, ylim=(places[-1] + 0.8, -0.8), yticks=places)
+        draw_metric(axes, rows, places, metric, styles, record.digits)
+        axes.set(title=record.title, ylim=(places[-1] + 0.8, -0.8), yticks=places)
         axes.set_yticklabels([label(row) if number % columns == 0 else "" for row in rows])
         for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
             tick.set_color(styles[row["name"]][0] if row["model"] == "network" else COLOURS["muted"])
@@ -74,6 +75,7 @@ def draw_metric(
     places: np.ndarray,
     metric: str,
     styles: Mapping[str, tuple[str, str]],
+    digits: int,
 ) -> None:
     """Draw one metric of all models: the value, its interval as a bar, and the first row's value as a line."""
     first = rows[0]["metrics"][metric]["value"]
@@ -88,7 +90,7 @@ def draw_metric(
             axes.plot([cell["low"], cell["high"]], [place, place], color=colour, linewidth=1.6, alpha=0.55)
         network = row["model"] == "network"
         axes.plot(cell["value"], place, "o" if network else "s", color=colour, mfc=colour if network else "white", ms=5)
-        text = f"{cell['value']:.3f}{'*' if differs(row, metric) else ''}"
+        text = f"{cell['value']:.{digits}f}{'*' if differs(row, metric) else ''}"
         axes.text(1.03, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)

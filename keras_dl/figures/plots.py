@@ -233,6 +233,6 @@ def balance(splits: Mapping[str, Mapping[str, int]]) -> Figure:
     return figure
 
 
-def class_colour(index: int) -> str:
+def class_colour(index: int, count: int = 0) -> str:
     """Return the colour of a class; they come again where there are more classes than colours."""
     return COLOURS[f"class-{index % CLASSES}"]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from keras_dl.errors import BadInput, UsageError
-
-FILE_NAME = re.compile(r"(?!\w+://)\S*(/\S*|\.[A-Za-z]\w{0,3})")  # of a text that is one, whole
+from keras_dl.task.kinds import Input
 
 
 class Taker(Protocol):
@@ -22,12 +20,12 @@ class Taker(Protocol):
         """What stands after `keras-dl predict`."""
 
     @property
-    def modality(self) -> str:
-        """What a raw input is: "image" or "text"."""
+    def input(self) -> Input:
+        """The kind of input."""
 
 
 @dataclass(frozen=True)
-class Input:
+class Given:
     """One input as a user gave it: a file, or bytes that need none."""
 
     name: str  # in rows: the file, or the text itself
@@ -49,30 +47,27 @@ class Input:
             raise BadInput(error.strerror or str(error)) from None
 
 
-def expand(taker: Taker, inputs: Iterable[str | Path]) -> Iterator[Input]:
-    """Give each file, for each folder the visible files below it, sorted, and for a taker of texts each text.
+def expand(taker: Taker, inputs: Iterable[str | Path]) -> Iterator[Given]:
+    """Give each file, for each folder the visible files below it, sorted, and what the kind of input knows besides.
 
     Raises:
         UsageError: if a file is not there, or a folder holds none.
     """
     for item in inputs:
-        path, kind, is_text = Path(item), kind_of(item), taker.modality == "text" and isinstance(item, str)
-        if is_text and item == "-":
-            lines = sys.stdin.buffer.read().splitlines()
-            yield from (Input(line.decode("utf-8", "replace"), data=line) for line in lines)
-        elif is_text and not kind and not FILE_NAME.fullmatch(str(item)):
-            data = str(item).encode("utf-8", "surrogatepass")
-            yield Input(data.decode("utf-8", "replace"), data=data)
+        path, kind = Path(item), kind_of(item)
+        own = taker.input.given(item) if isinstance(item, str) and (not kind or item == "-") else None
+        if own is not None:
+            yield from own
         elif kind == "folder":
             found = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
             if not found:
                 raise UsageError(f"the folder {path} holds no files")
-            yield from (Input(str(file), file) for file in found)
+            yield from (Given(str(file), file) for file in found)
         elif kind:
-            yield Input(str(path), path)
+            yield Given(str(path), path)
         else:
-            way_out = f"; if it is a text: echo TEXT | keras-dl predict {taker.name} -" if is_text else ""
-            raise UsageError(f"there is no file {path}{way_out}")
+            hint = taker.input.hint.format(name=taker.name) if isinstance(item, str) else ""
+            raise UsageError(f"there is no file {path}{hint}")
 
 
 def kind_of(item: str | Path) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+SIDE = 96  # pixels, of a thumbnail
 
 
 def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -56,3 +60,11 @@ def antialiased(image: tf.Tensor, size: int) -> tf.Tensor:
         values = tf.matmul(vertical @ tf.cast(image[..., 0], tf.float32), horizontal, transpose_b=True)
         sums = tf.reduce_sum(vertical, axis=1)[:, None] * tf.reduce_sum(horizontal, axis=1)
         return (values / sums)[..., None]
+
+
+def thumbnails(images: Any) -> np.ndarray:
+    """Return uint8 images `[count, height, width, 1 or 3]` at the size of thumbnails, as the network sees them."""
+    from PIL import Image
+
+    small = [np.asarray(Image.fromarray(np.asarray(image).squeeze()).resize((SIDE, SIDE))) for image in images]
+    return np.stack(small).reshape(len(small), SIDE, SIDE, -1)

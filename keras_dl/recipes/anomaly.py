@@ -6,53 +6,16 @@ A detector's score is higher for what is further from healthy. It is no probabil
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_dl.errors import KerasDLError
-from keras_dl.task import Assets
-
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 FULL_DISTANCE = 10.0  # drawn in full: a place that adds ten times what those of healthy images do on average
 FULL_ERROR = 0.25**2  # drawn in full: the square of an error of a quarter of the grey scale
 BATCH = 64
-
-
-def calibrate(labels: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
-    """Choose the threshold so that a new healthy example is above it with a chance of at most `config.false_alarms`.
-
-    Of n healthy scores it takes the k-th smallest, k = ceil((n + 1) (1 - false_alarms)), and the next larger number: a
-    new score, drawn like the n, is as likely to come at any of the n + 1 places between them (conformal prediction;
-    Vovk et al. 2005). Of too few scores, n + 1 < 1 / false_alarms, none is high enough to promise that; then it is the
-    highest.
-
-    Args:
-        labels: `[count]`; only examples with label 0, the healthy ones, are looked at.
-        outputs: `[count, 1]`, scores.
-        config: for `false_alarms`, a share in (0, 1).
-
-    Raises:
-        KerasDLError: if no example is healthy.
-    """
-    healthy = np.sort(outputs[np.asarray(labels) == 0, 0].astype("float32"))
-    if not len(healthy):
-        raise KerasDLError("no healthy example in validation to choose the threshold from; add some of other patients")
-    rank = min(len(healthy), int(np.ceil((len(healthy) + 1) * (1 - config.false_alarms) - 1e-9)))
-    above = np.nextafter(healthy[rank - 1], np.float32(np.inf))  # the label is that of a score from the threshold on
-    return {"calibration": None, "threshold": float(above)}
-
-
-def predict(outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
-    """Turn scores `[batch, 1]` into "score" `[batch]` and "label" `[batch]`, the class name at the run's threshold."""
-    import tensorflow as tf
-
-    score = tf.reshape(outputs, [-1])
-    anomalous = tf.cast(score >= assets["threshold"], tf.int32)
-    return {"score": score, "label": tf.gather(tf.constant(assets["classes"]), anomalous)}
 
 
 def heatmap(model: keras.Model, images: np.ndarray) -> np.ndarray:

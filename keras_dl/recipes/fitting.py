@@ -5,8 +5,7 @@ Heavy imports stand inside the functions: a recipe file is imported to list and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from keras_dl.task import Config
 
@@ -27,30 +26,6 @@ def warm_cosine(learning_rate: float, steps: int) -> keras.optimizers.schedules.
     return keras.optimizers.schedules.CosineDecay(
         learning_rate / 20, max(1, steps - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
     )
-
-
-def compile_classifier(
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    *,
-    label_smoothing: float = 0.0,
-    loss: Callable[[Any, Any], Any] | None = None,
-) -> None:
-    """Set optimizer, cross entropy, accuracy and, of one output, AUROC.
-
-    A model with one output takes labels 0 and 1, one with several the index of the class. Labels of several classes
-    are not smoothed. `loss` takes the place of the cross entropy of one output.
-    """
-    import keras
-
-    if model.output_shape[-1] > 1:
-        assert not label_smoothing
-        metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-        model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(), metrics=metrics)
-        return
-    metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.AUC(name="auroc")]
-    loss = loss or keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing)
-    model.compile(optimizer, loss, metrics=metrics)
 
 
 def early_stopping(config: Config, monitor: str = "val_loss") -> keras.callbacks.Callback:

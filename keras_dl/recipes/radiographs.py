@@ -11,11 +11,15 @@ from typing import Any, ClassVar, Literal
 from keras_dl.data import splits
 from keras_dl.data.images import Images
 from keras_dl.data.sets.images import chest_xray
-from keras_dl.inputs import pixels
-from keras_dl.measures import metrics
-from keras_dl.outputs import calibration
+from keras_dl.inputs.image import ImageInput
+from keras_dl.outputs.binary import Binary
+from keras_dl.outputs.classes import Classes
 from keras_dl.recipes import baselines, reading
 from keras_dl.task import Assets, Config, Data, Ranges, Split, settings
+
+INPUT = ImageInput()
+PNEUMONIA = Binary()  # NORMAL or PNEUMONIA
+KIND = Classes()  # NORMAL, BACTERIAL or VIRAL
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def load(config: Radiographs, source: Path, *, kinds: bool = False) -> Data:
     """Read a folder or archive of radiographs and split it by patient; with `kinds` into three classes."""
     images = images_of(config, source, kinds)
     rows = splits.by_group(images.groups, images.labels, seed=config.seed, parts=images.parts, classes=images.classes)
-    read_image = decode(config, {})
+    read_image = INPUT.decode(config, {})
     return Data(
         *[reading.image_split(images.take(rows[name]), read_image) for name in splits.NAMES],
         assets={"classes": list(images.classes)},
@@ -62,18 +66,13 @@ def load(config: Radiographs, source: Path, *, kinds: bool = False) -> Data:
 
 def read(config: Radiographs, assets: Assets, source: Path, *, kinds: bool = False) -> Split:
     """Read a folder or archive as one test split: its test part, or all of it where it has no parts."""
-    return reading.image_split(reading.test_part(images_of(config, source, kinds)), decode(config, assets))
+    return reading.image_split(reading.test_part(images_of(config, source, kinds)), INPUT.decode(config, assets))
 
 
 def images_of(config: Radiographs, source: Path, kinds: bool) -> Images:
     """Read the usable images, in two classes or in three."""
     images = chest_xray.read(source, bad_share=config.bad_share)
     return chest_xray.by_kind(images) if kinds else images
-
-
-def decode(config: Radiographs, assets: Assets) -> Callable[[Any], Any]:
-    """Return the function from an encoded image to the model's input."""
-    return pixels.grey_image(config.image_size)
 
 
 def augmentation(config: Radiographs) -> Callable[[Any, Any, Any], tuple[Any, Any]] | None:
@@ -94,12 +93,8 @@ BINARY: dict[str, Any] = {  # of a Task: NORMAL or PNEUMONIA
     "dataset": "images.chest_xray",
     "load": load,
     "read": read,
-    "check": reading.check_image,
-    "decode": decode,
-    "raw_name": "image_bytes",
-    "calibrate": calibration.calibrate_binary,
-    "predict": calibration.classify_binary,
-    "evaluate": metrics.binary_metrics,
+    "input": INPUT,
+    "output": PNEUMONIA,
     "baseline": baselines.hog_svm,
     "words": {"example": "radiograph", "group": "patient", "baseline": "HOG + SVM baseline"},
     "intended_use": chest_xray.INTENDED_USE,
@@ -108,9 +103,6 @@ BINARY: dict[str, Any] = {  # of a Task: NORMAL or PNEUMONIA
 KINDS: dict[str, Any] = BINARY | {  # NORMAL, BACTERIAL or VIRAL
     "load": partial(load, kinds=True),
     "read": partial(read, kinds=True),
-    "calibrate": calibration.calibrate_classes,
-    "predict": calibration.classify_classes,
-    "evaluate": partial(metrics.multiclass_metrics, classes=tuple(chest_xray.KINDS.values())),
-    "value": "probabilities",
+    "output": KIND,
     "neighbours": 5,
 }

@@ -31,16 +31,10 @@ def image_split(images: Images, decode: Callable[[tf.Tensor], tf.Tensor]) -> Spl
         examples,
         ids=images.ids,
         groups=images.groups.tolist(),
-        labels=images.labels.tolist(),
+        truth=images.labels.tolist(),
         raw=lambda row: images.paths[row].read_bytes(),
+        strata=images.labels.tolist(),
     )
-
-
-def check_image(raw: bytes) -> None:
-    """Raise BadInput for bytes that are no image this package reads."""
-    from keras_dl.data.images import check
-
-    check(raw)
 
 
 def test_part(found: Found) -> Found:

@@ -15,15 +15,18 @@ from keras_dl.data import splits, texts
 from keras_dl.data.texts import Texts
 from keras_dl.errors import UsageError
 from keras_dl.inputs import tokenization
-from keras_dl.measures import metrics
-from keras_dl.outputs import calibration
+from keras_dl.inputs.text import TextInput
+from keras_dl.outputs.binary import Binary
 from keras_dl.recipes import fitting, reading
-from keras_dl.task import Assets, Config, Data, Phase, Ranges, Split
+from keras_dl.task import Assets, Config, Data, Output, Phase, Ranges, Split
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
     from sklearn.base import BaseEstimator
+
+INPUT = TextInput()
+EITHER = Binary(threshold=0.5, both=True)  # of two classes the likelier; neither is the positive one
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def load(
         parts["train"] = texts.joined(parts["train"], added, found)
     learned = (fit or fitted)(config, parts["train"].texts)
     assets = {"classes": list(found.classes), **learned}
-    function = decode(config, assets)
+    function = INPUT.decode(config, assets)
     return Data(
         *[text_split(part, function) for part in parts.values()],
         assets=assets,
@@ -93,34 +96,14 @@ def load(
 def read(config: TextConfig, assets: Assets, source: Path, *, dataset: str) -> Split:
     """Read a set as one test split: its test part, or all of it where it has no parts."""
     found = reader(dataset).read(source, bad_share=config.bad_share)
-    return text_split(reading.test_part(found), decode(config, assets))
+    return text_split(reading.test_part(found), INPUT.decode(config, assets))
 
 
 def fitted(config: TextConfig, train: Sequence[str], **assets: Any) -> Assets:
     """Learn the vocabulary from the training texts; `assets` may hold stop words and lemmas."""
-    split = tokens(config, assets)
+    split = INPUT.tokens(config, assets)
     known = tokenization.vocabulary(train, split, size=config.vocabulary, least=config.least)
     return {**assets, "vocabulary": known}
-
-
-def tokens(config: TextConfig, assets: Assets) -> tokenization.Tokens:
-    """Return the function from a raw text to its words, without stop words where there are some."""
-    split = tokenization.tokens(config.style)
-    return tokenization.without(split, assets["stop_words"]) if assets.get("stop_words") else split
-
-
-def decode(config: TextConfig, assets: Assets) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return the function from a raw text to int32 `[length]` word ids, and after them a recipe's `characters`."""
-    count = getattr(config, "characters", 0)
-    split, look_up = tokens(config, assets), tokenization.lookup(assets["vocabulary"], assets.get("lemmas"))
-
-    def ids(raw: tf.Tensor) -> tf.Tensor:
-        import tensorflow as tf
-
-        words = tokenization.padded(look_up(split(raw)), config.length, front=getattr(config, "pad_front", False))
-        return tf.concat([words, tokenization.characters(raw, count)], 0) if count else words
-
-    return ids
 
 
 def text_split(found: Texts, function: Callable[[tf.Tensor], tf.Tensor]) -> Split:
@@ -135,8 +118,9 @@ def text_split(found: Texts, function: Callable[[tf.Tensor], tf.Tensor]) -> Spli
         examples.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True),
         ids=found.ids,
         groups=found.groups.tolist(),
-        labels=found.labels.tolist(),
+        truth=found.labels.tolist(),
         raw=lambda row: found.texts[row].encode(),
+        strata=found.labels.tolist(),
         texts=found.texts,
     )
 
@@ -144,16 +128,6 @@ def text_split(found: Texts, function: Callable[[tf.Tensor], tf.Tensor]) -> Spli
 def reader(dataset: str) -> Any:
     """Import the module of a data set."""
     return importlib.import_module(f"keras_dl.data.sets.texts.{dataset}")
-
-
-def remark(config: TextConfig, ids: np.ndarray) -> str:
-    """Say what a user should know of one decoded text."""
-    words = ids[: config.length]
-    if not (words > tokenization.UNKNOWN).any():
-        return "none of its words is known: the answer rests on nothing that was learned"
-    if words.all():
-        return f"of its words the first {config.length} at most were read"
-    return ""
 
 
 def wide_and_deep_phases(config: Any, data: Data) -> Sequence[Phase]:
@@ -176,7 +150,7 @@ def wide_and_deep_phases(config: Any, data: Data) -> Sequence[Phase]:
     ]
 
 
-def compiling(config: Any, *, wide: bool = False) -> Callable[[keras.Model], None]:
+def compiling(config: Any, output: Output = EITHER, *, wide: bool = False) -> Callable[[keras.Model], None]:
     """Return the function that compiles a model with Adam; the wide part has its own rate and loss."""
 
     def compile_model(model: keras.Model) -> None:
@@ -185,7 +159,7 @@ def compiling(config: Any, *, wide: bool = False) -> Callable[[keras.Model], Non
         from keras_dl.layers.losses import squared_hinge
 
         rate, loss = (config.wide_rate, config.wide_loss) if wide else (config.learning_rate, "")
-        fitting.compile_classifier(model, keras.optimizers.Adam(rate), loss=squared_hinge if loss == "hinge" else None)
+        output.compile(model, keras.optimizers.Adam(rate), loss=squared_hinge if loss == "hinge" else None)
 
     return compile_model
 
@@ -242,17 +216,10 @@ def record(dataset: str, **changes: Any) -> dict[str, Any]:
     source = reader(dataset)
     binary = {
         "dataset": f"texts.{dataset}",
-        "modality": "text",
+        "input": INPUT,
+        "output": EITHER,
         "load": partial(load, dataset=dataset),
         "read": partial(read, dataset=dataset),
-        "check": texts.check,
-        "decode": decode,
-        "tokens": tokens,
-        "remark": remark,
-        "raw_name": "text",
-        "calibrate": partial(calibration.calibrate_binary, threshold=0.5),
-        "predict": calibration.classify_binary,
-        "evaluate": metrics.two_class_metrics,
         "baseline": partial(tfidf, characters=False),
         "phases": wide_and_deep_phases,
         "words": {"example": "text", "group": "text", "baseline": "TF-IDF + SVM baseline"},

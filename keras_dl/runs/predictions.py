@@ -1,4 +1,4 @@
-"""predictions.csv of a run: for each test example its id, group and label, and what network and baseline said."""
+"""predictions.csv of a run: for each test example its id, group and truth, and what network and baseline said."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ import pandas as pd
 from keras_dl.errors import KerasDLError
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
+from keras_dl.task.kinds import Assets, Found
 
 
 @dataclass(frozen=True)
 class Predictions:
     """What models said of the same examples, in one order."""
 
-    table: pd.DataFrame  # columns id, group, label (class index)
-    outputs: Mapping[str, np.ndarray]  # model -> `Task.value`: [count], or [count, classes] of several classes
+    table: pd.DataFrame  # columns id, group, label (the truth)
+    outputs: Mapping[str, np.ndarray]  # model -> `Output.value`: [count], or [count, columns]
 
     @property
-    def labels(self) -> np.ndarray:
-        """The class index of each example."""
+    def truth(self) -> np.ndarray:
+        """The truth of each example."""
         return self.table["label"].to_numpy()
 
-    def answers(self, name: str, threshold: float | None) -> np.ndarray:
-        """Return the class index that a model chose for each example: from the threshold on 1, or the likeliest."""
-        return chosen(self.outputs[name], threshold)
+    def found(self, assets: Assets) -> Found:
+        """Return what kinds of output measure and draw; `assets` are those of the run."""
+        each = {"network": assets, "baseline": assets | assets["baseline"]}
+        return Found(self.truth, self.table["group"].tolist(), self.outputs, each)
 
-    def write(self, run: Run, classes: Sequence[str]) -> None:
-        """Write a run's predictions.csv: of several classes a column each, "network NORMAL" and so on."""
+    def write(self, run: Run, columns: Sequence[str]) -> None:
+        """Write a run's predictions.csv: a column "network", or of several columns "network NORMAL" and so on."""
         table = self.table.copy()
         for name, values in self.outputs.items():
-            columns = [name] if values.ndim == 1 else [f"{name} {one}" for one in classes]
-            table[columns] = values.reshape(len(table), -1)
+            table[titles(name, columns)] = values.reshape(len(table), -1)
         with replacing(run.path / "predictions.csv") as temporary:
             table.to_csv(temporary, index=False)
 
@@ -48,19 +49,14 @@ def read(run: Run) -> Predictions:
     path = run.path / "predictions.csv"
     try:
         table = pd.read_csv(path, dtype={"id": str, "group": str}, keep_default_na=False)
-        outputs = {name: values_of(table, name, run.assets["classes"]) for name in ("network", "baseline")}
+        columns = run.task.output.columns(run.assets)
+        outputs = {name: table[titles(name, columns)].to_numpy() for name in ("network", "baseline")}
+        outputs = {name: values[:, 0] if len(columns) == 1 else values for name, values in outputs.items()}
         return Predictions(table[["id", "group", "label"]], outputs)
     except (OSError, ValueError, KeyError) as error:
         raise KerasDLError(f"{path} cannot be read ({str(error).strip()}); train again") from None
 
 
-def values_of(table: pd.DataFrame, name: str, classes: Sequence[str]) -> np.ndarray:
-    """Return the column of a model, or its columns, as an array."""
-    if name in table:
-        return table[name].to_numpy()
-    return table[[f"{name} {one}" for one in classes]].to_numpy()
-
-
-def chosen(values: np.ndarray, threshold: float | None) -> np.ndarray:
-    """Return the class indices that values `[count]` with a threshold, or `[count, classes]`, stand for."""
-    return values.argmax(axis=1) if values.ndim == 2 else (values >= threshold).astype(int)
+def titles(name: str, columns: Sequence[str]) -> list[str]:
+    """Return the titles of the columns of a model."""
+    return [f"{name} {column}".rstrip() for column in columns]

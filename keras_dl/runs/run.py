@@ -24,7 +24,7 @@ import importlib
 import json
 import pkgutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -35,6 +35,7 @@ from keras_dl import registry
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs.files import held, make_newest, refuse_full, write_json
 from keras_dl.task import Assets, Config, Task, settings
+from keras_dl.task.kinds import Method
 
 if TYPE_CHECKING:
     import keras
@@ -152,6 +153,10 @@ class Run:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             reason = f"damaged ({str(error).splitlines()[0]})" if path.is_file() else "not there"
             raise KerasDLError(f"{path} is {reason}; train again") from None
+
+    def explanations(self) -> Mapping[str, Method]:
+        """Return the ways to explain an answer of this run, the usual one first."""
+        return {**self.task.output.methods(), **self.task.input.methods(self)}
 
     def read(self, name: str) -> Any:
         """Read one of the run's JSON files."""

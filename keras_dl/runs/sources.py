@@ -85,7 +85,7 @@ def table(data: Data) -> pd.DataFrame:
     import pandas as pd
 
     parts: list[dict[str, Any]] = [
-        {"id": split.ids, "split": name, "group": split.groups, "label": split.labels}
+        {"id": split.ids, "split": name, "group": split.groups, "label": split.truth}
         for name, split in data.splits().items()
     ]
     return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)

@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from keras_dl.errors import BadInput, KerasDLError, UsageError
+from keras_dl.errors import BadInput, KerasDLError, TooMuch, UsageError
 from keras_dl.server import watching
 from keras_dl.server.asking import Desk
 from keras_dl.server.guard import COOKIE, Guard, Refused, failure, refusal
@@ -151,7 +151,7 @@ def add_errors(app: FastAPI) -> None:
     """Answer every error as `{"error": ...}`."""
 
     async def bad_input(request: Request, error: Any) -> Response:
-        return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"error": str(error)}, 413 if isinstance(error, TooMuch) else 400)
 
     async def not_served(request: Request, error: Any) -> Response:
         return JSONResponse({"error": shortened(str(error), 300)}, 404)

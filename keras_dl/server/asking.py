@@ -24,7 +24,6 @@ from keras_dl.server.models.served import Version
 from keras_dl.server.settings import Settings
 
 LOG = logging.getLogger("keras_dl.server")
-SMALL = 4096  # bytes of texts that are checked on the spot
 MOST_WAITING = 16  # explanations, and feedbacks
 Result = TypeVar("Result")
 
@@ -124,8 +123,9 @@ class Desk:
 
     async def refusals(self, version: Version, raw: Sequence[bytes]) -> list[str]:
         """Return why each input cannot be used, "" for one that can; what takes a while is looked at in a thread."""
-        check = version.run.task.check
-        if version.run.task.modality == "text" and sum(map(len, raw)) <= SMALL:
+        kind = version.run.task.input
+        check = kind.check
+        if kind.quick(sum(map(len, raw))):
             return [refusal(check, one) for one in raw]
         return await self.aside(lambda: [refusal(check, one) for one in raw])
 
@@ -151,11 +151,12 @@ class Desk:
         finally:
             self.waiting[line] -= 1
 
-    def write_answers(self, request: Request, answers: Mapping[str, np.ndarray], raw: Sequence[bytes]) -> None:
+    def write_answers(
+        self, request: Request, version: Version, answers: Mapping[str, Any], raw: Sequence[bytes]
+    ) -> None:
         """Record what `predict` answered."""
-        values = answers["probability"] if "probability" in answers else answers["score"]
-        noted = zip(answers["label"], values, raw, strict=True)
-        self.write_down(request, "predict", [(label.decode(), float(value), one) for label, value, one in noted])
+        rows = [version.row(answers, number) for number in range(len(raw))] if self.journal else []
+        self.write_down(request, "predict", [(*version.noted(row), one) for row, one in zip(rows, raw, strict=False)])
 
     def write_down(
         self,

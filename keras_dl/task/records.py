@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_dl.errors import UsageError
+from keras_dl.task.kinds import Assets, Input, Output
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
     import tensorflow as tf
     from sklearn.base import BaseEstimator
-
-Assets = dict[str, Any]
-"""What is fitted on the training split or chosen on validation and travels with the model: JSON values only."""
 
 Ranges = Mapping[str, tuple[float, float]]
 """What a number must lie in, by name, ends included."""
@@ -69,15 +67,16 @@ class Config:
 class Split:
     """One part of the data, with what evaluation needs to know of each example.
 
-    `examples` is an *unbatched* `tf.data.Dataset` of `(x, y)`; `ids`, `groups` and `labels` are in its order.
+    `examples` is an *unbatched* `tf.data.Dataset` of `(x, y)`; all other fields are in its order.
     """
 
     examples: tf.data.Dataset
     ids: Sequence[str]  # file names, row numbers: what a person would look up
     groups: Sequence[str]  # patient, document: examples of one group are never in two splits
-    labels: Sequence[int]  # class index
+    truth: Sequence[Any]  # what the kind of output takes for the truth: a class index, a count
     raw: Callable[[int], bytes]  # the undecoded input of one example, as a user would send it
-    texts: Sequence[str] | None = None  # of a text task: what a person reads, and what the baseline is fitted to
+    strata: Sequence[int] | None = None  # what training balances by; None: nothing to balance
+    texts: Sequence[str] = ()  # where inputs are texts: what a person reads, and what the baseline is fitted to
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -95,7 +94,7 @@ class Data:
     augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None  # (x, y, seed) of a batch, training only
     balance: str = "none"  # "none" or "classes": each class is drawn equally often in training
     bucket: bool = False  # batches of texts of similar length, in training
-    resample: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None  # (x, labels) to train on
+    resample: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None  # (x, truth) to train on
     notes: Mapping[str, Any] = field(default_factory=dict)  # what was read, merged, skipped; for card and report
 
     def splits(self) -> dict[str, Split]:
@@ -110,7 +109,7 @@ class Phase:
     `frozen` names a layer up to which nothing is trained in this phase. Its outputs, of the plain images, are then
     computed once and kept in a cache, and only the layers behind it run in each epoch. With `part`, a model that shares
     weights with the whole one is trained in its place. With `fit`, these layers are
-    not trained by gradients but set in one go: `fit(model, features, labels)` of the training part, `[count, ...]`.
+    not trained by gradients but set in one go: `fit(model, features, truth)` of the training part, `[count, ...]`.
     """
 
     name: str
@@ -127,20 +126,13 @@ class Phase:
 class Task:
     """A project of the package, as a record of plain functions.
 
+    input, output                          the kinds: they own everything that depends on the kind
     prepare(config) -> {name: text}        before a training: get what the settings need, and name it for the card
     load(config, source) -> Data           read a folder, split by group, fit the assets on train
     read(config, assets, source) -> Split  read a folder as one test split, for a trained model
-    decode(config, assets) -> function     raw scalar tensor (JPEG bytes, text) -> one model input, in the graph
-    check(raw)                             raises BadInput for raw bytes that decode() could not take
     build(config, assets) -> keras.Model   an uncompiled functional model
     phases(config, data) -> [Phase]        how it is trained; empty for a task without training
-    calibrate(labels, outputs, config) -> Assets  fit on validation what `predict` needs: calibration, threshold
-    predict(outputs, assets) -> {name: tensor}  what the raw model output means; in the graph, so that it is exported
-    evaluate(labels, values, threshold, weights) -> {metric: value}
     baseline(config) -> estimator          the scikit-learn model a sober user would take instead
-    heatmap(model, images) -> [count, height, width] in [0, 1]; None: Grad-CAM
-    tokens(config, assets) -> function     of a text task: raw scalar tensor -> the words that decode() sees, in order
-    remark(config, decoded) -> text        what a user should know of one decoded input; "" mostly
     """
 
     name: str
@@ -150,22 +142,12 @@ class Task:
     tiny: Mapping[str, Any]  # settings that train in seconds
     load: Callable[[Any, Path], Data]  # Any: the task's own Config
     read: Callable[[Any, Assets, Path], Split]
-    decode: Callable[[Any, Assets], Callable[[tf.Tensor], tf.Tensor]]
-    raw_name: str  # of the raw input in the exported signature
-    check: Callable[[bytes], None]
     build: Callable[[Any, Assets], keras.Model]
     phases: Callable[[Any, Data], Sequence[Phase]]
-    calibrate: Callable[[np.ndarray, np.ndarray, Any], Assets]
-    predict: Callable[[tf.Tensor, Assets], dict[str, tf.Tensor]]
-    evaluate: Callable[..., dict[str, float]]
     baseline: Callable[[Any], BaseEstimator]
-    value: Literal["probability", "probabilities", "score"] = "probability"  # the output that is measured and drawn
-    modality: Literal["image", "text"] = "image"  # what a raw input is
-    heatmap: Callable[[keras.Model, np.ndarray], np.ndarray] | None = None
-    tokens: Callable[[Any, Assets], Callable[[tf.Tensor], tf.Tensor]] | None = None
-    remark: Callable[[Any, np.ndarray], str] = lambda config, decoded: ""
+    input: Input
+    output: Output
     prepare: Callable[[Any], Mapping[str, str]] = lambda config: {}
-    symbols: Mapping[str, str] = field(default_factory=dict)  # class -> a sign that stands for it, an emoji say
     neighbours: int = 7  # how many the nearest-neighbour classifier asks
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME
     words: Mapping[str, str] = field(default_factory=dict)  # what "example", "group", "baseline" are called here

@@ -90,10 +90,11 @@ def resampled(examples: Examples, data: Data) -> Examples:
     """Return the training part as the recipe changes it, SMOTE say; baseline and report keep to the real examples."""
     if data.resample is None:
         return examples
-    x, labels = data.resample(*examples.arrays())
-    say(f"resampled: {len(examples)} examples became {len(labels)}")
+    x, truth = data.resample(*examples.arrays())
+    say(f"resampled: {len(examples)} examples became {len(truth)}")
     with tf.device("CPU:0"):
-        return Examples(tf.convert_to_tensor(x), tf.convert_to_tensor(labels[:, None].astype("float32")), labels)
+        y = tf.convert_to_tensor(truth[:, None].astype("float32"))
+        return Examples(tf.convert_to_tensor(x), y, truth, truth)
 
 
 @contextmanager

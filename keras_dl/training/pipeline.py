@@ -33,14 +33,15 @@ class Examples:
 
     x: Any  # [count, ...], uint8 for images
     y: Any  # [count, ...]
-    labels: np.ndarray  # [count], class index
+    truth: np.ndarray  # [count, ...]
+    strata: np.ndarray | None = None  # [count], what training balances by
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.truth)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return x and the class indices as NumPy arrays, for scikit-learn."""
-        return np.asarray(self.x), self.labels
+        """Return x and the truth as NumPy arrays, for scikit-learn."""
+        return np.asarray(self.x), self.truth
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,11 @@ def decoded(split: Split, config: Config, spill: Path, *, name: str = "examples"
             bar.update(len(batch[1]))
     if done != len(split):
         raise RuntimeError(f"the split '{name}' promises {len(split)} examples and gave {done}")
-    labels = np.asarray(split.labels, dtype=np.int64)
+    truth = np.asarray(split.truth)
+    strata = None if split.strata is None else np.asarray(split.strata, dtype=np.int64)
     if in_memory:
         stores = [tf.experimental.dlpack.from_dlpack(array.__dlpack__()) for array in stores]  # the same memory
-    return Examples(stores[0], stores[1], labels)
+    return Examples(stores[0], stores[1], truth, strata)
 
 
 def plain(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -172,26 +174,25 @@ def order_of(examples: Examples, data: Data, config: Config, epoch: tf.Tensor | 
     count, _ = steps(examples, config)
     batch_size = min(config.batch_size, len(examples))
     seed = tf.stack([tf.cast(config.seed, tf.int64), tf.cast(epoch, tf.int64)])
-    order = draw_order(examples.labels, data.balance, seed)
+    order = draw_order(len(examples), examples.strata, data.balance, seed)
     order = tf.reshape(order[: count * batch_size], (count, batch_size))
     if not data.bucket:
         return order
     return of_similar_length(order, np.count_nonzero(np.asarray(examples.x), axis=1), seed)
 
 
-def draw_order(labels: np.ndarray, balance: str, seed: tf.Tensor) -> tf.Tensor:
-    """Shuffle the rows for one epoch; with balance "classes" each class fills an equal share of them.
+def draw_order(count: int, strata: np.ndarray | None, balance: str, seed: tf.Tensor) -> tf.Tensor:
+    """Shuffle the rows for one epoch; with balance "classes" each stratum fills an equal share of them.
 
-    A class that is too small is gone through several times, a large one only in part, another part each epoch.
+    A stratum that is too small is gone through several times, a large one only in part, another part each epoch.
     """
-    count = len(labels)
-    if balance == "none":
+    if balance == "none" or strata is None:
         return tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), seed)
-    classes = np.unique(labels)
-    share = -(-count // len(classes))
+    names = np.unique(strata)
+    share = -(-count // len(names))
     drawn = []
-    for number, label in enumerate(classes):
-        rows = np.flatnonzero(labels == label)
+    for number, name in enumerate(names):
+        rows = np.flatnonzero(strata == name)
         for again in range(-(-share // len(rows))):
             key = seed + tf.constant([1 + number, 1 << (20 + again)], tf.int64)
             drawn.append(tf.random.experimental.stateless_shuffle(rows, key)[: share - again * len(rows)])

@@ -10,17 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from keras_dl.errors import UsageError
 from keras_dl.figures.forest import forest
-from keras_dl.measures import metrics
-from keras_dl.measures.metrics import DRAWS
+from keras_dl.measures import bootstrap
 from keras_dl.runs import predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
-from keras_dl.verbs.evaluate import interval
-from keras_dl.verbs.report import SEVERAL
+from keras_dl.task.kinds import Measuring
 
 PICTURE, FORMATS = "comparison.png", (".png", ".svg", ".pdf")
 DRAWN = 4  # metrics in the picture: the first that all runs have
@@ -36,17 +33,17 @@ class Model:
     table: pd.DataFrame  # id, group, label
     values: np.ndarray  # [count] or [count, classes]
 
-    def measure(self, weights: np.ndarray | None = None) -> dict[str, float]:
-        """Return the metrics of the task on examples that count so often each: `[count]`."""
-        threshold = self.run.metrics["test"]["thresholds"][self.model]
-        return self.run.task.evaluate(self.table["label"].to_numpy(), self.values, threshold, weights)
+    def measuring(self) -> Measuring:
+        """Return the function from weights to the metrics of the task."""
+        assets = self.run.assets if self.model == "network" else self.run.assets | self.run.assets["baseline"]
+        return self.run.task.output.measuring(self.table["label"].to_numpy(), self.values, assets)
 
 
 def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any]:
     """Compare runs and their baselines on their test parts, and draw it.
 
     Args:
-        runs: of tasks with the same classes.
+        runs: of tasks whose answers are of the same: the same classes, say.
         out: the picture to write, .png, .svg or .pdf, or the folder for comparison.png; None for the working directory.
 
     Returns:
@@ -55,7 +52,7 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
         `{metric: {"value", "low", "high", "p"}}` to the first row, or None where the test examples are not the same.
 
     Raises:
-        UsageError: if the runs have different classes, or no metric in common.
+        UsageError: if the answers of the runs are not of the same, or they have no metric in common.
     """
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UsageError("one run is given twice; give each once")
@@ -73,9 +70,11 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
         }
         for model, difference in zip(models, tested, strict=True)
     ]
-    networks = [model for model in models if model.model == "network" and model.values.ndim == 1]
-    curves = {model.name: (model.table["label"].to_numpy(), model.values) for model in networks}
-    figure = forest(rows, {name: SEVERAL.get(name, (name,))[0] for name in shared[:DRAWN]}, curves)
+    output, assets = runs[0].task.output, runs[0].assets
+    networks = [model for model in models if model.model == "network"]
+    ranked = {model.name: output.ranked(model.table["label"].to_numpy(), model.values) for model in networks}
+    curves = {name: curve for name, curve in ranked.items() if curve is not None}
+    figure = forest(rows, {name: output.metric(name, assets) for name in shared[:DRAWN]}, curves)
     with replacing(target) as temporary:
         figure.savefig(temporary, dpi=150, format=target.suffix[1:])
     return {"rows": rows, "picture": str(target)}
@@ -98,14 +97,13 @@ def shared_metrics(runs: Sequence[Run]) -> list[str]:
     """Return the metrics that all runs have, in the order of the first.
 
     Raises:
-        UsageError: if there is none, or the runs are of different classes.
+        UsageError: if there is none, or the answers are not of the same.
     """
-    first = runs[0]
-    for run in runs:
-        if run.assets["classes"] != first.assets["classes"]:
-            ours, theirs = (", ".join(one.assets["classes"]) for one in (first, run))
+    first, *others = [(run, run.task.output.alike(run.assets)) for run in runs]
+    for run, alike in others:
+        if alike != first[1]:
             raise UsageError(
-                f"{run.path} has the classes {theirs}, {first.path} {ours}: compare runs of the same classes"
+                f"{run.path} has {alike}, {first[0].path} {first[1]}: compare runs whose answers are of the same"
             )
     measured = [run.metrics["test"]["network"] for run in runs]
     shared = [name for name in measured[0] if all(name in one for one in measured)]
@@ -130,51 +128,19 @@ def both(run: Run, name: str) -> Iterator[Model]:
         yield Model(run, name, model, found.table.iloc[order].reset_index(drop=True), values[order])
 
 
-def differences(models: Sequence[Model], shared: Sequence[str], seed: int) -> Iterator[dict[str, Any] | None]:
-    """Give each model's metrics minus those of the first, where both had the same test examples.
-
-    Both are measured on the same draws of whole groups. DeLong's test, the usual one for two AUROCs, takes the images
-    of one patient for independent witnesses, and covers no other metric.
-    """
-    first = models[0]
-    draws = metrics.group_draws(first.table["group"], seed, draws=DRAWS)
-    asked = ["id", "label"]
-    tested = [model is not first and model.table[asked].equals(first.table[asked]) for model in models]
-    with tqdm(total=(1 + sum(tested)) * len(draws), desc="bootstrap", unit=" draws", disable=None) as bar:
-
-        def measured(model: Model) -> tuple[np.ndarray, np.ndarray]:
-            found = []
-            for weights in (None, *draws):
-                values = model.measure(weights)
-                found.append([values[name] for name in shared])
-                bar.update(weights is not None)
-            return np.array(found[0]), np.array(found[1:])  # [metrics], [draws, metrics]
-
-        value, drawn = measured(first) if any(tested) else (np.empty(0), np.empty(0))
-        for model, same in zip(models, tested, strict=True):
-            if not same:
-                yield None
-                continue
-            other, other_drawn = measured(model)
-            columns = zip(shared, other - value, (other_drawn - drawn).T, strict=True)
-            yield {name: interval(name, gap, gaps) | {"p": p_value(name, gap, gaps)} for name, gap, gaps in columns}
-
-
-def p_value(name: str, value: float, draws: np.ndarray) -> float | None:
-    """Return the two-sided p value of a difference from its paired bootstrap draws; None where it is not defined.
-
-    It is twice the smaller share of draws on either side of zero (Efron, Tibshirani 1993), so that it is below 0.05
-    where the 95 % interval leaves zero out; one is added to count and draws, so that it is never zero (Davison,
-    Hinkley 1997).
-
-    Args:
-        name: the metric; the draws of a distance are mirrored at the value, as for its interval.
-        value: the difference of two models.
-        draws: `[draws]`, the difference in each draw.
-    """
-    defined = draws[np.isfinite(draws)]
-    if not len(defined):
-        return None
-    defined = 2 * value - defined if name in metrics.DISTANCES else defined
-    fewer = min((defined <= 0).sum(), (defined >= 0).sum())
-    return round(min(1.0, 2 * (int(fewer) + 1) / (len(defined) + 1)), 6)
+def differences(models: Sequence[Model], shared: Sequence[str], seed: int) -> list[dict[str, Any] | None]:
+    """Return each model's metrics minus those of the first, or None where their test examples are not the same."""
+    first, asked = models[0], ["id", "label"]
+    same = [model is not first and model.table[asked].equals(first.table[asked]) for model in models]
+    if not any(same):
+        return [None] * len(models)
+    tested = [model for model, alike in zip(models, same, strict=True) if alike]
+    found = iter(
+        bootstrap.differences(
+            [model.measuring() for model in (first, *tested)],
+            bootstrap.Draws(first.table["group"], seed),
+            first.run.task.output.metrics,
+            shared,
+        )
+    )
+    return [next(found) if alike else None for alike in same]

@@ -1,4 +1,4 @@
-"""Embeddings of a run: the vectors before the head, what a nearest-neighbour classifier makes of them, t-SNE maps.
+"""Embeddings of a run: the vectors before the head, what a nearest-neighbour model makes of them, t-SNE maps.
 
 embeddings/vectors.npz     of every example the vector and the network's output, with id, split, group, label
 embeddings/thumbnails.zip  the training images, small, so that neighbours can be shown without the data;
@@ -12,12 +12,13 @@ embeddings/tsne-3d.html    the same in space: opens in any browser, without a ne
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import keras
 import numpy as np
-import tensorflow as tf
 from sklearn.pipeline import Pipeline
 
 from keras_dl.errors import KerasDLError
@@ -25,11 +26,11 @@ from keras_dl.figures import tsne
 from keras_dl.runs import embeddings, sources
 from keras_dl.runs.embeddings import FOLDER, Embeddings
 from keras_dl.runs.files import replacing
-from keras_dl.runs.predictions import chosen
 from keras_dl.runs.run import Run
 from keras_dl.task import Data
+from keras_dl.task.kinds import Found
 from keras_dl.training import features, pipeline
-from keras_dl.verbs import evaluate
+from keras_dl.verbs.evaluate import measure_pair
 
 MAPPED = 2000  # training examples in a map; more take long and hide each other
 
@@ -55,82 +56,49 @@ def embed(run: Run, *, neighbours: int | None = None) -> dict[str, Any]:
     count = run.task.neighbours if neighbours is None else neighbours
     embeddings.check_count(count, run.card["splits"]["train"]["examples"])
     data = sources.load(run)
-    found, thumbnails = computed(run, data)
+    found, miniatures = computed(run, data)
     found.write(run)
-    texts = [text for split in data.splits().values() for text in split.texts or ()]
-    if thumbnails is None:
-        embeddings.write_texts(run, data.train.ids, texts)
-    else:
-        embeddings.write_thumbnails(run, data.train.ids, thumbnails[: len(data.train)])
-    knn = embeddings.knn(found.part("train"), count)
+    embeddings.write_miniatures(run, data.train.ids, miniatures[: len(data.train)])
+    knn = embeddings.knn(found.part("train"), count, run.task.output)
     measured = measure(run, found, knn)
     run.write(f"{FOLDER}/knn.json", measured)
     rows = mapped(found, run.config.seed)
-    scaled = knn[:-1].transform(found.vectors[rows])
-    names = found.table["id"].to_numpy()[rows]
-    if thumbnails is None:
-        names = np.array([f"{name}: {embeddings.beginning(texts[row])}" for name, row in zip(names, rows, strict=True)])
-    draw(run, found.take(rows), scaled, names, None if thumbnails is None else thumbnails[rows])
+    draw(run, found.take(rows), knn[:-1].transform(found.vectors[rows]), [miniatures[row] for row in rows])
     return {"embeddings": str(run.path / FOLDER), **measured}
 
 
-def computed(run: Run, data: Data) -> tuple[Embeddings, np.ndarray | None]:
-    """Return the embeddings of every example, training part first, and thumbnails `[count, side, side, channels]`.
-
-    Of texts there are no thumbnails.
-    """
-    embedder = embeddings.embedder(run.model)
-    parts, thumbnails = [], []
+def computed(run: Run, data: Data) -> tuple[Embeddings, list[Any]]:
+    """Return the embeddings of every example, training part first, and what stands for each of them."""
+    embedder = embeddings.embedder(run.model, run.task.output)
+    parts: list[np.ndarray] = []
+    miniatures: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
         for name, split in data.splits().items():
             examples = pipeline.decoded(split, run.config, Path(folder) / name, name=name)
             parts.append(features.computed(embedder, examples.x, name=name))
-            if run.task.modality == "image":
-                thumbnails.append(embeddings.thumbnails(np.asarray(examples.x)))
+            miniatures.extend(run.task.input.miniatures(split, np.asarray(examples.x)))
     both = np.concatenate(parts)
     if not np.isfinite(both).all():
         raise KerasDLError(f"{run.path / 'model.keras'} gives numbers that are not finite; train again")
-    width = both.shape[1] - int(np.prod(run.model.output.shape[1:]))
-    found = Embeddings(sources.table(data), both[:, :width], both[:, width:])
-    return found, np.concatenate(thumbnails) if thumbnails else None
+    reduced = run.task.output.reduced(keras.KerasTensor((1, *run.model.output.shape[1:])))
+    width = both.shape[1] - int(np.prod(reduced.shape[1:]))
+    return Embeddings(sources.table(data), both[:, :width], both[:, width:]), miniatures
 
 
 def measure(run: Run, found: Embeddings, knn: Pipeline) -> dict[str, Any]:
-    """Return the metrics on the test part of the network and of the nearest-neighbour classifier."""
-    validation, test = found.part("validation"), found.part("test")
-    fitted = run.task.calibrate(validation.labels, votes(run, knn, validation), run.config)
-    answers = {"network": (test.outputs, run.assets), "knn": (votes(run, knn, test), run.assets | fitted)}
-    models = {name: (values(run, *answer), answer[1]["threshold"]) for name, answer in answers.items()}
-    groups = test.table["group"]
+    """Return the metrics on the test part of the network and of the model that asks the nearest examples."""
+    output, validation, test = run.task.output, found.part("validation"), found.part("test")
+    fitted = output.fit(validation.truth, output.votes(knn, validation.vectors), run.config)
+    assets = {"network": run.assets, "knn": run.assets | fitted}
+    raw = {"network": test.outputs, "knn": output.votes(knn, test.vectors)}
+    values = {name: output.values(raw[name], assets[name]) for name in raw}
+    compared = Found(test.truth, test.table["group"].tolist(), values, assets)
     return {
-        **evaluate.paired(run.task.evaluate, test.labels, models, groups, run.config.seed),
+        **measure_pair(output, compared, run.config.seed),
+        **output.summary(test.truth, run.assets),
         "neighbours": knn[-1].n_neighbors,
-        "examples": len(test.labels),
-        "groups": int(groups.nunique()),
-        "per_class": {name: int((test.labels == index).sum()) for index, name in enumerate(run.assets["classes"])},
-        "thresholds": {name: threshold for name, (_, threshold) in models.items()},
-        "calibration": fitted["calibration"],
+        **{name: value for name, value in fitted.items() if name == "calibration"},
     }
-
-
-def votes(run: Run, knn: Pipeline, part: Embeddings) -> np.ndarray:
-    """Return what the nearest training examples say, in the form of the network's output: `[count, 1 or classes]`.
-
-    It is the share of a class among them, with one vote more for each class (Laplace): no share is 0 or 1 then, and
-    calibration has finite log-odds to work with.
-    """
-    if run.task.value == "score":
-        distances, _ = embeddings.nearest(knn, part.vectors)
-        return distances.mean(axis=1, keepdims=True).astype("float32")
-    shares = knn.predict_proba(part.vectors)
-    count, classes = knn[-1].n_neighbors, shares.shape[1]
-    shares = ((shares * count + 1) / (count + classes)).astype("float32")
-    return shares if run.task.value == "probabilities" else shares[:, 1:]
-
-
-def values(run: Run, outputs: np.ndarray, assets: dict[str, Any]) -> np.ndarray:
-    """Return the values that the task's metrics are of."""
-    return run.task.predict(tf.constant(outputs), assets)[run.task.value].numpy()
 
 
 def mapped(found: Embeddings, seed: int) -> np.ndarray:
@@ -140,15 +108,21 @@ def mapped(found: Embeddings, seed: int) -> np.ndarray:
     return np.concatenate([np.sort(drawn), test])
 
 
-def draw(run: Run, found: Embeddings, scaled: np.ndarray, names: np.ndarray, thumbnails: np.ndarray | None) -> None:
-    """Write the maps, and the table of where each example is in them; `names` are what one sees who points at one."""
+def draw(run: Run, found: Embeddings, scaled: np.ndarray, miniatures: Sequence[Any]) -> None:
+    """Write the maps, and the table of where each example is in them; each is shown by its miniature."""
     examples = f"{run.task.words.get('example', 'example')}s"
+    output, names = run.task.output, found.table["id"].to_numpy()
+    pictures = isinstance(miniatures[0], np.ndarray)
+    if not pictures:
+        names = np.array(
+            [f"{name}: {embeddings.beginning(text)}" for name, text in zip(names, miniatures, strict=True)]
+        )
     points = tsne.Points(
         ids=names,
-        labels=found.labels,
-        answers=chosen(values(run, found.outputs, run.assets), run.assets["threshold"]),
+        labels=output.strata(found.truth, run.assets),
+        answers=output.answered(output.values(found.outputs, run.assets), run.assets),
         tested=(found.table["split"] == "test").to_numpy(),
-        classes=run.assets["classes"],
+        classes=output.names(run.assets),
     )
     places = {}
     for dimensions in (2, 3):
@@ -166,4 +140,5 @@ def draw(run: Run, found: Embeddings, scaled: np.ndarray, names: np.ndarray, thu
     with replacing(run.path / FOLDER / "tsne-2d.png") as temporary:
         tsne.flat(points, places[2], title).savefig(temporary, dpi=130, format="png")
     with replacing(run.path / FOLDER / "tsne-3d.html") as temporary:
+        thumbnails = np.stack(miniatures) if pictures else None
         temporary.write_text(tsne.solid(points, places[3], title, thumbnails), encoding="utf-8")

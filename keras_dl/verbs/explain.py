@@ -1,66 +1,101 @@
-"""Explain one prediction: an image with a heatmap, a text with coloured words."""
+"""Explain one prediction: an image with a heatmap in a PNG, a text with coloured words in a page."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from keras_dl.errors import BadInput, UsageError
-from keras_dl.explaining.heatmap import caption, draw, heatmaps
-from keras_dl.inputs.given import Input, expand, kind_of
+from keras_dl.inputs.given import Given, expand, kind_of
+from keras_dl.pages.html import page
+from keras_dl.pages.picture import side_by_side
+from keras_dl.pages.wire import as_json
+from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
+from keras_dl.task.blocks import Block, Picture, Prose
+from keras_dl.task.kinds import Method
 from keras_dl.verbs.predict import answer, checked, worded
 
 
-def explain(
-    run: Run, source: str | Path, out: str | Path | None = None, *, method: str | None = None
-) -> dict[str, Any]:
-    """Explain the prediction for one input: an image with a heatmap in a PNG, a text with coloured words in a page.
+@dataclass(frozen=True)
+class Explained:
+    """One prediction and what explains it."""
+
+    row: dict[str, Any]  # the prediction, as `keras_dl.verbs.predict` gives it
+    method: str
+    block: Block
+    path: Path  # of the picture or the page
+
+    def json(self) -> dict[str, Any]:
+        """Return the row with "method" and the path: "heatmap" of a picture, "html" of a page with what it says."""
+        found = {**self.row, "method": self.method}
+        if isinstance(self.block, Picture):
+            return {**found, "heatmap": str(self.path)}
+        return {**found, **as_json(self.block), "html": str(self.path)}
+
+
+def explain(run: Run, source: str | Path, out: str | Path | None = None, *, method: str | None = None) -> Explained:
+    """Explain the prediction for one input, and write the explanation to a file.
 
     Args:
         run: a complete run.
-        source: the file; for a text task also the text itself.
+        source: the file; where inputs are texts also the text itself.
         out: the file to write, or the folder for `<name of the input>-explained.png` or `.html`; None for the working
             directory.
-        method: of a text task "occlusion" (or None), "shap" or "attention"; see `words.explain`.
-
-    Returns:
-        The prediction as `keras_dl.verbs.predict` gives it, and "heatmap": the path of the PNG; of a text what
-        `words.explain` gives.
+        method: one of `run.explanations()`; None for the first.
 
     Raises:
         BadInput: if the input cannot be used.
-        UsageError: if it is not there, or the method is none for it.
+        UsageError: if it is not there, or the run has no such method.
     """
     item = one_input(run, source)
+    name, way = chosen(run, method)
     try:
         raw = checked(run.task, item)
     except BadInput as error:
-        name = item.name if item.path else item.name[:80]  # a text may be long
-        raise BadInput(f"{name} cannot be used: {error}") from None
-    decoded = run.task.decode(run.config, run.assets)(tf.constant(raw)).numpy()
-    row = worded(run, {name: values[0] for name, values in answer(run, decoded[None]).items()})
-    target = Path(out or ".")
-    if run.task.modality == "text":
-        from keras_dl.explaining import words
-
-        target = target / f"{item.stem}-explained.html" if target.is_dir() else target
-        note = run.task.remark(run.config, decoded)
-        row = {"input": item.name, **row, **({"note": note} if note else {})}
-        return words.explain(run, raw.decode(), row, target, method=method or "occlusion")
-    if method is not None:
-        raise UsageError(f"method={method} is for texts; leave it out for an image")
-    target = target / f"{item.stem}-explained.png" if target.is_dir() else target
-    (heat,) = heatmaps(run, decoded[None], [run.assets["classes"].index(row["of"])])
-    name, value = ("probability", row["probability"]) if "probability" in row else ("score", row["score"])
-    title = f"{Path(item.name).name}: {row['label']}, {name} of {row['of']} {value:.2f}"
-    draw(target, decoded, heat, title, caption(run, row["of"]))
-    return {"input": item.name, **row, "heatmap": str(target)}
+        shown = item.name if item.path else item.name[:80]  # a text may be long
+        raise BadInput(f"{shown} cannot be used: {error}") from None
+    decoded = run.task.input.decode(run.config, run.assets)(tf.constant(raw)).numpy()
+    row = worded(run, {key: values[0] for key, values in answer(run, decoded[None]).items()})
+    note = run.task.input.remark(run.config, decoded)
+    row = {"input": item.name, **row, **({"note": note} if note else {})}
+    (block,) = way.explain(run, [raw], [run.task.output.target(row, run.assets)], False)
+    return Explained(row, name, block, write(run, item, row, block, Path(out or ".")))
 
 
-def one_input(run: Run, source: str | Path) -> Input:
+def chosen(run: Run, method: str | None) -> tuple[str, Method]:
+    """Return the way to explain, by name.
+
+    Raises:
+        UsageError: if the run has none of this name.
+    """
+    there = run.explanations()
+    name = next(iter(there)) if method is None else method
+    if name not in there:
+        raise UsageError(f"method={name} must be one of: {', '.join(there)}")
+    return name, there[name]
+
+
+def write(run: Run, item: Given, row: dict[str, Any], block: Block, target: Path) -> Path:
+    """Write a picture as PNG, and everything else as a page; return the path."""
+    said = run.task.output.answer(row)
+    if isinstance(block, Picture):
+        target = target / f"{item.stem}-explained.png" if target.is_dir() else target
+        figure = side_by_side(block, f"{Path(item.name).name}: {said.text}, {said.certainty}")
+        with replacing(target) as temporary:
+            figure.savefig(temporary, dpi=120, format="png")
+        return target
+    target = target / f"{item.stem}-explained.html" if target.is_dir() else target
+    notes = [Prose(f"{row['note']}.")] if "note" in row else []
+    with replacing(target) as temporary:
+        temporary.write_text(page(run.task.title, [said, *notes, block]), encoding="utf-8")
+    return target
+
+
+def one_input(run: Run, source: str | Path) -> Given:
     """Return what is to be explained.
 
     Raises:

@@ -34,7 +34,7 @@ def export(run: Run, out: str | Path | None = None) -> Path:
     """Write `<out>/<version>/` and prove it: reload it and compare it with the live model on the run's examples.
 
     `serving_default` takes raw inputs `[batch]` (encoded images as bytes), the signature "tensors" decoded ones. Both
-    give what `Task.predict` names, by name.
+    give what `Output.respond` names, by name.
 
     Args:
         run: a complete run.
@@ -79,17 +79,18 @@ def write_archive(run: Run, path: Path) -> None:
 
 def signatures(run: Run) -> dict[str, tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], tf.TensorSpec]]:
     """Return what a served run answers to: for each signature the function and what it takes."""
-    model, decode, wanted = run.model, run.task.decode(run.config, run.assets), run.model.inputs[0]
+    model, wanted = run.model, run.model.inputs[0]
+    decode = run.task.input.decode(run.config, run.assets)
 
     def tensors(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return run.task.predict(model(x, training=False), run.assets)
+        return run.task.output.respond(model(x, training=False), run.assets)
 
     def serving_default(raw: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = tf.TensorSpec(wanted.shape[1:], wanted.dtype)
         return tensors(tf.map_fn(decode, raw, fn_output_signature=spec))
 
     return {
-        "serving_default": (serving_default, tf.TensorSpec([None], tf.string, name=run.task.raw_name)),
+        "serving_default": (serving_default, tf.TensorSpec([None], tf.string, name=run.task.input.raw_name)),
         "tensors": (tensors, tf.TensorSpec(wanted.shape, wanted.dtype, name=wanted.name)),
     }
 
@@ -141,7 +142,7 @@ def write_warm_up(path: Path, run: Run, raw: list[bytes]) -> None:
             request = predict_pb2.PredictRequest()
             request.model_spec.name = run.task.name
             request.model_spec.signature_name = "serving_default"
-            request.inputs[run.task.raw_name].CopyFrom(tf.make_tensor_proto(raw[:count], tf.string))
+            request.inputs[run.task.input.raw_name].CopyFrom(tf.make_tensor_proto(raw[:count], tf.string))
             log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
             writer.write(log.SerializeToString())
 
@@ -152,7 +153,7 @@ def prove(run: Run, path: Path, raw: list[bytes]) -> None:
     Raises:
         KerasDLError: if any number differs by more than TOLERANCE, or any label.
     """
-    decode = run.task.decode(run.config, run.assets)
+    decode = run.task.input.decode(run.config, run.assets)
     decoded = np.stack([decode(tf.constant(one)).numpy() for one in raw])
     live = answer(run, decoded)
     loaded = tf.saved_model.load(str(path))

@@ -12,10 +12,10 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from keras_dl.errors import BadInput, UsageError
-from keras_dl.explaining.neighbours import Neighbours
-from keras_dl.inputs.given import Input, expand
+from keras_dl.inputs.given import Given, expand
 from keras_dl.runs.run import Run
 from keras_dl.task import Task
+from keras_dl.verbs.neighbours import Neighbours
 
 BATCH = 64
 
@@ -42,7 +42,7 @@ def predict(
     """
     items = list(expand(run.task, inputs))
     training = Neighbours(run, neighbours, Path(out or ".")) if neighbours else None
-    decode = run.task.decode(run.config, run.assets)  # once: making the table of a large vocabulary takes a while
+    decode = run.task.input.decode(run.config, run.assets)  # once: making the table of a large vocabulary takes a while
     rows: list[dict[str, Any]] = []
     with tqdm(total=len(items), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
         for start in range(0, len(items), BATCH):
@@ -55,7 +55,7 @@ def predict(
     return rows
 
 
-def predict_chunk(run: Run, decode: Any, items: Sequence[Input]) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
+def predict_chunk(run: Run, decode: Any, items: Sequence[Given]) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
     """Predict a few inputs in one batch; return the usable ones decoded, and a row for each."""
     rows: list[dict[str, Any]] = [{"input": item.name} for item in items]
     decoded = []
@@ -68,20 +68,20 @@ def predict_chunk(run: Run, decode: Any, items: Sequence[Input]) -> tuple[list[n
         answers = answer(run, np.stack(decoded))
         usable = [row for row in rows if "error" not in row]
         for number, (row, one) in enumerate(zip(usable, decoded, strict=True)):
-            note = run.task.remark(run.config, one)
+            note = run.task.input.remark(run.config, one)
             row |= worded(run, {name: values[number] for name, values in answers.items()})
             row |= {"note": note} if note else {}
     return decoded, rows
 
 
-def checked(task: Task, item: Input) -> bytes:
+def checked(task: Task, item: Given) -> bytes:
     """Read one input and check it.
 
     Raises:
         BadInput: if it cannot be used, with the reason.
     """
     raw = item.raw()
-    task.check(raw)
+    task.input.check(raw)
     return raw
 
 
@@ -94,25 +94,17 @@ def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
     wanted = run.model.inputs[0]
     if batch.dtype != wanted.dtype or batch.shape[1:] != tuple(wanted.shape[1:]):
         span = f", values {batch.min():g} to {batch.max():g}" if batch.size and batch.dtype.kind in "fiu" else ""
-        what = {"text": "word ids of texts", "image": "images: grey values 0 to 255"}[run.task.modality]
         raise UsageError(
-            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} ({what}); this is "
+            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} ({run.task.input.wanted}); this is "
             f"{batch.dtype} of shape {list(batch.shape[1:])}{span}"
         )
-    outputs = run.task.predict(run.model(batch, training=False), run.assets)
+    outputs = run.task.output.respond(run.model(batch, training=False), run.assets)
     return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
 def worded(run: Run, answers: dict[str, Any]) -> dict[str, Any]:
-    """Turn the answers for one example into JSON values: what `run.task.predict` names, and what it refers to.
-
-    Values `[classes]` become `{class: value}`. Where there is a threshold, "of" is the class whose probability or score
-    it is for, and "threshold" the threshold; else "of" is the class that was chosen.
-    """
-    classes, threshold = run.assets["classes"], run.assets["threshold"]
-    row = {name: plain(value) for name, value in answers.items()}
-    row = {name: dict(zip(classes, v, strict=True)) if isinstance(v, list) else v for name, v in row.items()}
-    return row | ({"of": row["label"]} if threshold is None else {"of": classes[-1], "threshold": threshold})
+    """Turn the answers for one example into JSON values, as `Output.row` does."""
+    return run.task.output.row({name: plain(value) for name, value in answers.items()}, run.assets)
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -265,33 +265,35 @@ class Catalogue:
 
 def facts(name: str, version: Version) -> dict[str, Any]:
     """Return what a version's card says, in the words of the API."""
-    run, task = version.run, version.run.task
-    threshold, classes = run.assets["threshold"], run.assets["classes"]
+    run, task, assets = version.run, version.run.task, version.run.assets
+    tested = run.metrics["test"]
     return {
         "title": run.card["title"],
         "task": task.name,
-        "modality": task.modality,
-        "classes": classes,
-        "symbols": {one: task.symbols[one] for one in classes if one in task.symbols},
-        "value": task.value,
-        "of": None if threshold is None else classes[-1],
-        "threshold": threshold,
+        "modality": task.input.key,
+        **task.output.facts(assets),
+        "columns": [asdict(column) for column in task.output.table(assets)],
         "intended_use": run.card["intended_use"],
         "limits": run.card["limits"],
-        "methods": version.methods,
+        "methods": list(version.methods),
+        "method_titles": {key: method.title for key, method in version.methods.items()},
         "samples": [
-            {"name": path.name, "label": label_of(path, classes), "url": f"/v1/models/{name}/samples/{path.name}"}
+            {
+                "name": path.name,
+                "label": task.output.sampled(path.stem, assets),
+                "url": f"/v1/models/{name}/samples/{path.name}",
+            }
             for path in version.samples
         ],
-        "test": {"examples": run.metrics["test"]["examples"], "metrics": run.metrics["test"]["network"]},
+        "test": {
+            "examples": tested["examples"],
+            "metrics": tested["network"],
+            "titles": {key: task.output.metric(key, assets).title for key in tested["network"]},
+            "first": [key for key in task.output.first if key in tested["network"]],
+        },
         "synthetic": run.card["data"]["synthetic"],
         "default_version": str(version.number),
     }
-
-
-def label_of(sample: Path, classes: Iterable[str]) -> str | None:
-    """Return the true class of a kept example, which its file name tells."""
-    return next((one for one in classes if sample.name.rpartition("-")[0] == one), None)
 
 
 def state_of_files(folder: Path) -> tuple[int, int]:

@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dl.errors import BadInput, KerasDLError
-from keras_dl.explaining import words
-from keras_dl.explaining.heatmap import heatmaps
+from keras_dl.pages.wire import as_json
 from keras_dl.runs.run import Run
 from keras_dl.server.routes.rest import Signature, signature_defs
+from keras_dl.task.blocks import Block
 from keras_dl.verbs import export
 from keras_dl.verbs.predict import worded
 
@@ -30,11 +30,10 @@ class Version:
         self.number, self.run, self.metadata = number, run, metadata
         self.signatures = {name: Signature.of(graph) for name, graph in graphs.items()}
         self.graphs = graphs
-        self.methods = words.methods(run) if run.task.modality == "text" else []  # to explain a text
+        self.methods = {name: method for name, method in run.explanations().items() if method.served}
         self.explaining = threading.Lock()  # an explanation changes layers for a moment
         self.folder: Path | None = None  # of an export
         self.loaded: Any = None  # and the SavedModel, whose variables go with it
-        self.scorer: Any = None
         self.decode: Any = None
 
     @classmethod
@@ -97,17 +96,28 @@ class Version:
         }
 
     def row(self, answers: Mapping[str, np.ndarray], number: int = 0) -> dict[str, Any]:
-        """Return one example's answers in words, as `keras_dl.verbs.predict` does."""
+        """Return one example's answers in words, as `keras_dl.predict.predict` does."""
         return worded(self.run, {name: values[number] for name, values in answers.items()})
 
+    def view(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the blocks that show one row; none for one that has an error."""
+        if "error" in row:
+            return []
+        return [as_json(block) for block in self.run.task.output.view(row, self.run.assets)]
+
+    def noted(self, row: Mapping[str, Any]) -> tuple[str | None, float | None]:
+        """Return what the journal keeps of a row: answer and value."""
+        return (None, None) if "error" in row else self.run.task.output.noted(row)
+
     def notes(self, raw: Sequence[bytes]) -> list[str]:
-        """Return for each input what a user should know of it; "" mostly, and of images always."""
-        if self.run.task.modality != "text":
+        """Return for each input what a user should know of it; "" mostly."""
+        kind = self.run.task.input
+        if not kind.remarks:
             return [""] * len(raw)
         if self.decode is None:
-            graph = tf.function(self.run.task.decode(self.run.config, self.run.assets))
+            graph = tf.function(kind.decode(self.run.config, self.run.assets))
             self.decode = graph.get_concrete_function(tf.TensorSpec([], tf.string))
-        return [self.run.task.remark(self.run.config, self.decode(tf.constant(one)).numpy()) for one in raw]
+        return [kind.remark(self.run.config, self.decode(tf.constant(one)).numpy()) for one in raw]
 
     def trusted(self) -> Run:
         """Return the run with its Keras model; of an export it is read only now, so its digest is looked at again."""
@@ -116,20 +126,14 @@ class Version:
         assert self.run.model is not None  # read
         return self.run
 
-    def explain_image(self, raw: bytes, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the model sees of an image, uint8 `[height, width, channels]`, and its heatmap in [0, 1]."""
-        decoded = self.run.task.decode(self.run.config, self.run.assets)(tf.constant(raw)).numpy()
+    def explain(self, raw: bytes, row: Mapping[str, Any], method: str) -> Block:
+        """Return what explains the answer to one input; `method` is one of `methods`."""
+        run = self.run
         with self.explaining:
-            (heat,) = heatmaps(self.trusted(), decoded[None], [self.run.assets["classes"].index(row["of"])])
-        return decoded, heat
-
-    def explain_text(self, text: str, row: Mapping[str, Any], method: str) -> dict[str, Any]:
-        """Return the words of a text with their weights; see `keras_dl.explaining.words.weighed`."""
-        with self.explaining:
-            if self.scorer is None:  # traces graphs, which takes a while
-                self.scorer = words.log_odds(self.trusted()), words.tokenizer(self.run)
-            score, split = self.scorer
-            return words.weighed(self.run, text, row["of"], method, score=score, split=split)
+            self.trusted()
+            target = run.task.output.target(row, run.assets)
+            (block,) = self.methods[method].explain(run, [raw], [target], False)
+        return block
 
 
 def reason(message: str) -> str:

@@ -1,16 +1,20 @@
 // Many inputs at once: one upload, answers as they come, a table, and all of them as a CSV file.
 
 import { ask, Failure, isAbort, jsonLines, verbPath } from "./api.js";
-import { csvOf } from "./csv.js";
+import { scrolling } from "./blocks.js";
+import { csvOf, valueOf } from "./csv.js";
 import { classTitle, decimal, failureNote, fileField, make, percent, section } from "./dom.js";
 
 const SHOWN = 200; // rows in the table; all of them are in the CSV file
-const ALL = "all";
-const UNUSABLE = "errors";
+const ALL = Symbol("all"); // no class can be called so
+const UNUSABLE = Symbol("not usable");
+const STYLES = { percent, number: (value) => decimal(value, 2) };
 
-/** Make the section for many inputs. `choice()` is the version asked for; `signal` ends with the model's page. */
-export function batchSection(model, choice, signal) {
-  const isText = model.modality === "text";
+/**
+ * Make the section for many inputs: `upload` says which files it takes, `choice()` is the version asked for, and
+ * `signal` ends with the model's page.
+ */
+export function batchSection(model, upload, choice, signal) {
   const bar = make("progress", { "aria-label": "Progress", max: "1", value: "0" });
   const state = make("span", { class: "muted" });
   const spoken = make("p", { class: "spoken", role: "status" });
@@ -65,10 +69,10 @@ export function batchSection(model, choice, signal) {
     let count = 0;
     let done = null;
     for await (const line of jsonLines(response, stop)) {
-      if (line.count !== undefined) [count, results.hidden] = [line.count, false];
+      if (line.input !== undefined) rows.push(line); // first: an answer may be called "count" too
+      else if (line.count !== undefined) [count, results.hidden] = [line.count, false];
       else if (line.done !== undefined) done = line;
-      else if (line.input === undefined) throw new Failure("The server stopped", line.error ?? "It does not say why.");
-      else rows.push(line);
+      else throw new Failure("The server stopped", line.error ?? "It does not say why.");
       bar.max = Math.max(1, count);
       bar.value = rows.length;
       state.textContent = `${rows.length} of ${count}${timeLeft(rows.length, count, performance.now() - started)}`;
@@ -80,12 +84,7 @@ export function batchSection(model, choice, signal) {
     state.textContent = `All ${done.done} done in ${seconds.toFixed(1)} s${errors}.`;
   }
 
-  const zone = fileField(
-    isText ? "Choose a CSV file" : "Choose a zip file",
-    `or drop one here: ${isText ? "a column “text”, or one column alone, UTF-8" : "PNG or JPEG images"}`,
-    isText ? ".csv,.zip,text/csv,application/zip" : ".zip,application/zip",
-    take,
-  );
+  const zone = fileField(`Choose a ${upload.file}`, `or drop one here: ${upload.holds}`, upload.accept, take);
   return section("Many at once", zone, progress, spoken, trouble, results);
 }
 
@@ -106,13 +105,17 @@ function save(model, rows) {
 
 /** The table of rows with a button for each answer that shows these alone: `element`, `begin(rows)`, `draw()`. */
 function tablePlace(model) {
-  const value = { score: "Score", probability: `Probability of ${model.of}`, probabilities: "Probability" };
+  const columns = (model.columns ?? []).filter((column) => column.shown);
+  const answers = columns.find((column) => column.style === "text");
+  const kindOf = (row) => (row.error !== undefined ? UNUSABLE : answers && valueOf(row, answers));
   const filters = make("div", { class: "choices", role: "group", "aria-label": "Show" });
-  const heads = ["Input", "Answer", value[model.value]].map((text) => make("th", { scope: "col", text }));
+  const titles = columns.map(({ title, style }) => make("th", { scope: "col", text: title, class: side(style) }));
+  const heads = [make("th", { scope: "col", text: "Input" }), ...titles];
   const body = make("tbody");
   const table = make("table", { class: "wide" }, make("thead", {}, make("tr", {}, ...heads)), body);
   const more = make("p", { class: "muted small" });
-  const region = make("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Answers" }, table);
+  const region = scrolling("Answers", table, "tall");
+  const buttons = new Map(); // by what they show
   let rows = [];
   let chosen = ALL;
   let pending = false;
@@ -122,6 +125,7 @@ function tablePlace(model) {
     chosen = ALL;
     body.replaceChildren();
     filters.replaceChildren();
+    buttons.clear();
   }
 
   function draw() {
@@ -134,27 +138,28 @@ function tablePlace(model) {
   }
 
   function redraw() {
-    const counts = new Map([[ALL, rows.length], ...model.classes.map((name) => [name, 0]), [UNUSABLE, 0]]);
-    for (const row of rows) counts.set(kindOf(row), (counts.get(kindOf(row)) ?? 0) + 1);
+    const counts = new Map([[ALL, rows.length], ...(model.choices ?? []).map((name) => [name, 0]), [UNUSABLE, 0]]);
+    for (const row of rows) if (counts.has(kindOf(row))) counts.set(kindOf(row), counts.get(kindOf(row)) + 1);
     for (const [kind, count] of counts) button(kind, count);
     const found = chosen === ALL ? rows : rows.filter((row) => kindOf(row) === chosen);
-    for (const row of found.slice(body.rows.length, SHOWN)) body.append(line(model, row));
+    for (const row of found.slice(body.rows.length, SHOWN)) body.append(line(model, columns, row));
     const rest = `The first ${SHOWN} of ${found.length} are shown; the CSV file has them all.`;
     more.textContent = found.length > SHOWN ? rest : "";
   }
 
   function button(kind, count) {
-    let found = [...filters.children].find((one) => one.dataset.kind === kind);
+    let found = buttons.get(kind);
     if (!found) {
       const click = () => {
         chosen = kind;
         body.replaceChildren();
         redraw();
       };
-      found = make("button", { type: "button", "data-kind": kind, click });
+      found = make("button", { type: "button", click });
+      buttons.set(kind, found);
       filters.append(found);
     }
-    const title = { [ALL]: "All", [UNUSABLE]: "Not usable" }[kind] ?? classTitle(model, kind);
+    const title = kind === ALL ? "All" : kind === UNUSABLE ? "Not usable" : classTitle(model, kind);
     found.textContent = `${title}: ${count}`;
     found.setAttribute("aria-pressed", String(kind === chosen));
     found.hidden = kind === UNUSABLE && !count;
@@ -163,16 +168,25 @@ function tablePlace(model) {
   return { element: make("div", {}, filters, region, more), begin, draw };
 }
 
-function kindOf(row) {
-  return row.error === undefined ? row.label : UNUSABLE;
+function side(style) {
+  return style === "text" ? null : "right";
 }
 
-function line(model, row) {
+function line(model, columns, row) {
   const input = make("td", { class: "input", dir: "auto", text: Array.from(row.input ?? "").slice(0, 300).join("") });
-  const error = row.error !== undefined && make("td", { colspan: "2", text: row.error });
-  if (error) return make("tr", { class: "bad" }, input, error);
-  const amount = model.value === "probabilities" ? row.probabilities[row.label] : row[model.value];
-  const number = make("td", { class: "right", text: model.value === "score" ? decimal(amount, 2) : percent(amount) });
-  const note = row.note ? make("small", { class: "muted", text: ` ${row.note}` }) : null;
-  return make("tr", {}, input, make("td", {}, classTitle(model, row.label), note), number);
+  if (row.error !== undefined) {
+    const error = make("td", { colspan: String(Math.max(1, columns.length)), text: row.error });
+    return make("tr", { class: "bad" }, input, error);
+  }
+  const cells = columns.map((column) => {
+    return make("td", { class: side(column.style), text: written(model, valueOf(row, column), column.style) });
+  });
+  if (row.note) (cells[0] ?? input).append(make("small", { class: "muted", text: ` ${row.note}` }));
+  return make("tr", {}, input, ...cells);
+}
+
+function written(model, value, style) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return (STYLES[style] ?? String)(value);
+  return typeof value === "string" ? classTitle(model, value) : JSON.stringify(value);
 }

@@ -3,11 +3,11 @@
 import { answerPlace } from "./answer.js";
 import { ask, askJson, isAbort, verbPath } from "./api.js";
 import { bringIntoSight, failureNote, fileField, make, newId } from "./dom.js";
+import { explanationPlace } from "./explanation.js";
 import { mixed } from "./samples.js";
 
 const SAMPLES = 6; // shown
-const OPACITY = 70; // percent, of the heatmap at first
-const EMPTY = "The image with its heatmap will stand here.";
+const EMPTY = "What in the image speaks for the answer will stand here.";
 
 /**
  * Make the place to try an image model. `choice()` is the version asked for; `signal` ends with the model's page.
@@ -16,38 +16,58 @@ const EMPTY = "The image with its heatmap will stand here.";
  */
 export function imageTrial(model, choice, signal) {
   const answer = answerPlace(model);
-  const heat = heatPlace();
+  const explanation = explanationPlace(model, () => explainAnew());
   const trouble = make("div");
   const doubt = make("p", { class: "muted small" });
   const preview = make("img", { class: "preview", alt: "the image you chose", hidden: true });
   let running = new AbortController();
-  let last = null;
+  let last = null; // file, name, and the version that answered
 
-  async function take(file, name = file.name) {
-    last = [file, name];
+  function begin() {
     running.abort();
     running = new AbortController();
-    const stop = AbortSignal.any([running.signal, signal]);
     trouble.replaceChildren();
-    heat.clear("");
+    return AbortSignal.any([running.signal, signal]);
+  }
+
+  async function take(file, name = file.name) {
+    last = { file, name };
+    const stop = begin();
+    explanation.clear();
     answer.clear(`Asking about ${name || "the image"} …`);
     URL.revokeObjectURL(preview.src);
     Object.assign(preview, { src: URL.createObjectURL(file), hidden: false, onerror: () => (preview.hidden = true) });
     try {
       const path = verbPath(model, choice(), "answer");
-      const found = await askJson(path, { body: form(file, name), signal: stop });
-      answer.update(found.predictions[0], found);
+      const found = await askJson(path, { body: form(file, name, { view: true }), signal: stop });
+      answer.update(found);
       bringIntoSight(answer.element);
-      if (found.predictions[0].error !== undefined) return;
-      heat.clear("Looking for what spoke for it …");
-      const same = verbPath(model, `/versions/${found.version}`, "explain"); // the version that gave this answer
-      heat.show(await askJson(same, { body: form(file, name), signal: stop }));
-      preview.hidden = true;
+      if (found.predictions[0].error !== undefined || !explanation.method()) return;
+      last.version = found.version;
+      explanation.clear("Looking for what spoke for it …");
+      await explain(last, stop);
     } catch (failure) {
       if (isAbort(failure)) return;
-      heat.clear("");
+      explanation.clear();
       if (answer.element.querySelector(".full").hidden) answer.clear("");
       trouble.replaceChildren(failureNote(failure, () => take(file, name)));
+    }
+  }
+
+  async function explain({ file, name, version }, stop) {
+    const path = verbPath(model, `/versions/${version}`, "explain"); // the version that gave this answer
+    const body = form(file, name, { method: explanation.method() });
+    explanation.show(await askJson(path, { body, signal: stop }));
+    preview.hidden = true;
+  }
+
+  async function explainAnew() {
+    const stop = begin();
+    explanation.stale();
+    try {
+      await explain(last, stop);
+    } catch (failure) {
+      if (!isAbort(failure)) trouble.replaceChildren(failureNote(failure, explainAnew));
     }
   }
 
@@ -65,14 +85,16 @@ export function imageTrial(model, choice, signal) {
     { signal },
   );
   answer.clear("The answer will stand here.");
+  explanation.clear(explanation.method() ? EMPTY : "");
   const left = make("div", {}, zone, doubt, samplesPlace(model, take, signal));
   const middle = make("div", {}, trouble, answer.element);
-  const right = make("div", {}, preview, heat.element);
-  return { element: make("div", { class: "sides three" }, left, middle, right), again: () => last && take(...last) };
+  const right = make("div", {}, preview, explanation.element);
+  return { element: make("div", { class: "sides three" }, left, middle, right), again: () => last && take(last.file, last.name) };
 }
 
-function form(file, name) {
+function form(file, name, fields) {
   const data = new FormData();
+  for (const [key, value] of Object.entries(fields)) data.append(key, String(value));
   data.append("files", file, name || "image.png");
   return data;
 }
@@ -101,50 +123,4 @@ function samplesPlace(model, take, signal) {
     list.append(make("li", {}, button));
   }
   return make("div", {}, make("h3", { id, text: "Or take one from the test part" }), list);
-}
-
-function heatPlace() {
-  const seen = make("img", { class: "seen", alt: "the image as the model sees it" });
-  const over = make("img", { class: "over", alt: "" });
-  const waiting = make("p", { class: "panel empty muted", role: "status", text: EMPTY });
-  const caption = make("figcaption");
-  const sliderId = newId("opacity");
-  const slider = make("input", {
-    type: "range",
-    id: sliderId,
-    min: "0",
-    max: "100",
-    value: String(OPACITY),
-    input: () => (over.style.opacity = String(slider.value / 100)),
-  });
-  const toggle = make("button", {
-    type: "button",
-    text: "Image alone",
-    "aria-pressed": "false",
-    click: () => {
-      over.hidden = !over.hidden;
-      toggle.setAttribute("aria-pressed", String(over.hidden));
-      slider.disabled = over.hidden;
-    },
-  });
-  const controls = make("p", { class: "row" }, make("label", { for: sliderId, text: "Heatmap" }), slider, toggle);
-  const stack = make("div", { class: "stack" }, seen, over);
-  const figure = make("figure", { class: "heat", hidden: true }, stack, controls, caption);
-
-  function clear(words = EMPTY) {
-    figure.hidden = true;
-    waiting.hidden = !words;
-    waiting.textContent = words;
-  }
-
-  function show(found) {
-    clear("");
-    seen.src = `data:image/png;base64,${found.image}`;
-    over.src = `data:image/png;base64,${found.heatmap}`;
-    over.style.opacity = String(slider.value / 100);
-    caption.textContent = `Colour: ${found.caption}. Coarse, and no proof of a cause.`;
-    figure.hidden = false;
-  }
-
-  return { element: make("div", {}, waiting, figure), clear, show };
 }

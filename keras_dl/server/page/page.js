@@ -9,6 +9,17 @@ import { figures } from "./figures.js";
 import { imageTrial } from "./images.js";
 import { textTrial } from "./texts.js";
 
+const FIELDS = {
+  image: { trial: imageTrial, upload: { file: "zip file", holds: "PNG or JPEG images", accept: ".zip,application/zip" } },
+  text: {
+    trial: textTrial,
+    upload: {
+      file: "CSV file",
+      holds: "a column “text”, or one column alone, UTF-8",
+      accept: ".csv,.zip,text/csv,application/zip",
+    },
+  },
+}; // what a person gives a model, by the kind of its input
 const AGAIN = 1500; // milliseconds until a server that is not ready is asked again
 const main = document.getElementById("main");
 const menu = document.getElementById("models");
@@ -76,18 +87,24 @@ function address(name, choice) {
 }
 
 function modelPage(model, asked, signal) {
-  if (!model.classes) return [make("h1", { text: model.name }), notReady(model)];
+  if (!model.modality) return [make("h1", { text: model.name }), notReady(model)];
+  if (!Object.hasOwn(FIELDS, model.modality)) return [make("h1", { text: model.title }), uses(model), noField(model)];
+  const { trial: trialOf, upload } = FIELDS[model.modality];
   const version = versionField(model, asked, () => trial.again());
-  const trialOf = model.modality === "text" ? textTrial : imageTrial;
   const trial = trialOf(model, version.value, signal);
   return [
     make("h1", { text: model.title }),
     model.synthetic ? synthetic(isMedical(model)) : null,
     uses(model),
     section("Try it", version.element, trial.element),
-    batchSection(model, version.value, signal),
+    batchSection(model, upload, version.value, signal),
     figures(model),
   ].filter(Boolean);
+}
+
+function noField(model) {
+  const text = `This page has no field for the kind of input “${model.modality}”. Programs use the API at /docs.`;
+  return make("p", { class: "banner", role: "status", text });
 }
 
 function notReady(model) {

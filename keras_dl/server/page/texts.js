@@ -1,19 +1,14 @@
-// One text at a time: answers while it is typed, and a moment later the words that spoke for them.
+// One text at a time: answers while it is typed, and a moment later what spoke for them.
 
 import { answerPlace } from "./answer.js";
 import { ask, askJson, isAbort, verbPath } from "./api.js";
 import { bringIntoSight, failureNote, make, newId } from "./dom.js";
+import { explanationPlace } from "./explanation.js";
 import { mixed } from "./samples.js";
-import { wordsPlace } from "./words.js";
 
 const SAMPLES = 6; // shown
 const ANSWER_AFTER = 150; // milliseconds without a key
 const EXPLAIN_AFTER = 500;
-const LEGEND = {
-  occlusion: "leave a word out",
-  attention: "attention",
-  shap: "SHAP values",
-};
 
 /**
  * Make the place to try a text model. `choice()` is the version asked for; `signal` ends with the model's page.
@@ -22,8 +17,7 @@ const LEGEND = {
  */
 export function textTrial(model, choice, signal) {
   const answer = answerPlace(model);
-  const method = methodField(model, () => explainSoon(0));
-  const words = wordsPlace(method.element);
+  const explanation = explanationPlace(model, () => explainSoon(0));
   const trouble = make("div");
   const id = newId("text");
   const field = make("textarea", { id, rows: "4", spellcheck: "false", autocomplete: "off", input: () => later() });
@@ -35,11 +29,11 @@ export function textTrial(model, choice, signal) {
     stop();
     shown = null;
     answer.element.classList.add("stale");
-    words.stale();
+    explanation.stale();
     const text = field.value;
     if (!text.trim()) {
       trouble.replaceChildren();
-      words.clear();
+      explanation.clear();
       answer.clear("The answer will stand here while you type.");
       return;
     }
@@ -48,25 +42,25 @@ export function textTrial(model, choice, signal) {
   }
 
   function explainSoon(wait) {
-    if (!method.value() || !field.value.trim() || shown === null) return;
+    if (!explanation.method() || !field.value.trim() || shown === null) return;
     const text = field.value;
     const signals = AbortSignal.any([running.signal, signal]);
     timers.push(setTimeout(() => attempt(() => explained(text, signals)), wait));
   }
 
   async function answered(text, stop) {
-    const found = await askJson(verbPath(model, choice(), "answer"), { body: { instances: [text] }, signal: stop });
-    const [row] = found.predictions;
+    const body = { instances: [text], view: true };
+    const found = await askJson(verbPath(model, choice(), "answer"), { body, signal: stop });
     trouble.replaceChildren();
-    answer.update(row, found);
-    if (row.error !== undefined) return words.clear();
+    answer.update(found);
+    if (found.predictions[0].error !== undefined) return explanation.clear();
     shown = `/versions/${found.version}`;
     explainSoon(EXPLAIN_AFTER - ANSWER_AFTER);
   }
 
   async function explained(text, stop) {
-    const body = { instances: [text], method: method.value() };
-    words.show(await askJson(verbPath(model, shown, "explain"), { body, signal: stop }));
+    const body = { instances: [text], method: explanation.method() };
+    explanation.show(await askJson(verbPath(model, shown, "explain"), { body, signal: stop }));
   }
 
   async function attempt(work) {
@@ -74,7 +68,7 @@ export function textTrial(model, choice, signal) {
       await work();
     } catch (failure) {
       if (isAbort(failure)) return;
-      words.clear();
+      explanation.clear();
       trouble.replaceChildren(failureNote(failure, () => later(0)));
       const isBusy = failure.status === 429 || failure.status === 503;
       if (isBusy) later((failure.wait || 2) * 1000); // nobody should have to press a button while typing
@@ -98,18 +92,7 @@ export function textTrial(model, choice, signal) {
   const label = make("label", { class: "title", for: id, text: "Type or paste a text" });
   const right = make("div", { class: "beside" }, trouble, answer.element); // on a phone: right below the text
   const sides = make("div", { class: "sides" }, make("div", {}, label, field), right, samplesPlace(model, use, signal));
-  return { element: make("div", {}, sides, words.element), again: () => later(0) };
-}
-
-/** A choice among the ways to explain, where there are several; no value where the model has none. */
-function methodField(model, change) {
-  const methods = model.methods ?? [];
-  if (methods.length < 2) return { element: null, value: () => methods[0] };
-  const id = newId("method");
-  const options = methods.map((name) => make("option", { value: name, text: LEGEND[name] ?? name }));
-  const select = make("select", { id, change }, ...options);
-  const element = make("p", { class: "row" }, make("label", { for: id, text: "Words coloured by" }), select);
-  return { element, value: () => select.value };
+  return { element: make("div", {}, sides, explanation.element), again: () => later(0) };
 }
 
 function samplesPlace(model, use, signal) {

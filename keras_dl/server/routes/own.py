@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import logging
 import mimetypes
@@ -17,20 +16,20 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from keras_dl.errors import BadInput, KerasDLError
-from keras_dl.explaining import heatmap, words
+from keras_dl.pages import pixels
+from keras_dl.pages.wire import as_json
 from keras_dl.server.asking import Desk
 from keras_dl.server.batching import Batcher
 from keras_dl.server.guard import Refused, failure
-from keras_dl.server.models import pictures
 from keras_dl.server.models.catalogue import NotServed
 from keras_dl.server.models.served import Version
 from keras_dl.server.routes import rest, schemas, sent
 from keras_dl.server.routes.protocol import PLACES
+from keras_dl.task.blocks import Picture
 
 LOG = logging.getLogger("keras_dl.server")
 PIECE = 32  # inputs of a batch that go through the model together
 PIECE_BYTES = 50_000_000  # after which a piece ends, however few they are
-TEXT_TO_EXPLAIN = 100_000  # bytes
 
 
 class Own:
@@ -65,13 +64,16 @@ class Own:
     async def answer(self, request: Request) -> Response:
         """Answer in words."""
         asked = self.who(request)
-        items, _ = await sent.items(request)
+        items, fields = await sent.items(request)
         rows = await self.desk.rows(request, asked, items)
-        self.note(request, "answer", rows, [raw for _, raw in items])
+        self.note(request, asked[0], "answer", rows, [raw for _, raw in items])
         state = request.state
-        return JSONResponse(
-            {"predictions": rows, "request_id": state.request_id, "model": state.model, "version": str(state.version)}
-        )
+        found = {
+            "predictions": rows, "request_id": state.request_id, "model": state.model, "version": str(state.version)
+        }  # fmt: skip
+        if str(fields.get("view", "")).lower() == "true":
+            found["views"] = await self.desk.aside(lambda: [asked[0].view(row) for row in rows])
+        return JSONResponse(found)
 
     async def explain(self, request: Request) -> Response:
         """Explain one answer."""
@@ -83,29 +85,23 @@ class Own:
         (row,) = await self.desk.rows(request, asked, items)
         if "error" in row:
             raise BadInput(row["error"])
-        self.note(request, "explain", [row], [raw])
-        found = {"prediction": row, "request_id": request.state.request_id}
-        if version.run.task.modality == "image":
-            image, heat = await self.desk.explained(lambda: version.explain_image(raw, row))
-            if "image/png" in request.headers.get("accept", ""):
-                return Response(pictures.overlay_png(image, heat), media_type="image/png")
-            images = {"image": pictures.image_png(image), "heatmap": pictures.heat_png(heat)}
-            encoded = {key: base64.b64encode(value).decode() for key, value in images.items()}
-            return JSONResponse({**found, **encoded, "caption": heatmap.caption(version.run, row["of"])})
-        if len(raw) > TEXT_TO_EXPLAIN:
-            raise BadInput(f"{len(raw):,} bytes are more than the {TEXT_TO_EXPLAIN:,} of a text that is explained")
-        method = fields.get("method") or "occlusion"
+        self.note(request, version, "explain", [row], [raw])
+        most = version.run.task.input.most_explained
+        if most is not None and len(raw) > most:
+            raise BadInput(f"{len(raw):,} bytes are more than the {most:,} of a text that is explained")
+        method = fields.get("method") or next(iter(version.methods))
         if method not in version.methods:
             raise BadInput(f"method '{rest.shortened(method)}' must be one of: {', '.join(version.methods)}")
-        said = raw.decode("utf-8")
-        weighed = await self.desk.explained(lambda: version.explain_text(said, row, method))
-        meaning = words.METHODS[method].format(of=row["of"])
-        return JSONResponse({**found, "text": said, **weighed, "meaning": meaning})
+        block = await self.desk.explained(lambda: version.explain(raw, row, method))
+        if isinstance(block, Picture) and "image/png" in request.headers.get("accept", ""):
+            return Response(pixels.picture_png(block), media_type="image/png")
+        found = {"prediction": row, "request_id": request.state.request_id, "method": method}
+        return JSONResponse({**found, **await self.desk.aside(as_json, block)})
 
     async def batch(self, request: Request) -> Response:
         """Answer many inputs, as a stream of JSON lines."""
         asked = self.who(request)
-        count, items = await sent.many(request, asked[0].run.task.modality)
+        count, items = await sent.many(request, asked[0].run.task.input)
         return StreamingResponse(self.lines(request, asked, count, items), media_type="application/x-ndjson")
 
     async def lines(self, request: Request, asked: Any, count: int, items: Iterator[sent.Item]) -> AsyncIterator[str]:
@@ -118,7 +114,7 @@ class Own:
                     yield line({"error": f"the server is being stopped; send the rest, from row {done}, again"})
                     return
                 rows = await self.patiently(request, asked, piece)
-                self.note(request, "batch", rows, [raw for _, raw in piece], start=done)
+                self.note(request, asked[0], "batch", rows, [raw for _, raw in piece], start=done)
                 done += len(rows)
                 errors += sum("error" in row for row in rows)
                 yield "".join(line({**row, "input": rest.shortened(row["input"], 2000)}) for row in rows)
@@ -155,12 +151,10 @@ class Own:
                 404, f"no prediction {given.index} of '{name}' has the request id {rest.shortened(given.request_id)}"
             )
         version = model.ready.get(known[1]) or next(iter(model.ready.values()), None)
-        classes = version.run.assets["classes"] if version else []
-        if given.label not in classes:
-            raise BadInput(f"label '{rest.shortened(given.label)}' must be one of: {', '.join(classes)}")
-        return JSONResponse(
-            {"stored": await self.desk.filed(journal.feedback, given.request_id, given.index, given.label)}
-        )
+        if version is None:
+            raise Refused(503, "no version of this model is loaded; try again later")
+        label = version.run.task.output.feedback(given.label, version.run.assets)
+        return JSONResponse({"stored": await self.desk.filed(journal.feedback, given.request_id, given.index, label)})
 
     # The emoji service of the course, field for field, for the first model that has emoji.
 
@@ -180,14 +174,14 @@ class Own:
     async def emojis(self, request: Request, texts: list[str]) -> list[dict[str, Any]]:
         """Answer texts as the emoji service does."""
         models = self.desk.catalogue.models.values()
-        name = next((m.source.name for m in models for v in m.ready.values() if v.run.task.symbols), None)
+        name = next((m.source.name for m in models for v in m.ready.values() if v.run.task.output.symbols), None)
         if name is None:
             raise NotServed("no model with emoji is served; POST /v1/models/NAME:predict asks any model")
         version, _ = asked = self.desk.who(request, name)
         raw = [rest.as_bytes(one) for one in texts]
         answers = await self.desk.answers(request, asked, raw)
-        symbols, classes = version.run.task.symbols, version.run.assets["classes"]
-        self.desk.write_answers(request, answers, raw)
+        symbols, classes = version.run.task.output.symbols, version.run.assets["classes"]
+        self.desk.write_answers(request, version, answers, raw)
         found = zip(texts, answers["label"], answers["probability"], answers["probabilities"], strict=True)
         return [
             {
@@ -200,11 +194,18 @@ class Own:
             for said, label, probability, shares in found
         ]
 
-    def note(self, request: Request, route: str, rows: list[dict[str, Any]], raw: list[bytes], start: int = 0) -> None:
+    def note(
+        self,
+        request: Request,
+        version: Version,
+        route: str,
+        rows: list[dict[str, Any]],
+        raw: list[bytes],
+        start: int = 0,
+    ) -> None:
         """Write rows into the journal."""
-        values = [row.get("probability", row.get("score")) for row in rows]
-        noted = zip(rows, values, raw, strict=True)
-        self.desk.write_down(request, route, [(row.get("label"), value, one) for row, value, one in noted], start=start)
+        noted = [(*version.noted(row), one) for row, one in zip(rows, raw, strict=True)]
+        self.desk.write_down(request, route, noted, start=start)
 
 
 def add_own(app: FastAPI, desk: Desk) -> None:

@@ -53,7 +53,7 @@ def add_protocol(app: FastAPI, desk: Desk) -> None:
             answers, raw = await desk.tensors(asked, sent.signature, sent.batch), [b""] * len(sent.batch)
         with timed(request, "write"):
             response = JSONResponse(rest.written(answers, by_row=sent.by_row))
-        desk.write_answers(request, answers, raw)
+        desk.write_answers(request, version, answers, raw)
         return response
 
     for place in PLACES:

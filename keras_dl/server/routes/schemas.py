@@ -26,12 +26,12 @@ class Emoji(BaseModel):
 
 
 class Feedback(BaseModel):
-    """The true label of a prediction."""
+    """The true answer to a prediction."""
 
     model_config = ConfigDict(extra="forbid")
     request_id: str = Field(min_length=1, max_length=100, description="X-Request-Id of the answer")
     index: int = Field(0, ge=0, le=2**31 - 1, description="which input of the request, from 0")
-    label: str = Field(max_length=200, description="one of the model's classes")
+    label: str = Field(max_length=200, description="the true answer: one of the model's classes, or a number")
 
 
 class Error(BaseModel):
@@ -62,6 +62,7 @@ ONE: dict[str, Any] = {
 SEVERAL = {"type": "array", "items": ONE, "minItems": 1}
 NAMED = {"type": "object", "additionalProperties": {"type": "array", "items": ONE}}
 ROWS = {"type": "array", "items": ROW}
+VIEWS = {"type": "array", "items": {"type": "array", "items": {"type": "object"}}}
 FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
 
 
@@ -88,8 +89,12 @@ PREDICT = body(
         "examples": [{"instances": ["I love you"]}],
     }
 )
-ANSWER = body(json=fields(["instances"], instances=SEVERAL), form=fields(["files"], files=FILES))
-METHOD = {"type": "string", "enum": ["occlusion", "attention"]}
+METHOD = {"type": "string", "description": "one of the model's methods; GET /v1/models lists them"}
+VIEW = {"type": "boolean", "description": "whether to add the blocks that show each answer"}
+ANSWER = body(
+    json=fields(["instances"], instances=SEVERAL, view=VIEW),
+    form=fields(["files"], files=FILES, view=VIEW),
+)
 EXPLAIN = body(
     json=fields(["instances"], instances={**SEVERAL, "maxItems": 1}, method=METHOD),
     form=fields(["files"], files={**FILES, "maxItems": 1}, method=METHOD),
@@ -107,7 +112,7 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by route, what a good answer is: its s
     "predict": {JSON: {"oneOf": [fields(["predictions"], predictions={"type": "array"}), fields(["outputs"])]}},
     "models": {JSON: fields(["models"], models={"type": "array", "items": {"type": "object"}})},
     "sample": {"image/jpeg": {}, "image/png": {}, "text/plain": {}},
-    "answer": {JSON: fields(["predictions", "request_id", "model", "version"], predictions=ROWS, **ASKED)},
+    "answer": {JSON: fields(["predictions", "request_id", "model", "version"], predictions=ROWS, views=VIEWS, **ASKED)},
     "explain": {JSON: fields(["prediction", "request_id"], prediction=ROW, **ASKED), "image/png": {}},
     "batch": {"application/x-ndjson": {}},
     "feedback": {JSON: fields(["stored"], stored={"type": "boolean"})},
@@ -128,7 +133,7 @@ SUMMARIES = {
     "answer": "Predict, with the answers in words; JSON or files",
     "explain": "What speaks for the answer: a heatmap, or the weights of words",
     "batch": "Predict the rows of a CSV file or the files of a zip, as a stream of JSON lines",
-    "feedback": "Tell the true label of a prediction",
+    "feedback": "Tell the true answer to a prediction",
 }
 
 

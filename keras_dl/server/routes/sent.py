@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import io
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -18,6 +16,7 @@ from starlette.requests import Request
 from keras_dl.errors import BadInput
 from keras_dl.server.guard import Refused
 from keras_dl.server.routes import rest
+from keras_dl.task.kinds import Input
 
 FILES = 64  # in one form
 ROWS = 100_000  # of a CSV file, or files of a zip
@@ -25,7 +24,6 @@ LARGEST_MEMBER = 50_000_000  # bytes of one file of a zip, unpacked
 UNPACKED = 1_000_000_000  # bytes of all of them
 ENTRY = b"PK\x01\x02"  # begins each of a zip's table of contents
 UNPACKERS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to begin
-COLUMNS = ("text", "message", "sentence", "review")  # that a CSV file's texts may stand in
 
 Item = tuple[str, bytes]  # what it is called, and what it is
 
@@ -81,10 +79,10 @@ def clean(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-async def many(request: Request, modality: str) -> tuple[int, Iterator[Item]]:
+async def many(request: Request, kind_of_input: Input) -> tuple[int, Iterator[Item]]:
     """Read the file of a batch: how many inputs it has, and the inputs, one after the other.
 
-    A zip holds images or texts; a CSV file, in UTF-8, texts in its only column or in one called text.
+    A zip holds one input in each file; what else there may be the kind of input says.
 
     Raises:
         BadInput: if it is neither, or too much.
@@ -96,9 +94,9 @@ async def many(request: Request, modality: str) -> tuple[int, Iterator[Item]]:
         raise BadInput("send a form with a zip or a CSV file in the field 'file'")
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return await asyncio.to_thread(zipped, data)
-    if modality == "image":
-        raise BadInput("a batch of images is a zip of them")
-    return await asyncio.to_thread(in_columns, data)
+    count, found = await asyncio.to_thread(kind_of_input.many, data, ROWS)
+    bounded(count)
+    return count, found
 
 
 def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
@@ -139,39 +137,6 @@ def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
 def is_input(name: str) -> bool:
     """Whether a file of a zip is meant: not what a Mac or a hidden folder adds."""
     return name != "" and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-
-
-def in_columns(data: bytes) -> tuple[int, Iterator[Item]]:
-    """Return the texts of a CSV file."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"the CSV file is not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    csv.field_size_limit(10_000_001)
-    sign = separator(text)
-    if text.count(sign) > rest.VALUES:
-        raise Refused(413, f"more than {rest.VALUES:,} columns and rows are too many; cut the file into parts")
-    read = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
-    try:
-        rows = list(islice((row for row in read if row), ROWS + 2))  # one line more than can be
-    except csv.Error as error:
-        raise BadInput(f"the CSV file cannot be read: {error}") from None
-    if not rows:
-        raise BadInput("the CSV file is empty")
-    header = [cell.strip().lower() for cell in rows[0]]
-    place = next((header.index(name) for name in COLUMNS if name in header), None)
-    if place is None and max(map(len, rows)) > 1:
-        raise BadInput(f"the CSV file has {len(header)} columns and none is called 'text'; its first line names them")
-    rows = rows if place is None else rows[1:]
-    bounded(len(rows))
-    texts = [row[place or 0] if len(row) > (place or 0) else "" for row in rows]
-    return len(texts), ((text, text.encode("utf-8", "replace")) for text in texts)
-
-
-def separator(text: str) -> str:
-    """Return what parts the columns: a tab or a semicolon where the first line has these and no comma."""
-    first = text.split("\n", 1)[0]
-    return next((sign for sign in "\t;" if sign in first and "," not in first), ",")
 
 
 def bounded(count: int) -> None:

@@ -81,7 +81,7 @@ def phases(config: Pneumonia, data: Data) -> Sequence[Phase]:
 
     def compile_model(model: keras.Model) -> None:
         rate = fitting.warm_cosine(config.learning_rate, steps) if cosine else config.learning_rate
-        fitting.compile_classifier(model, keras.optimizers.Adam(rate), label_smoothing=config.label_smoothing)
+        radiographs.PNEUMONIA.compile(model, keras.optimizers.Adam(rate), label_smoothing=config.label_smoothing)
 
     callbacks += [] if cosine else [fitting.plateau]
     return [Phase("train", config.epochs, compile_model, callbacks, monitor)]

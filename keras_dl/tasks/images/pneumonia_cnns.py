@@ -72,7 +72,7 @@ def phases(config: Radiographs, data: Data) -> Sequence[Phase]:
     def compile_model(model: keras.Model) -> None:
         import keras
 
-        fitting.compile_classifier(model, keras.optimizers.Adam(config.learning_rate))
+        radiographs.PNEUMONIA.compile(model, keras.optimizers.Adam(config.learning_rate))
 
     return [Phase("train", config.epochs, compile_model, callbacks, "val_accuracy")]
 

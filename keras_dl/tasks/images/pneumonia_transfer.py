@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from keras_dl.data.sets.images import chest_xray
 from keras_dl.recipes import fitting, radiographs
 from keras_dl.recipes.radiographs import Radiographs
-from keras_dl.task import Assets, Data, Phase, Ranges, Task, settings
+from keras_dl.task import Assets, Data, Output, Phase, Ranges, Task, settings
 
 if TYPE_CHECKING:
     import keras
@@ -68,7 +68,9 @@ def build(config: Transfer, assets: Assets, *, classes: int = 1) -> keras.Model:
     return pretrained.build(**settings.chosen(config, *names), classes=classes)
 
 
-def phases(config: Transfer, data: Data, *, monitor: str = "val_auroc") -> Sequence[Phase]:
+def phases(
+    config: Transfer, data: Data, *, output: Output = radiographs.PNEUMONIA, monitor: str = "val_auroc"
+) -> Sequence[Phase]:
     """Train the head on the frozen backbone's features, or all at once; then, where asked, fine-tune the backbone."""
     steps, stop = max(1, len(data.train) // config.batch_size), partial(fitting.early_stopping, monitor=monitor)
 
@@ -81,7 +83,7 @@ def phases(config: Transfer, data: Data, *, monitor: str = "val_auroc") -> Seque
         falling = keras.optimizers.schedules.ExponentialDecay(rate, steps, config.decay)
         schedule = fitting.warm_cosine(rate, steps * epochs) if config.schedule == "cosine" else falling
         optimizer = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[config.optimizer]
-        fitting.compile_classifier(model, optimizer(schedule))
+        output.compile(model, optimizer(schedule))
 
     def phase(name: str, first: int | None, rate: float, epochs: int) -> Phase:
         compiled = partial(compile_model, first=first, rate=rate, epochs=epochs)
@@ -143,6 +145,6 @@ PNEUMONIA3_RESNET101 = replace(
     config=Transfer(backbone="ResNet101", optimizer="rmsprop", schedule="exponential", decay=0.9),
     recipes={"fine-tuned": {"frozen": False, "learning_rate": 1e-4, **POSE}},
     build=partial(build, classes=len(chest_xray.KINDS)),
-    phases=partial(phases, monitor="val_accuracy"),
+    phases=partial(phases, output=radiographs.KIND, monitor="val_accuracy"),
     **radiographs.KINDS,
 )

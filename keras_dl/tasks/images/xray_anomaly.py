@@ -26,13 +26,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_dl.data import splits
-from keras_dl.measures import metrics
+from keras_dl.outputs.score import Score
 from keras_dl.recipes import anomaly, fitting, radiographs, reading
 from keras_dl.recipes.radiographs import Radiographs
 from keras_dl.task import Assets, Data, Phase, Ranges, Task, settings
 
 if TYPE_CHECKING:
     import keras
+
+DISTANCE = Score(anomaly.heatmap)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def load(config: XrayAnomaly, source: Path) -> Data:
     rows = splits.by_group(images.groups, images.labels, seed=config.seed, parts=images.parts, classes=images.classes)
     sick = {name: images.labels[rows[name]] != 0 for name in ("train", "validation")}
     healthy = rows | {name: rows[name][~left_out] for name, left_out in sick.items()}
-    decode = radiographs.decode(config, {})
+    decode = radiographs.INPUT.decode(config, {})
     return Data(
         *[reading.image_split(images.take(healthy[name]), decode) for name in splits.NAMES],
         assets={"classes": list(images.classes)},
@@ -101,9 +103,7 @@ def phases(config: XrayAnomaly, data: Data) -> Sequence[Phase]:
     def compile_model(model: keras.Model) -> None:
         import keras
 
-        from keras_dl.layers.losses import mean_output
-
-        model.compile(keras.optimizers.Adam(config.learning_rate), mean_output)
+        DISTANCE.compile(model, keras.optimizers.Adam(config.learning_rate))
 
     if config.network == "xray_autoencoder":
         return [Phase("train", config.epochs, compile_model, [fitting.early_stopping])]
@@ -129,14 +129,10 @@ XRAY_ANOMALY = Task(
     build=build,
     phases=phases,
     prepare=prepare,
-    value="score",
-    heatmap=anomaly.heatmap,
     **radiographs.BINARY
     | {
         "load": load,
-        "calibrate": anomaly.calibrate,
-        "predict": anomaly.predict,
-        "evaluate": metrics.score_metrics,
+        "output": DISTANCE,
         "baseline": baseline,
         "words": radiographs.BINARY["words"] | {"baseline": "documented autoencoder"},
     },

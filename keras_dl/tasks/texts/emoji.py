@@ -24,8 +24,7 @@ from keras_dl.data import nltk_data, samples
 from keras_dl.data.sets.texts import emoji
 from keras_dl.data.texts import Texts
 from keras_dl.inputs import tokenization
-from keras_dl.measures import metrics
-from keras_dl.outputs import calibration
+from keras_dl.outputs.classes import Classes
 from keras_dl.recipes import texts, word_vectors
 from keras_dl.recipes.texts import TextConfig
 from keras_dl.task import Assets, Data, Phase, Ranges, Task, settings
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     import keras
 
 
+EMOJIS = Classes(biases=False, symbols=emoji.EMOJI)  # a handful of validation sentences fits no biases
 EMPTY = nltk_data.OWN_STOP_WORDS - {"no", "not", "nor", "never"}  # words that say nothing of the mood; "not" does
 
 
@@ -87,7 +87,7 @@ def build(config: Emoji, assets: Assets) -> keras.Model:
 
 def phases(config: Emoji, data: Data) -> Sequence[Phase]:
     """Train in one phase with Adam and cross entropy, to the end: a dozen validation sentences choose no epoch."""
-    return [Phase("train", config.epochs, texts.compiling(config), monitor="loss")]
+    return [Phase("train", config.epochs, texts.compiling(config, EMOJIS), monitor="loss")]
 
 
 def baseline(config: Emoji) -> Any:
@@ -121,11 +121,7 @@ EMOJI = Task(
         load=partial(texts.load, dataset="emoji", fit=word_vectors.words, more=more),
         prepare=prepare,
         phases=phases,
-        calibrate=partial(calibration.calibrate_classes, biases=False),
-        predict=calibration.classify_classes,
-        evaluate=partial(metrics.multiclass_metrics, classes=emoji.CLASSES),
-        value="probabilities",
-        symbols=emoji.EMOJI,
+        output=EMOJIS,
         baseline=baseline,
         neighbours=5,
         words={"example": "sentence", "group": "sentence", "baseline": "mean vector + logistic regression"},

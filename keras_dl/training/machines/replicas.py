@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_dl.layers.nested import layers_inside
 from keras_dl.task import Config
 from keras_dl.task.settings import replace
 from keras_dl.training.machines import devices
@@ -44,7 +45,7 @@ def fit_for(model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model
     Batches are normalised over all replicas, or their moving statistics would differ; each replica draws its own
     dropout; the last layer computes in float32, where a probability near 1 is not 1.
     """
-    for layer in every_layer(model) if strategy.num_replicas_in_sync > 1 else ():
+    for layer in layers_inside(model) if strategy.num_replicas_in_sync > 1 else ():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
         if isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator):
@@ -75,11 +76,6 @@ def accumulating(optimizer: Any, config: Config) -> Any:
     if config.accumulate > 1:
         getattr(optimizer, "inner_optimizer", optimizer).gradient_accumulation_steps = config.accumulate
     return optimizer
-
-
-def every_layer(model: Any) -> Iterator[Any]:
-    """Give the layers of a model, of the models in it, and what layers are made of: the dropout of attention, say."""
-    return iter(model._flatten_layers(include_self=False))
 
 
 def remarks(strategy: tf.distribute.Strategy, config: Config) -> list[str]:

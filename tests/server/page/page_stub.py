@@ -27,6 +27,9 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from keras_dl.pages import wire
+from keras_dl.task.blocks import Answer, Bar, Bars, Gauge, Panel, Picture, Spans, Word
+
 PAGE = Path(__file__).parents[3] / "keras_dl" / "server" / "page"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -35,6 +38,32 @@ POLICY = (
 SYMBOLS = {"heart": "❤️", "baseball": "⚾", "smile": "😄", "disappointed": "😞", "fork and knife": "🍴"}
 KEYWORDS = {"love": "heart", "ball": "baseball", "happy": "smile", "sad": "disappointed", "pizza": "fork and knife"}
 CELL = {"value": 0.953, "low": 0.931, "high": 0.972}
+
+
+TITLES = {"auroc": "AUROC", "ppv": "Positive predictive value", "brier": "Brier score", "f1": "F1",
+          "accuracy": "Accuracy"}  # fmt: skip
+FIRST = ["auroc", "accuracy", "f1"]
+METHODS = {"occlusion": "leave a word out", "attention": "attention", "grad-cam": "Grad-CAM"}
+
+
+def columns(classes, value):
+    """Return the columns of the table of many answers."""
+    if value == "probabilities":
+        each = [(f"Probability of {name}", ["probabilities", name], "percent", False) for name in classes]
+        found = [("Answer", ["label"], "text", True), ("Probability", ["probability"], "percent", True), *each]
+    elif value == "count":
+        found = [("Cells", ["count"], "number", True), ("low", ["low"], "number", False)]
+    else:
+        title, style = {"probability": (f"Probability of {classes[1]}", "percent"), "score": ("Score", "number")}[value]
+        file = [("of", ["of"], "text", False), ("threshold", ["threshold"], "number", False)]
+        found = [("Answer", ["label"], "text", True), (title, [value], style, True), *file]
+    return [dict(zip(("title", "path", "style", "shown"), one, strict=True)) for one in found]
+
+
+def counting(name, title):
+    """Return what `GET /v1/models` says of a model that counts: it has no classes."""
+    known = model(name, title, "image", ["143", "7"], "count", choices=None, unit="cells")
+    return {key: value for key, value in known.items() if key not in ("classes", "symbols", "of", "threshold")}
 
 
 def model(name, title, modality, classes, value, **changes):
@@ -52,11 +81,16 @@ def model(name, title, modality, classes, value, **changes):
         "name": name, "title": title, "task": name, "modality": modality, "classes": classes, "symbols": {},
         "value": value,
         "of": None if value == "probabilities" else classes[-1],
-        "threshold": {"probability": 0.43, "probabilities": None, "score": 12.5}[value],
-        "intended_use": "Teaching and method comparison.", "limits": "English, one short sentence.", "methods": [],
+        "threshold": {"probability": 0.43, "score": 12.5}.get(value),
+        "choices": classes, "columns": columns(classes, value), "method_titles": METHODS,
+        "intended_use": "Teaching and method comparison.", "limits": "English, one short sentence.",
+        "methods": ["grad-cam"] if modality == "image" else ["occlusion"],
         "versions": [{"version": "1", "state": "AVAILABLE", "labels": [], "weight": None}],
         "samples": samples, "synthetic": False,
-        "test": {"examples": 1786, "metrics": dict.fromkeys(("brier", "f1", "accuracy", "auroc", "ppv"), CELL)},
+        "test": {
+            "examples": 1786, "metrics": dict.fromkeys(("brier", "f1", "accuracy", "auroc", "ppv"), CELL),
+            "titles": TITLES, "first": FIRST,
+        },
     } | changes  # fmt: skip
 
 
@@ -70,18 +104,17 @@ TWO = [
     {"version": "2", "state": "AVAILABLE", "labels": ["canary"], "weight": 0.1},
     {"version": "3", "state": "LOADING", "labels": [], "weight": None},
 ]
-TYPED, COLOURED = {"methods": ["occlusion"]}, {"methods": ["occlusion", "attention"]}
+COLOURED = {"methods": ["occlusion", "attention"]}
 LUNGS, KINDS = ["NORMAL", "PNEUMONIA"], ["NORMAL", "BACTERIAL", "VIRAL"]
 MODELS = {
     one["name"]: one
     for one in (
         model("pneumonia", "Pneumonia from chest radiographs", "image", LUNGS, "probability", **XRAY),
-        model(
-            "emoji", "Emoji for a sentence", "text", [*SYMBOLS], "probabilities", symbols=SYMBOLS, versions=TWO, **TYPED
-        ),
+        model("emoji", "Emoji for a sentence", "text", [*SYMBOLS], "probabilities", symbols=SYMBOLS, versions=TWO),
         model("spam", "Spam among text messages", "text", ["ham", "spam"], "probability", **COLOURED),
         model("kinds", "Normal, bacterial or viral", "image", KINDS, "probabilities", **XRAY),
         model("anomaly", "What differs from healthy lungs", "image", LUNGS, "score", **XRAY),
+        counting("cells", "How many cells"),
     )
 }
 
@@ -141,10 +174,12 @@ class Stub:
         rows = [row(known, *one) for one in inputs]
         await asyncio.sleep(max(self.slow.get(name, 0) for name, _ in inputs))
         if verb == "answer":
-            return JSONResponse({"predictions": rows, **facts})
-        return JSONResponse(
-            {"prediction": rows[0], **facts, **explained(known, rows[0], *inputs[0], body.get("method"))}
-        )
+            views = [[] if "error" in one else wire.as_jsons(view(known, one)) for one in rows]
+            asked = str(body.get("view")).lower() == "true"
+            return JSONResponse({"predictions": rows, **({"views": views} if asked else {}), **facts})
+        method = body.get("method")
+        block = wire.as_json(explained(known, rows[0], *inputs[0], method))
+        return JSONResponse({"prediction": rows[0], "method": method, **facts, **block})
 
     async def list(self, request: Request) -> Response:
         return JSONResponse({"models": [*self.models.values()]})
@@ -199,6 +234,8 @@ def row(known, name: str, data: bytes):
             "score": list(shares.values()),
             "of": chosen,
         }
+    if known["value"] == "count":
+        return {"input": name, "count": 200 * level, "low": 185 * level, "high": 220 * level}
     amount = {"probability": level} if known["value"] == "probability" else {"score": 30 * level}
     label = known["classes"][next(iter(amount.values())) >= known["threshold"]]
     note = {"note": "none of its words is known"} if name == "xyzzy" else {}
@@ -209,26 +246,47 @@ def words_level(text: str) -> float:
     return 0.97 if re.search("prize|free|won", text) else 0.0312
 
 
+def view(known, answer):
+    """Return the blocks of an answer, as a kind of output would."""
+    if known["value"] == "count":
+        count, between = answer["count"], (answer["low"], answer["high"])
+        gauge = Gauge(count, 0, 200, f"{count:.0f} cells", None, "", between, ("0", "200"), "The band is for **90 %**.")
+        return [Answer(f"about {count:.0f} cells", f"{between[0]:.0f} to {between[1]:.0f}"), gauge]
+    label = answer["label"]
+    if known["value"] == "probabilities":
+        symbols = known["symbols"]
+        bars = [Bar(name, share, symbols.get(name, ""), name == label) for name, share in answer["probabilities"].items()]
+        return [Answer(label, "heart 0.800, and so on", symbols.get(label, "")), Bars(bars, "Probabilities")]
+    value, of, threshold = known["value"], answer["of"], answer["threshold"]
+    is_score = value == "score"
+    amount = answer[value]
+    written = (lambda number: f"{number:.2f}") if is_score else (lambda number: f"{100 * number:.0f} %")
+    note = "A score is no probability." if is_score else "Calibrated."
+    gauge = Gauge(
+        amount, 0, 33 if is_score else 1, f"{value} of {of}: {written(amount)}", threshold,
+        f"threshold {written(threshold)}", None, tuple(known["classes"]), note,
+    )  # fmt: skip
+    return [Answer(label, f"{value} of {of} {amount:.3f}, threshold {threshold:.3f}"), gauge]
+
+
 def explained(known, answer, name: str, data: bytes, method):
+    """Return the block of an explanation."""
+    of = answer.get("of", "cells")
     if known["modality"] == "image":
-        image = Image.open(io.BytesIO(data)).convert("L").resize((128, 128))
+        image = np.asarray(Image.open(io.BytesIO(data)).convert("L").resize((128, 128)))[..., None]
         y, x = np.mgrid[:128, :128]
         heat = np.exp(-((x - 85) ** 2 + (y - 78) ** 2) / 700)
-        colour = np.stack([250 * np.ones_like(heat), 230 * (1 - heat), 40 * np.ones_like(heat), 230 * heat], -1)
-        parts = {"image": image, "heatmap": Image.fromarray(colour.astype("uint8"), "RGBA")}
-        return {
-            **{key: png(value) for key, value in parts.items()},
-            "caption": f"what speaks for {answer['of']} (Grad-CAM)",
-        }
-    text, words = name, []
-    for found in re.finditer(r"\S+", text[:60]):
+        caption = f"what speaks for {of} (Grad-CAM)"
+        return Picture([Panel("the model's input", image)], caption, heat, caption)
+    words = []
+    for found in re.finditer(r"\S+", name[:60]):
         weight = (len(found[0]) - 4) / 3 * (-1 if found[0] in ("the", "a", "not") else 1)
-        words.append({"text": found[0], "start": found.start(), "end": found.end(), "weight": weight})
-    meaning = f"the change of the log-odds of {answer['of']} when the word is left out"
+        words.append(Word(found.start(), found.end(), weight))
+    meaning = f"the change of the log-odds of {of} when the word is left out"
     if method == "attention":
-        words = [{**word, "weight": abs(word["weight"])} for word in words]
+        words = [Word(word.start, word.end, abs(word.weight)) for word in words]
         meaning = "the share of the attention that the word gets"
-    return {"text": text, "read": len(text[:60]), "method": method or "occlusion", "meaning": meaning, "words": words}
+    return Spans(name, words, len(name[:60]), of, meaning, signed=method != "attention")
 
 
 def png(image: Image.Image) -> str:

@@ -1,11 +1,16 @@
 """The web page in a real browser, on made-up answers: what a person does with one model, and what one sees."""
 
+import re
 import time
 
+import numpy as np
 import page_stub
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+
+from keras_dl.pages import wire
+from keras_dl.task.blocks import Answer, Bar, Bars, Chart, Gauge, Panel, Picture, Prose, Spans, Table, Word
 
 PNG = page_stub.picture(3)
 TYPE = """
@@ -50,9 +55,11 @@ def test_it_says_what_a_model_is_for_and_what_it_is_not_for(page):
 def test_a_sample_gives_a_probability_and_a_heatmap(page, stub):
     page.click(".thumbnails button", "PNEUMONIA")
     assert page.find(".answer").text == "PNEUMONIA"
-    assert page.find(".certainty").text == "probability of PNEUMONIA: 49 %"
+    assert page.find(".gauge .value").text == "probability of PNEUMONIA: 49 %"
+    assert not page.all(".certainty")  # the gauge says it
     assert "49 %, threshold 43 %" in page.find(".scale").get_attribute("aria-label")
     assert page.run("return document.querySelector('.panel .mark').style.left") == "43%"
+    assert page.run("return document.querySelector('.panel .caption').style.transform") == "translateX(-43%)"
     page.find(".medical", "Not a medical device")
     page.find("figcaption", "what speaks for PNEUMONIA (Grad-CAM)")
     over, slider = page.find(".over"), page.find("input[type=range]")
@@ -86,15 +93,99 @@ def test_an_image_is_chosen_dropped_or_pasted(page, stub, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("kinds", "probability 80 %"), ("anomaly", "score 14.63 (threshold 12.50)")]
+    ("name", "selector", "said", "bars"),
+    [
+        ("kinds", ".answer", "BACTERIAL", ["10 %", "80 %", "10 %"]),
+        ("anomaly", ".value", "score of PNEUMONIA: 14.63", []),
+        ("cells", ".answer", "about 98 cells", []),
+    ],
 )
-def test_other_kinds_of_answers(page, name, said):
+def test_other_kinds_of_answers(page, name, selector, said, bars):
     page.go(name)
     page.click(".thumbnails li:nth-child(2) button")
-    assert page.find(".certainty").text == said
-    bars = page.all(".bars li .number")
-    assert [bar.text for bar in bars] == {"kinds": ["10 %", "80 %", "10 %"], "anomaly": []}[name]
+    assert page.find(selector).text == said
+    assert [bar.text for bar in page.all(".bars li .number")] == bars
     assert bool(page.all(".panel", "A score is no probability")) == (name == "anomaly")
+
+
+def test_a_count_has_a_band_and_its_feedback_is_a_number(page, stub):
+    page.go("cells")
+    page.click(".thumbnails button")
+    label = page.find(".scale").get_attribute("aria-label")
+    assert re.fullmatch(r"70 cells, interval 64.\d* to 76.\d*", label)
+    left, width = page.run("const { left, width } = document.querySelector('.band').style; return [left, width]")
+    assert (float(left[:-1]), float(width[:-1])) == (pytest.approx(32.2, abs=0.5), pytest.approx(6.1, abs=0.5))
+    assert not page.all(".mark")
+    page.find(".gauge strong", "90 %")
+    assert not page.all(".choices button", "Yes")
+    page.find("form", "The right number is").find_element(By.TAG_NAME, "input").send_keys("81", Keys.ENTER)
+    page.find(".feedback", "Thank you. Stored: 81.")
+    assert [(one["request_id"], one["label"]) for one in stub.feedback] == [("r1", "81")]
+
+
+def test_bars_move_and_are_not_made_anew(page):
+    page.go("emoji")
+    field = page.find("textarea")
+    field.send_keys("I love you")
+    page.find(".answer", "heart")
+    page.run("document.querySelectorAll('.bars li, .answer').forEach((one) => (one.dataset.same = 'yes'))")
+    field.clear()
+    field.send_keys("so sad")
+    page.find(".answer[data-same]", "disappointed")
+    assert [row.text for row in page.all(".bars li[data-same].chosen .class")] == ["😞 disappointed"]
+
+
+def test_the_heatmap_keeps_its_slider_from_image_to_image(page):
+    page.click(".thumbnails button", "PNEUMONIA")
+    page.find("input[type=range]").send_keys(Keys.HOME)
+    page.click(".thumbnails button", "NORMAL")
+    page.find(".answer", "NORMAL")
+    page.find("figcaption")
+    assert page.find(".over").value_of_css_property("opacity") == "0"
+
+
+BLOCKS = """
+const [blocks, done] = arguments;
+import("/static/blocks.js").then(({ render }) => {
+  const place = document.createElement("div");
+  place.id = "shown";
+  place.append(...blocks.map(render));
+  document.querySelector("main").replaceChildren(place);
+  done();
+});
+"""
+
+
+def test_every_block_is_shown_and_nothing_in_it_is_markup(page):
+    evil = "<img src=x onerror=alert(1)>"
+    pixels = np.full((8, 8, 3), 200, "uint8")
+    svg = '<svg viewBox="0 0 200 80"><rect width="200" height="80" style="fill: var(--network)"/></svg>'
+    blocks = [
+        Answer(evil, evil, "🍕"),
+        Bars([Bar(evil, 0.25, evil), Bar("toString", 0.75, chosen=True)], evil),
+        Gauge(3, 3, 3, evil, 7, evil, (1, 2), (evil, evil), evil),
+        Spans(f"😄 {evil} مرحبا", [Word(2, 2 + len(evil), -1.0)], 2 + len(evil), evil, evil),
+        Spans("", [], 0, evil, evil),
+        Picture([Panel(evil, pixels), Panel("second", pixels)], evil, alt=evil),
+        Picture([], "no image"),
+        Table([evil, "Value"], [[evil, "1"]], evil, evil, [1]),
+        Table([], []),
+        Chart("one", svg, evil, evil),
+        Prose(f"**bold {evil}** and `code **` {evil}", evil, warning=True),
+    ]
+    page.browser.execute_async_script(BLOCKS, [*wire.as_jsons(blocks), {"block": "constructor"}])
+    shown = page.find("#shown")
+    assert shown.find_elements(By.CSS_SELECTOR, "[onerror], script") == []
+    assert shown.text.count(evil) >= 15
+    assert page.find("#shown strong", "bold").text == f"bold {evil}"
+    assert page.find("#shown code").text == "code **"
+    assert page.find("#shown mark").text == evil
+    assert page.find("#shown .unread").text.strip() == "مرحبا"
+    assert [image.get_attribute("alt") for image in page.all(".panels img")] == [evil, "second"]
+    page.wait(lambda: page.run("return document.querySelector('.chart').naturalWidth") == 288)
+    assert [cell.get_attribute("class") for cell in page.all("#shown .scroll tr > :nth-child(2)")] == ["right"] * 2
+    page.find("#shown", "too old to show this")
+    assert page.run("return getComputedStyle(document.querySelector('#shown .fill')).width") != ""
 
 
 def test_a_sentence_gives_an_emoji_and_its_words(page):
@@ -104,14 +195,14 @@ def test_a_sentence_gives_an_emoji_and_its_words(page):
     assert page.find(".symbol", "❤️")
     assert page.find(".answer").text == "heart"
     assert [bar.text for bar in page.all(".bars .number")] == ["80 %", *["5.0 %"] * 4]
-    page.find(".words h3", "What speaks for heart")
+    page.find(".explanation h3", "What speaks for heart")
     field.clear()
     page.run(
         "arguments[0].value = '😄 <b>family</b> the <img src=x onerror=alert(1)>'", field
     )  # not to be typed by the driver
     field.send_keys(" sad")
-    page.find(".words mark", "sad")
-    assert page.find(".words .text").text == "😄 <b>family</b> the <img src=x onerror=alert(1)> sad"
+    page.find(".explanation mark", "sad")
+    assert page.find(".explanation .text").text == "😄 <b>family</b> the <img src=x onerror=alert(1)> sad"
     assert [mark.text for mark in page.all("mark")][:3] == ["😄", "<b>family</b>", "the"]
     assert [mark.text for mark in page.all("mark.against")][:2] == ["😄", "sad"]
     assert page.browser.find_elements(By.CSS_SELECTOR, "main img, main b") == []
@@ -120,7 +211,7 @@ def test_a_sentence_gives_an_emoji_and_its_words(page):
     field.clear()
     field.send_keys(Keys.SPACE)
     page.find(".empty", "The answer will stand here")
-    assert not page.all(".words")
+    assert not page.all(".explanation")
 
 
 def test_only_the_last_answer_counts_while_typing(page, stub):
@@ -132,19 +223,19 @@ def test_only_the_last_answer_counts_while_typing(page, stub):
     assert len(stub.asked) < 5  # and not one for each of the 11 letters, even on a machine that stops and starts
     field.send_keys(" pizza with love")
     page.find(".answer", "heart")
-    page.find(".words mark", "pizza")
+    page.find(".explanation mark", "pizza")
     time.sleep(0.6)  # the slow answer has come by now, if the browser still waits for it
     assert page.find(".answer").text == "heart"
 
 
 def test_ways_to_explain_and_notes(page, stub):
     page.go("spam")
-    assert not page.all(".words select")
+    assert not page.all(".explanation select")
     page.click(".sentences button", "free prize")
     assert page.find("textarea").get_property("value") == "you won a free prize, call now"
-    page.find(".words", "against spam")
-    page.find(".words select").send_keys("attention")
-    page.find(".words h3", "Where the attention goes")
+    page.find(".explanation", "against spam")
+    page.find(".explanation select").send_keys("attention")
+    page.find(".explanation h3", "Where the weight lies")
     assert "much" in page.find(".legend").text
     page.find("textarea").clear()
     page.find("textarea").send_keys("xyzzy")

@@ -71,8 +71,24 @@ def test_a_zip_of_images_with_one_that_is_none(page, tmp_path):
     file = page.downloads / "kinds-answers.csv"
     page.wait(lambda: file.exists() and file.stat().st_size)
     last = list(csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig"))))
-    assert last[0]["probability of VIRAL"]
+    assert last[0]["probabilities VIRAL"]
     assert last[3] == {**dict.fromkeys(last[0], ""), "input": "x.png", "error": "no image that can be read"}
+
+
+def test_counts_have_a_table_and_a_file_of_their_own(page, tmp_path):
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
+        archive.writestr("0.png", page_stub.picture(0))
+    page.go("cells")
+    batch_field(page).send_keys(str(tmp_path / "some.zip"))
+    page.find(".progress", "All 1 done")
+    page.find("tbody tr")
+    assert [one.text for one in page.all("[aria-label=Show] button")] == ["All: 1"]
+    assert [one.text for one in page.all("thead th")][:2] == ["Input", "Cells"]
+    assert page.find("tbody td.right").text.startswith("69.")
+    page.click("button", "Download")
+    file = page.downloads / "cells-answers.csv"
+    page.wait(lambda: file.exists() and file.stat().st_size)
+    assert file.read_bytes().decode("utf-8-sig").splitlines()[0] == "input,count,low,note,error"
 
 
 def test_a_batch_is_cancelled_and_what_has_come_stays(page, stub, texts):

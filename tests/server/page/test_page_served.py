@@ -27,7 +27,7 @@ def test_a_radiograph_is_answered_explained_and_judged(real, served):
     real.find("main", "Not a medical device")
     real.click(".thumbnails button")
     label = real.find(".answer").text
-    probability = real.find(".certainty", "probability of PNEUMONIA: ")
+    probability = real.find(".gauge .value", "probability of PNEUMONIA: ")
     (model,) = [
         one for one in requests.get(f"{served}/v1/models", timeout=9).json()["models"] if one["name"] == "pneumonia"
     ]
@@ -48,8 +48,8 @@ def test_a_sentence_is_answered_while_it_is_typed(real):
     assert real.find(".symbol").text in "❤️ ⚾ 😄 😞 🍴"
     shares = [float(one.text.rstrip(" %").removeprefix("under ")) for one in real.all(".bars .number")]
     assert (len(shares), sum(shares)) == (5, pytest.approx(100, abs=2.5))
-    real.find(".words", "What speaks for")
-    assert real.find(".words .text").text == "I love you ❤"
+    real.find(".explanation", "What speaks for")
+    assert real.find(".explanation .text").text == "I love you ❤"
 
 
 def test_a_batch_is_answered(real, tmp_path):

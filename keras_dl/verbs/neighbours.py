@@ -33,12 +33,12 @@ class Neighbours:
         if folder.is_file():
             raise UsageError(f"{folder} is a file; --out takes the folder for the pictures")
         self.run, self.folder, self.train = run, folder, embeddings.read(run).part("train")
-        self.knn = embeddings.knn(self.train, count)
-        self.embedder = embeddings.embedder(run.model)
+        self.knn = embeddings.knn(self.train, count, run.task.output)
+        self.embedder = embeddings.embedder(run.model, run.task.output)
         self.width = self.train.vectors.shape[1]
         if self.embedder.output.shape[1] != self.width + self.train.outputs.shape[1]:
             raise embeddings.damaged(run, "vectors.npz", ValueError("it is of another model"))
-        self.texts = embeddings.read_texts(run) if run.task.modality == "text" else None
+        self.texts = embeddings.read_texts(run)
         self.drawn: Counter[str] = Counter()  # pictures by the name of the file
 
     def show(self, inputs: Sequence[np.ndarray], rows: Sequence[dict[str, Any]]) -> None:
@@ -58,17 +58,18 @@ class Neighbours:
             path = self.folder / f"{source.stem}-neighbours{again}.png"
             thumbnails = embeddings.read_thumbnails(self.run, [one["id"] for one in found])
             group = self.run.task.words.get("group", "group")
-            title = f"{source.name}: {row['label']}. Its nearest training images, with {group} and distance"
+            answer = self.run.task.output.answer(row).text
+            title = f"{source.name}: {answer}. Its nearest training images, with {group} and distance"
             with replacing(path) as temporary:
-                figure = picture(image, title, thumbnails, found, self.run.assets["classes"])
+                figure = picture(image, title, thumbnails, found, self.colours(found))
                 figure.savefig(temporary, dpi=120, format="png")
             row["picture"] = str(path)
 
     def nearest(self, inputs: np.ndarray) -> list[list[dict[str, Any]]]:
         """Return for each input `[count, ...]`, as the model takes it, its neighbours, nearest first.
 
-        Each is a row of JSON values: "id", "label" (the class's name), "group", "distance", and "text", the beginning
-        of a text.
+        Each is a row of JSON values: "id", "label" (the truth, in words), "group", "distance", and "text", how a text
+        begins.
         """
         vectors = np.asarray(self.embedder.predict_on_batch(inputs))[:, : self.width]
         return [
@@ -76,12 +77,18 @@ class Neighbours:
             for pair in zip(*embeddings.nearest(self.knn, vectors), strict=True)
         ]
 
+    def colours(self, found: Sequence[dict[str, Any]]) -> list[str]:
+        """Return the colour of each neighbour: that of its stratum."""
+        output, table = self.run.task.output, self.train.table.set_index("id")["label"]
+        strata = output.strata(table.loc[[one["id"] for one in found]].to_numpy(), self.run.assets)
+        return [class_colour(index, len(output.names(self.run.assets))) for index in strata]
+
     def described(self, row: int, distance: float) -> dict[str, Any]:
         """Say what a training example is, as JSON values."""
-        name, group, label = (self.train.table[column][row] for column in ("id", "group", "label"))
+        name, group, truth = (self.train.table[column][row] for column in ("id", "group", "label"))
         return {
             "id": str(name),
-            "label": self.run.assets["classes"][label],
+            "label": self.run.task.output.told(truth, self.run.assets),
             "group": str(group),
             "distance": round(float(distance), 4),
             **({} if self.texts is None else {"text": self.texts.get(str(name), "")}),
@@ -94,7 +101,7 @@ def picture(
     title: str,
     thumbnails: Sequence[np.ndarray],
     found: Sequence[dict[str, Any]],
-    classes: Sequence[str],
+    colours: Sequence[str],
 ) -> Figure:
     """Draw an image and its neighbours, each with its class, group and distance."""
     columns = min(COLUMNS, 1 + len(found))
@@ -105,9 +112,8 @@ def picture(
         axes.axis("off")
     panels[0].imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
     panels[0].set_title("the image\n")
-    for axes, thumbnail, one in zip(panels[1:], thumbnails, found, strict=False):
+    for axes, thumbnail, one, colour in zip(panels[1:], thumbnails, found, colours, strict=False):
         axes.imshow(thumbnail, cmap="gray", vmin=0, vmax=255)
-        colour = class_colour(list(classes).index(one["label"]))
         axes.set_title(f"{one['label']}\n{shortened(one['group'])}, {one['distance']:.2f}", color=colour)
     figure.suptitle(textwrap.fill(title, 24 * columns))
     return figure

@@ -1,0 +1,53 @@
+"""Texts in the columns of an uploaded CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import islice
+
+from keras_dl.errors import BadInput, TooMuch
+
+COLUMNS = ("text", "message", "sentence", "review")  # that the texts may stand in
+CELLS = 5_000_000  # of a file
+
+
+def in_columns(data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
+    """Return the count of the texts of a CSV file, and name and bytes of each.
+
+    Args:
+        data: a CSV file in UTF-8: the texts stand in its only column, or in one called text.
+        most: rows; of a longer file so many and one more are read.
+
+    Raises:
+        BadInput: if it cannot be read.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"the CSV file is not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    csv.field_size_limit(10_000_001)
+    sign = separator(text)
+    if text.count(sign) > CELLS:
+        raise TooMuch(f"more than {CELLS:,} columns and rows are too many; cut the file into parts")
+    read = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
+    try:
+        rows = list(islice((row for row in read if row), most + 2))  # one line more than can be
+    except csv.Error as error:
+        raise BadInput(f"the CSV file cannot be read: {error}") from None
+    if not rows:
+        raise BadInput("the CSV file is empty")
+    header = [cell.strip().lower() for cell in rows[0]]
+    place = next((header.index(name) for name in COLUMNS if name in header), None)
+    if place is None and max(map(len, rows)) > 1:
+        raise BadInput(f"the CSV file has {len(header)} columns and none is called 'text'; its first line names them")
+    rows = rows if place is None else rows[1:]
+    texts = [row[place or 0] if len(row) > (place or 0) else "" for row in rows]
+    return len(texts), ((text, text.encode("utf-8", "replace")) for text in texts)
+
+
+def separator(text: str) -> str:
+    """Return what parts the columns: a tab or a semicolon where the first line has these and no comma."""
+    first = text.split("\n", 1)[0]
+    return next((sign for sign in "\t;" if sign in first and "," not in first), ",")

@@ -1,0 +1,144 @@
+"""Texts: UTF-8, turned into word ids in the graph."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_dl.inputs import tokenization
+from keras_dl.inputs.given import Given
+from keras_dl.task.blocks import Block, Prose
+from keras_dl.task.kinds import Assets, Input, Method, Target
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+FILE_NAME = re.compile(r"(?!\w+://)\S*(/\S*|\.[A-Za-z]\w{0,3})")  # of a text that is one, whole
+SMALL = 4096  # bytes of texts that are checked in no time
+METHODS = {  # name -> title, what a weight is
+    "occlusion": ("leave a word out", "the change of the log-odds of {of} when the word is left out"),
+    "shap": ("SHAP values", "the word's share in the log-odds of {of} (SHAP values)"),
+    "attention": (
+        "attention",
+        "the share of the attention in the last layer of it that the word gets; no proof of a cause",
+    ),
+}
+
+
+class TextInput(Input):
+    """Texts, read as int32 word ids `[length]`, and after them the ids of a recipe's first `characters`."""
+
+    key = "text"
+    raw_name = "text"
+    unit = "text"
+    plural = "texts"
+    wanted = "word ids of texts"
+    hint = "; if it is a text: echo TEXT | keras-dl predict {name} -"
+    remarks = True
+    most_explained = 100_000
+
+    def check(self, raw: bytes) -> None:
+        """Raise BadInput for bytes that are no text this package reads; see `data.texts.check`."""
+        from keras_dl.data.texts import check
+
+        check(raw)
+
+    def tokens(self, config: Any, assets: Assets) -> tokenization.Tokens:
+        """Return the function from a raw text to its words, without stop words where there are some."""
+        split = tokenization.tokens(config.style)
+        return tokenization.without(split, assets["stop_words"]) if assets.get("stop_words") else split
+
+    def decode(self, config: Any, assets: Assets) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return the function from a raw text to int32 `[length]` word ids, and after them a recipe's `characters`."""
+        count = getattr(config, "characters", 0)
+        split = self.tokens(config, assets)
+        look_up = tokenization.lookup(assets["vocabulary"], assets.get("lemmas"))
+
+        def ids(raw: tf.Tensor) -> tf.Tensor:
+            import tensorflow as tf
+
+            front = getattr(config, "pad_front", False)
+            words = tokenization.padded(look_up(split(raw)), config.length, front=front)
+            return tf.concat([words, tokenization.characters(raw, count)], 0) if count else words
+
+        return ids
+
+    def given(self, item: str) -> Iterator[Given] | None:
+        """Give the lines of standard input for "-", or the text itself; None for what looks like the name of a file."""
+        if item == "-":
+            lines = sys.stdin.buffer.read().splitlines()
+            return (Given(line.decode("utf-8", "replace"), data=line) for line in lines)
+        if FILE_NAME.fullmatch(item):
+            return None
+        data = item.encode("utf-8", "surrogatepass")
+        return iter([Given(data.decode("utf-8", "replace"), data=data)])
+
+    def many(self, data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
+        """Read the texts of a CSV file."""
+        from keras_dl.inputs.columns import in_columns
+
+        return in_columns(data, most)
+
+    def fitted_to(self, split: Any, decoded: Callable[[], np.ndarray]) -> list[str]:
+        """Return the texts as they are."""
+        return list(split.texts)
+
+    def preview(self, run: Any, raws: Sequence[bytes]) -> list[Block]:
+        """Return each text."""
+        return [Prose(raw.decode("utf-8", "replace")) for raw in raws]
+
+    def methods(self, run: Any) -> Mapping[str, Method]:
+        """Return occlusion, SHAP values, and attention where the model has a layer of it."""
+        from keras_dl.explaining import words
+
+        there = ["occlusion", "shap", *(["attention"] if words.has_attention(run) else [])]
+        return {name: self.method(name) for name in there}
+
+    def method(self, name: str) -> Method:
+        """Return one way to explain."""
+
+        def explain(
+            run: Any, raws: Sequence[bytes], targets: Sequence[Target], brief: bool, *, name: str
+        ) -> list[Block]:
+            from keras_dl.explaining import words
+
+            way = partial(words.spans, run, method=name, meaning=METHODS[name][1], brief=brief)
+            return [way(raw.decode("utf-8", "replace"), target) for raw, target in zip(raws, targets, strict=True)]
+
+        title, meaning = METHODS[name]
+        legend = (
+            "Orange words spoke **for {of}**, blue words **against it**: by how much the log-odds change when the word "
+            "is left out, the strongest word of each text in full colour. Of a long text the part is shown that "
+            "mattered most."
+        )
+        return Method(title, meaning, legend, partial(explain, name=name), served=name != "shap")
+
+    def suffix(self, name: str) -> str:
+        """Return ".txt": of "spam.csv:17" there is none."""
+        return ".txt"
+
+    def quick(self, size: int) -> bool:
+        """Whether texts of so many bytes are checked in less than a millisecond."""
+        return size <= SMALL
+
+    def remark(self, config: Any, decoded: np.ndarray) -> str:
+        """Say what a user should know of one decoded text."""
+        words = decoded[: config.length]
+        if not (words > tokenization.UNKNOWN).any():
+            return "none of its words is known: the answer rests on nothing that was learned"
+        if words.all():
+            return f"of its words the first {config.length} at most were read"
+        return ""
+
+    def miniatures(self, split: Any, decoded: np.ndarray) -> Sequence[str]:
+        """Return the texts."""
+        return split.texts
+
+    def seen(self, split: Any, ids: set[str], groups: set[str]) -> int:
+        """Count the examples whose group is in training: the group comes from what the text says."""
+        return sum(group in groups for group in split.groups)

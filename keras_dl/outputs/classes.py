@@ -1,0 +1,259 @@
+"""Several classes: a calibrated probability of each; the answer is the likeliest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_dl.measures import calibration, ranking
+from keras_dl.outputs.binary import RELIABILITY, RIGHT_IN_80, shares_of_votes
+from keras_dl.outputs.labelled import BAND_DRAWS, PAIRS, Labelled, chart
+from keras_dl.outputs.ranked import BANDS
+from keras_dl.task.blocks import Answer, Bar, Bars, Block, Chart, Prose
+from keras_dl.task.kinds import Assets, Column, Found, Measuring, Metric, Target
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+METRICS = {
+    "accuracy": Metric("Accuracy", True, "the share of right answers"),
+    "balanced_accuracy": Metric("Balanced accuracy", True, "the mean recall of the classes"),
+    "macro_f1": Metric("Macro F1", True, "the mean over the classes of the harmonic mean of recall and precision"),
+    "auroc": Metric(
+        "AUROC",
+        True,
+        "each class against the rest, averaged: the chance that an example of it gets a higher probability of it",
+    ),
+    "brier": Metric("Brier score", False, "the mean squared distance between the probabilities and the truth, 0 to 2"),
+    "ece": Metric(
+        "Calibration error",
+        False,
+        "the mean gap between the answer's probability and the share of right answers, over ten bins",
+        distance=True,
+    ),
+    "recall": Metric("Recall of {of}", True, "of all {of}, the share that is recognised"),
+    "precision": Metric("Precision of {of}", True, "of all answers {of}, the share that is right"),
+}
+
+
+class Classes(Labelled):
+    """Probabilities of several classes, calibrated by one temperature and a bias for each class."""
+
+    key = "classes"
+    value = "probabilities"
+    metrics = METRICS
+    first = ("auroc", "accuracy", "macro_f1", "ece")
+
+    def __init__(self, *, biases: bool = True, symbols: Mapping[str, str] | None = None) -> None:
+        """Make the kind.
+
+        Args:
+            biases: fit a bias for each class. Without them the answers stay those of the model; better where
+                validation is a handful of examples.
+            symbols: class -> a sign that stands for it.
+        """
+        self.biases, self.symbols = biases, dict(symbols or {})
+
+    def compile(self, model: keras.Model, optimizer: Any, **options: Any) -> None:
+        """Set cross entropy and accuracy; `model` has one output for each class, labels are class indices."""
+        import keras
+
+        metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(), metrics=metrics)
+
+    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
+        """Fit temperature and biases by likelihood; there is no threshold.
+
+        Args:
+            truth: `[count]`, class index.
+            outputs: `[count, classes]`, probabilities as the model gave them.
+            config: of the run; nothing of it is used.
+        """
+        return {"calibration": calibration.fit_classes(truth, outputs, biases=self.biases), "threshold": None}
+
+    def respond(self, outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
+        """Turn probabilities `[batch, classes]` into what they mean.
+
+        Returns:
+            "probabilities": `[batch, classes]`, calibrated; "score": `[batch, classes]`, as the network gave them;
+            "label": `[batch]`, the name of the likeliest class; "probability": `[batch]`, its own.
+        """
+        import tensorflow as tf
+
+        fitted = assets["calibration"]
+        logits = tf.math.log(tf.clip_by_value(outputs, calibration.EPSILON, 1)) / fitted["temperature"]
+        probabilities = tf.nn.softmax(logits + tf.constant(fitted["biases"], outputs.dtype))
+        return {
+            "probability": tf.reduce_max(probabilities, axis=1),
+            "probabilities": probabilities,
+            "score": outputs,
+            "label": tf.gather(tf.constant(assets["classes"]), tf.argmax(probabilities, axis=1)),
+        }
+
+    def baseline_outputs(self, baseline: Any, inputs: Any) -> np.ndarray:
+        """Return the softmax of the margins, `[count, classes]`."""
+        from scipy.special import softmax
+
+        return softmax(baseline.decision_function(inputs), axis=1).astype("float32")
+
+    def votes(self, nearest: Any, vectors: np.ndarray) -> np.ndarray:
+        """Return the share of each class among the nearest training examples, `[count, classes]`."""
+        return shares_of_votes(nearest, vectors)
+
+    def measuring(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Measuring:
+        """Measure probabilities `[count, classes]`."""
+        return ranking.classes(truth, values, assets["classes"])
+
+    def answered(self, values: np.ndarray, assets: Assets) -> np.ndarray:
+        """Return the likeliest class."""
+        return values.argmax(axis=1)
+
+    def columns(self, assets: Assets) -> Sequence[str]:
+        """Return a column for each class."""
+        return assets["classes"]
+
+    def row(self, response: Mapping[str, Any], assets: Assets) -> dict[str, Any]:
+        """Return the responses, those of the classes by name, and the class that was chosen as "of"."""
+        named = {
+            name: dict(zip(assets["classes"], value, strict=True)) if isinstance(value, list) else value
+            for name, value in response.items()
+        }
+        return {**named, "of": named["label"]}
+
+    def answer(self, row: Mapping[str, Any]) -> Answer:
+        """Name the class, with the probabilities of all."""
+        shares = ", ".join(f"{name} {value:.3f}" for name, value in row["probabilities"].items())
+        return Answer(row["label"], shares, self.symbols.get(row["label"], ""))
+
+    def view(self, row: Mapping[str, Any], assets: Assets) -> list[Block]:
+        """Show a bar for each class."""
+        bars = [
+            Bar(name, share, self.symbols.get(name, ""), chosen=name == row["label"])
+            for name, share in row["probabilities"].items()
+        ]
+        return [self.answer(row), Bars(bars, "Probabilities")]
+
+    def target(self, row: Mapping[str, Any], assets: Assets) -> Target:
+        """Return the class that was chosen."""
+        return Target(assets["classes"].index(row["of"]), row["of"])
+
+    def subject(self, assets: Assets) -> str:
+        """Return what each example's answer is."""
+        return "the answer it gave"
+
+    def explained_class(self, given: int, classes: Sequence[str]) -> Target:
+        """Return the class that was answered."""
+        return Target(given, classes[given])
+
+    def log_odds(self, found: np.ndarray, assets: Assets, index: int, *, plain: bool) -> np.ndarray:
+        """Return the calibrated log-odds of a class against all others."""
+        from scipy.special import logsumexp
+
+        fitted = assets["calibration"]
+        margins = found if plain else np.log(np.clip(found, 1e-7, 1))
+        margins = margins / fitted["temperature"] + np.asarray(fitted["biases"])
+        return margins[:, index] - logsumexp(np.delete(margins, index, axis=1), axis=1)
+
+    def said(self, values: np.ndarray, assets: Assets) -> list[str]:
+        """Name the likeliest class and its probability."""
+        return [f"{assets['classes'][row.argmax()]} {row.max():.2f}" for row in values]
+
+    def certainty(self, values: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return the probability of the answer."""
+        return values.max(axis=1)
+
+    def pairs(self, truth: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[tuple[int, int]]:
+        """Return the classes that are taken for one another, most frequent first."""
+        wrong = truth != answers
+        both = np.stack([truth[wrong], answers[wrong]], axis=1)
+        pairs, counts = np.unique(both, axis=0, return_counts=True)
+        return [(int(true), int(given)) for true, given in pairs[np.argsort(-counts, kind="stable")][:PAIRS]]
+
+    def table(self, assets: Assets) -> list[Column]:
+        """Return the class and its probability; the file has those of all classes."""
+        each = [
+            Column(f"Probability of {name}", ("probabilities", name), "percent", shown=False)
+            for name in assets["classes"]
+        ]
+        return [Column("Answer", ("label",)), Column("Probability", ("probability",), "percent"), *each]
+
+    def figures(self, found: Found, config: Any, words: Mapping[str, str]) -> list[Chart]:
+        """Draw confusion matrices, the curves of each class against the rest, and how honest the probabilities are."""
+        from keras_dl.figures import curves, plots
+        from keras_dl.figures.curves import Ranking
+        from keras_dl.figures.plots import class_colour
+        from keras_dl.measures.bootstrap import Draws
+
+        draws = Draws(found.groups, config.seed, draws=BAND_DRAWS)
+        truth, classes = np.asarray(found.truth), found.assets["network"]["classes"]
+        rankings = []
+        for model, values in found.values.items():
+            for index, name in enumerate(classes):
+                chosen, first = values.argmax(axis=1) == index, model == "network"
+                colour, shown = class_colour(index, len(classes)), name if first else ""
+                rankings.append(Ranking(shown, colour, truth == index, values[:, index], chosen, dashed=not first))
+        bands = BANDS.format(**words)
+        values = found.values["network"]
+        answers = values.argmax(axis=1)
+        hits, of_truth = (answers == truth).astype(int), values[np.arange(len(values)), truth]
+        reliability = curves.reliability(hits, values.max(axis=1), draws, ylabel="share of right answers")
+        histogram = plots.histograms(truth, of_truth, answers, classes, xlabel="probability of the true class")
+        return [
+            *self.confusions(found, words, ""),
+            chart(
+                "roc",
+                curves.roc(rankings, draws),
+                "ROC curves with 95 % bands",
+                "ROC, each class against the rest",
+                f"{bands}; dashed: the baseline. Points: the answers given. Dotted: chance.",
+            ),
+            chart(
+                "recall",
+                curves.precision_recall(rankings, draws),
+                "Precision-recall curves with 95 % bands",
+                "Precision and recall",
+                "Bands and points as in the ROC plot. Dotted: the share of each class, which chance would reach.",
+            ),
+            chart(
+                "reliability",
+                reliability,
+                "Reliability diagram of the network",
+                "Calibration of the network",
+                f"Of the probability of the answer. {RELIABILITY.format(**words)}",
+            ),
+            chart(
+                "scores",
+                histogram,
+                "Histogram for each class",
+                "Probability of the true class",
+                "The further right, the better. Pale: another class was likelier.",
+            ),
+        ]
+
+    def explained(
+        self, measured: Mapping[str, Any], assets: Assets, config: Any, words: Mapping[str, str]
+    ) -> list[Prose]:
+        """Explain the answer and the calibration."""
+        fitted = assets["calibration"]
+        sure = "it was too sure of itself" if fitted["temperature"] > 1 else "it was not sure enough"
+        pairs = zip(fitted["biases"], assets["classes"], strict=True)
+        shifts = ", ".join(f"{bias:+.2f} for {name}".replace("-", "−", 1) for bias, name in pairs)
+        return [
+            Prose("The answer is the class with the highest probability; there is no threshold.", "Answer"),
+            Prose(
+                f"{RIGHT_IN_80} the network's log-probabilities are divided by {fitted['temperature']:.2f} ({sure}) "
+                f"and shifted by {shifts}, all fitted on the validation part.",
+                "Calibration",
+            ),
+        ]
+
+    def notes(self, found: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
+        """Say that the numbers are of the likeliest class."""
+        return (
+            f"The errors the network was surest of, at most one per {words['group']}; look at them before you trust a "
+            "number above. The numbers are the likeliest class and its probability."
+        )

@@ -1,0 +1,158 @@
+"""What all outputs share whose answer is one of a few classes: their names, what a part holds, the worst errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_dl.errors import BadInput
+from keras_dl.task.blocks import Chart
+from keras_dl.task.kinds import Assets, Found, Notable, Output, Target
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAIRS, ERRORS, RIGHT = 6, 8, 2  # kinds of error at most; pictures of all of them together, and per class that is right
+BAND_DRAWS = 200  # for bands one looks at; the intervals in the tables rest on more
+ANSWERS = {
+    "confusion-network": "Confusion matrix of the network",
+    "confusion-baseline": "Confusion matrix of the baseline",
+}
+COUNTS = (
+    "Counts, and below them the share of the true class. Right answers stand on the line from top left to bottom right."
+)
+
+
+class Labelled(Output):
+    """An output whose truth is a class index. `assets["classes"]` names the classes."""
+
+    def names(self, assets: Assets) -> Sequence[str]:
+        """Return the names of the classes."""
+        return assets["classes"]
+
+    def strata(self, truth: np.ndarray, assets: Assets) -> np.ndarray:
+        """Return the class index of each example."""
+        return np.asarray(truth, dtype=np.int64)
+
+    def summary(self, truth: np.ndarray, assets: Assets) -> dict[str, Any]:
+        """Count the examples of each class."""
+        return {
+            "per_class": {name: int(np.sum(np.asarray(truth) == index)) for index, name in enumerate(assets["classes"])}
+        }
+
+    def counted(self, summary: Mapping[str, Any]) -> Mapping[str, str]:
+        """Write the count of each class."""
+        return {name: f"{count:,}" for name, count in summary["per_class"].items()}
+
+    def settled(self, assets: Mapping[str, Assets]) -> dict[str, Any]:
+        """Return the threshold of each model, None where there is none."""
+        return {"thresholds": {name: one["threshold"] for name, one in assets.items()}}
+
+    def card(self, assets: Assets) -> dict[str, Any]:
+        """Return the classes, the threshold and the calibration."""
+        return {name: assets[name] for name in ("classes", "threshold", "calibration")}
+
+    def alike(self, assets: Assets) -> str:
+        """Name the classes."""
+        return f"the classes {', '.join(assets['classes'])}"
+
+    def columns(self, assets: Assets) -> Sequence[str]:
+        """Return the one column that holds a model's values."""
+        return [""]
+
+    def facts(self, assets: Assets) -> dict[str, Any]:
+        """Return the classes and what the threshold is of."""
+        classes, threshold = assets["classes"], assets["threshold"]
+        return {
+            "classes": classes,
+            "symbols": {name: self.symbols[name] for name in classes if name in self.symbols},
+            "value": self.value,
+            "of": None if threshold is None else classes[-1],
+            "threshold": threshold,
+            "choices": list(classes),
+        }
+
+    def told(self, truth: Any, assets: Assets) -> str:
+        """Return the name of the class."""
+        return assets["classes"][int(truth)]
+
+    def sample(self, truth: Any, assets: Assets) -> str:
+        """Return the name of the class."""
+        return self.told(truth, assets)
+
+    def sampled(self, stem: str, assets: Assets) -> str | None:
+        """Return the class that a file name tells."""
+        name = stem.rpartition("-")[0]
+        return name if name in assets["classes"] else None
+
+    def noted(self, row: Mapping[str, Any]) -> tuple[str | None, float | None]:
+        """Return the class and its probability or score."""
+        return row.get("label"), row.get("probability", row.get("score"))
+
+    def feedback(self, label: str, assets: Assets) -> str:
+        """Return the name of the class; raises BadInput for another one."""
+        if label not in assets["classes"]:
+            shown = label if len(label) <= 80 else f"{label[:79]}…"
+            raise BadInput(f"label '{shown}' must be one of: {', '.join(assets['classes'])}")
+        return label
+
+    def certainty(self, values: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return how sure each answer is, `[count]`; only the order counts."""
+        return np.where(answers == 1, values, -values)
+
+    def pairs(self, truth: np.ndarray, answers: np.ndarray, classes: Sequence[str]) -> list[tuple[int, int]]:
+        """Return the kinds of error that are shown, as (true, given)."""
+        return [(1, 0), (0, 1)]
+
+    def notable(self, found: Found) -> list[Notable]:
+        """Choose the errors and the hits that the network was surest of, of each group one at most for each kind."""
+        assets, values = found.assets["network"], found.values["network"]
+        classes, answers = assets["classes"], self.answered(values, assets)
+        truth, groups = np.asarray(found.truth), np.asarray(found.groups, dtype=str)
+        order = np.argsort(-self.certainty(values, answers), kind="stable")
+
+        def surest(title: str, true: int, given: int, count: int) -> Notable:
+            rows = order[(truth[order] == true) & (answers[order] == given)]
+            _, firsts = np.unique(groups[rows], return_index=True)
+            rows = rows[np.sort(firsts)][:count]
+            of = self.explained_class(given, classes)
+            return Notable(title, rows.tolist(), [of] * len(rows))
+
+        pairs = self.pairs(truth, answers, classes)
+        each = ERRORS // max(len(pairs), 2) if len(pairs) < 4 else RIGHT
+        wrong = [surest(f"{classes[true]} taken for {classes[given]}", true, given, each) for true, given in pairs]
+        right = [surest(f"{classes[one]}, recognised", one, one, RIGHT) for one in reversed(range(len(classes)))]
+        return wrong + right
+
+    def explained_class(self, given: int, classes: Sequence[str]) -> Target:
+        """Return what of an answer is explained: of two classes always the second."""
+        return Target(len(classes) - 1, classes[-1])
+
+    def shares(self, summaries: Mapping[str, Mapping[str, Any]], words: Mapping[str, str]) -> Chart | None:
+        """Draw the share of each class in each split."""
+        from keras_dl.figures import plots
+
+        figure = plots.balance({name: summary["per_class"] for name, summary in summaries.items()})
+        return chart("balance", figure, "Share of each class in the splits", "", f"Numbers: {words['example']}s.")
+
+    def confusions(self, found: Found, words: Mapping[str, str], note: str) -> list[Chart]:
+        """Draw the confusion matrix of each model."""
+        from keras_dl.figures import plots
+
+        captions = (COUNTS, f"The {words['baseline']} on the same {words['example']}s{note}.")
+        charts = []
+        for (name, title), model, caption in zip(ANSWERS.items(), found.values, captions, strict=True):
+            assets = found.assets[model]
+            answers = self.answered(found.values[model], assets)
+            figure = plots.confusion(model, np.asarray(found.truth), answers, assets["classes"])
+            charts.append(chart(name, figure, title, title, caption))
+        return charts
+
+
+def chart(name: str, figure: Figure, description: str, title: str, caption: str) -> Chart:
+    """Make a block of a figure; `description` is read out where the figure is not seen."""
+    from keras_dl.figures import plots
+
+    return Chart(name, plots.svg(figure, name, description), title, caption)

@@ -1,0 +1,151 @@
+"""A score that is no probability: how far an example is from the healthy ones. Only these are seen in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_dl.errors import KerasDLError
+from keras_dl.measures import ranking, thresholds
+from keras_dl.outputs.binary import METRICS
+from keras_dl.outputs.ranked import Ranked
+from keras_dl.task.blocks import Block, Prose
+from keras_dl.task.kinds import Assets, Measuring, Method, Target
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+MEASURED = {name: metric for name, metric in METRICS.items() if name not in ("brier", "ece", "macro_f1")}
+
+
+class Score(Ranked):
+    """One score, higher for what is further from class 0; its threshold is set on healthy validation examples."""
+
+    key = "score"
+    value = "score"
+    metrics = MEASURED
+    first = ("auroc", "accuracy", "sensitivity", "specificity", "f1")
+    style = ".3g"  # a score may be of any size
+    digits = ".3g"
+
+    def __init__(self, heatmap: Callable[[keras.Model, np.ndarray], np.ndarray]) -> None:
+        """Make the kind; `heatmap(model, images)` gives where images are unlike healthy ones, in [0, 1]."""
+        self.heatmap = heatmap
+
+    def compile(self, model: keras.Model, optimizer: Any, **options: Any) -> None:
+        """Train on the mean of the output: the model measures its own error."""
+        from keras_dl.layers.losses import mean_output
+
+        model.compile(optimizer, mean_output)
+
+    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
+        """Choose the threshold for a share of false alarms; see `thresholds.false_alarm_threshold`.
+
+        Args:
+            truth: `[count]`; only examples of class 0, the healthy ones, are looked at.
+            outputs: `[count, 1]`, scores.
+            config: for `false_alarms`, a share in (0, 1).
+
+        Raises:
+            KerasDLError: if no example is healthy.
+        """
+        healthy = outputs[np.asarray(truth) == 0, 0]
+        if not len(healthy):
+            raise KerasDLError(
+                "no healthy example in validation to choose the threshold from; add some of other patients"
+            )
+        return {"calibration": None, "threshold": thresholds.false_alarm_threshold(healthy, config.false_alarms)}
+
+    def respond(self, outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
+        """Turn scores `[batch, 1]` into "score" `[batch]` and "label" `[batch]`, the class name at the threshold."""
+        import tensorflow as tf
+
+        score = tf.reshape(outputs, [-1])
+        anomalous = tf.cast(score >= assets["threshold"], tf.int32)
+        return {"score": score, "label": tf.gather(tf.constant(assets["classes"]), anomalous)}
+
+    def baseline_outputs(self, baseline: Any, inputs: Any) -> np.ndarray:
+        """Return the detector's scores, `[count, 1]`."""
+        return np.asarray(baseline.decision_function(inputs)).reshape(-1, 1).astype("float32")
+
+    def votes(self, nearest: Any, vectors: np.ndarray) -> np.ndarray:
+        """Return the mean distance to the nearest training examples (Bergman et al. 2020, arXiv 2002.10445)."""
+        distances, _ = nearest[-1].kneighbors(nearest[:-1].transform(vectors))
+        return distances.mean(axis=1, keepdims=True).astype("float32")
+
+    def measuring(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Measuring:
+        """Measure scores `[count]` at the threshold."""
+        return ranking.scores(truth, values, assets["threshold"])
+
+    def methods(self) -> Mapping[str, Method]:
+        """Return the map of distances."""
+
+        def explain(run: Any, raws: Sequence[bytes], targets: Sequence[Target], brief: bool) -> list[Block]:
+            from keras_dl.explaining.heatmap import decoded, pictures
+
+            images = decoded(run, raws)
+            return pictures(images, self.heatmap(run.model, images), targets, DISTANCE, brief=brief)
+
+        legend = (
+            "On the left what the network saw, on the right how far each place is from what {0} looks like (the "
+            "brighter, the further, on one scale for all pictures)."
+        )
+        return {"distance": Method("distance from healthy", DISTANCE, legend, explain)}
+
+    def scale(self, row: Mapping[str, Any]) -> tuple[float, float]:
+        """Return a scale from zero on that leaves room to the right of value and threshold."""
+        score, threshold = row["score"], row["threshold"]
+        low, high = min(0.0, score, threshold), max(score, threshold)
+        return low, low + max(high - low, 1e-9) * (1.1 if score > threshold else 1.6)
+
+    def written(self, value: float) -> str:
+        """Write a score."""
+        return f"{value:.4g}" if abs(value) >= 1000 else f"{value:.2f}"
+
+    def advice(self, assets: Assets) -> str:
+        """Say that a score is no probability."""
+        return f"A score is no probability: the higher, the less it looks like {assets['classes'][0]}."
+
+    def histogram(
+        self, truth: np.ndarray, values: np.ndarray, answers: np.ndarray, classes: Sequence[str], threshold: float
+    ) -> Any:
+        """Draw the scores of each true class, on an axis of their own."""
+        from keras_dl.figures import plots
+
+        xlabel = f"score, higher for {classes[1]}; dashed: threshold {threshold:.3g}"
+        return plots.histograms(truth, values, answers, classes, xlabel=xlabel, threshold=threshold, shares=False)
+
+    def explained(
+        self, measured: Mapping[str, Any], assets: Assets, config: Any, words: Mapping[str, str]
+    ) -> list[Prose]:
+        """Explain the threshold, and that a score is no probability."""
+        shown, (negative, positive) = self.thresholds(measured), assets["classes"]
+        aim = f", aiming at {100 * config.false_alarms:.1f}\N{NO-BREAK SPACE}% false alarms among new ones"
+        return [
+            Prose(
+                f"The answer is {positive} from a score of **{shown['network']}** on (baseline: {shown['baseline']}), "
+                f"chosen on the {words['example']}s of {negative} in the validation part"
+                f"{aim if hasattr(config, 'false_alarms') else ''}.",
+                "Threshold",
+            ),
+            Prose(
+                f"A score is no probability: it says which of two {words['example']}s is further from what {negative} "
+                f"looks like, not how likely {positive} is."
+            ),
+        ]
+
+    def notes(self, found: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
+        """Say that the numbers are scores, and from where on the answer is the second class."""
+        shown = self.thresholds(found)
+        return (
+            f"The errors the network was surest of, at most one per {words['group']}; look at them before you trust a "
+            f"number above. The numbers are scores; from {shown['network']} on (baseline: {shown['baseline']}) the "
+            f"answer is {assets['classes'][-1]}."
+        )
+
+
+DISTANCE = "what speaks for {of} (distance from healthy)"
