@@ -69,7 +69,9 @@ def measured(result: dict[str, Any], task: Task, other: str = "baseline") -> str
         digits = metric_of(name, task.output.metrics).digits
         cells = [with_interval(result[column][name], digits) for column in ("network", other, "difference")]
         rows.append((name, *cells))
-    return f"{head}\n95 % bootstrap intervals, drawn by group\n\n{table(rows)}"
+    first, digits = next(iter(result["network"])), metric_of(next(iter(result["network"])), task.output.metrics).digits
+    also = [f"{title}: {first} {with_interval(c[first], digits)}" for title, c in result.get("others", {}).items()]
+    return "\n\n".join([f"{head}\n95 % bootstrap intervals, drawn by group", table(rows), *also])
 
 
 def embedded(result: dict[str, Any], task: Task) -> str:
@@ -88,7 +90,7 @@ def predictions(rows: list[dict[str, Any]], answer: Callable[[dict[str, Any]], A
             note = f"; {row['note']}" if "note" in row else ""
             lines.append(f"{shown(row['input'])}  {terminal.line(answer(row))}{note}")
             for one in row.get("neighbours", []):
-                what = shown(one["text"]) if "text" in one else one["group"]
+                what = shown(one.get("text") or one["group"])
                 lines.append(f"  {one['distance']:6.2f}  {one['label']}  {what}  {one['id']}")
             lines += [f"  picture {row['picture']}"] if "picture" in row else []
     return "\n".join(lines)

@@ -1,53 +1,39 @@
-"""Runs of each kind of task as `conclude` leaves them, made in no time: for tests of what reads runs."""
+"""Runs of each kind of task as `conclude` leaves them, made in no time: for tests of what reads runs.
+
+test_kept_runs.py compares them with real ones.
+"""
 
 import io
 import json
-from dataclasses import dataclass, replace
-from functools import partial
 
 import keras
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from keras_dl.data import texts
+from keras_dl import registry
 from keras_dl.inputs import tokenization
-from keras_dl.measures import metrics
-from keras_dl.outputs import calibration
+from keras_dl.measures.measuring import point
+from keras_dl.models.images.xray_autoencoder import xray_autoencoder
 from keras_dl.runs.predictions import Predictions
 from keras_dl.runs.run import Run
-from keras_dl.task import Config, Split
+from keras_dl.task import Split
 from keras_dl.verbs import gallery
 
-KINDS = ("probability", "probabilities", "score")  # of images: values of Task.value
-TEXTS = {"text": "probability", "texts": "probabilities", "attention": "probability"}  # kinds of texts, and theirs
+KINDS = ("binary", "classes", "score")  # of images
+TEXTS = ("text", "texts", "attention")  # of texts: two classes, several, two by a network with attention
+TASK = {  # kind -> the task whose run it is
+    "binary": "pneumonia",
+    "classes": "pneumonia3-resnet101",
+    "score": "xray-anomaly",
+    "text": "spam",
+    "texts": "emoji",
+    "attention": "spam",
+}
 CLASSES, SEVERAL = ["NORMAL", "PNEUMONIA"], ["NORMAL", "BACTERIAL", "VIRAL"]
 COUNT = 42  # examples, two of each group
 EVIL = "test/<script>alert('$1$')</script>.png"  # the name of the second, of which the network is badly wrong
-ASSETS = {
-    "probability": {"classes": CLASSES, "calibration": {"temperature": 1.5, "bias": 0.1}, "threshold": 0.5},
-    "probabilities": {
-        "classes": SEVERAL,
-        "calibration": {"temperature": 0.8, "biases": [0.1, -0.2, 0.1]},
-        "threshold": None,
-    },
-    "score": {"classes": CLASSES, "calibration": None, "threshold": 20.0},
-    "text": {"classes": ["ham", "spam"], "calibration": {"temperature": 2.0, "bias": 0.1}, "threshold": 0.5},
-    "texts": {
-        "classes": ["heart", "ball", "fork"],
-        "calibration": {"temperature": 2.0, "biases": [0.1, -0.2, 0.1]},
-        "threshold": None,
-    },
-}
-ASSETS["attention"] = ASSETS["text"]
-EVALUATE = {
-    "probability": metrics.binary_metrics,
-    "probabilities": partial(metrics.multiclass_metrics, classes=SEVERAL),
-    "score": metrics.score_metrics,
-    "text": metrics.binary_metrics,
-    "texts": partial(metrics.multiclass_metrics, classes=ASSETS["texts"]["classes"]),
-    "attention": metrics.binary_metrics,
-}
+LENGTH = 12  # words that are read of a text
 WORDS = [
     "prize",
     "lunch",
@@ -74,49 +60,64 @@ WEIGHTS = {
     "今": (0, 0, 2),
     "🍕": (0, 0, 4),
 }
+SETTINGS = {
+    **dict.fromkeys(KINDS, {"image_size": 32, "learning_rate": 0.0123, "recipe": "default"}),
+    **dict.fromkeys(TEXTS, {"length": LENGTH, "style": "words", "learning_rate": 0.0123, "recipe": "default"}),
+}
+for spam in ("text", "attention"):
+    SETTINGS[spam] = SETTINGS[spam] | {"characters": 0}
 
 
-@dataclass(frozen=True)
-class TextConfig(Config):
-    """Settings of a task of short texts."""
+def fitted(calibration, threshold, **more):
+    """Return what is chosen on validation, for the network and for the baseline."""
+    chosen = {"calibration": calibration, "threshold": threshold, **more}
+    return {**chosen, "baseline": dict(chosen)}
 
-    length: int = 12
+
+ASSETS = {
+    "binary": {"classes": CLASSES, **fitted({"temperature": 1.5, "bias": 0.1}, 0.5)},
+    "classes": {"classes": SEVERAL, **fitted({"temperature": 0.8, "biases": [0.1, -0.2, 0.1]}, None)},
+    "score": {"classes": CLASSES, **fitted(None, 20.0)},
+    "text": {
+        "classes": ["ham", "spam"],
+        "vocabulary": WORDS,
+        **fitted({"temperature": 2.0, "bias": 0.1}, 0.5, fixed_threshold=True),
+    },
+    "texts": {
+        "classes": ["heart", "ball", "fork"],
+        "vocabulary": WORDS,
+        **fitted({"temperature": 2.0, "biases": [0.1, -0.2, 0.1]}, None),
+    },
+}
+ASSETS["attention"] = ASSETS["text"]
 
 
-def make(path, kind="probability", seed=0):
+def task(kind):
+    return registry.find(TASK[kind])
+
+
+def make(path, kind="binary", seed=0):
     """Make a complete run of a task of this kind, with an untrained model and pictures kept."""
     (path / "assets").mkdir(parents=True)
-    settings = {"image_size": 32, "learning_rate": 0.0123, "recipe": "default"}
-    asked = {"task": "pneumonia", "config": settings, "data": "/moved away/set", "tiny": False, "device": "auto"}
-    files = {"config.json": asked, "assets/assets.json": ASSETS[kind], "card.json": card(kind)}
+    asked = {"task": TASK[kind], "config": SETTINGS[kind], "data": "/moved away/set", "tiny": False}
+    asked |= {"device": "auto", "strategy": "auto"}
+    model = (word_network if kind in TEXTS else network)(kind)
+    files = {"config.json": asked, "assets/assets.json": ASSETS[kind], "card.json": card(kind, model)}
     for name, value in {**files, "metrics.json": {"test": measured(kind)}}.items():
         (path / name).write_text(json.dumps(value))
-    (word_network if kind in TEXTS else network)(kind).save(path / "model.keras")
-    found, run = scored(kind, seed), Run(path)
-    found.write(run, ASSETS[kind]["classes"])
-    found.table.assign(split="test")[["id", "split", "group", "label"]].to_csv(path / "splits.csv", index=False)
+    model.save(path / "model.keras")
+    said, run = scored(kind, seed), Run(path)
+    said.write(run, run.task.output.columns(ASSETS[kind]))
+    splits = said.table.assign(split="test")[["id", "split", "group", "label"]]
+    splits.to_csv(path / "splits.csv", index=False)
     history = {"epoch": [1, 2, 3], "phase": ["head", "head", "all"], "loss": [3, 2, 1], "val_loss": [3.0, 1.0, 2.0]}
     pd.DataFrame(history).to_csv(path / "history.csv", index=False)
-    run = opened(path, kind)
-    gallery.keep(run, Split(None, list(found.table["id"]), [], [], raw=sms if kind in TEXTS else png), found)
+    raw = sms if kind in TEXTS else png
+    gallery.keep(run, Split(None, list(splits["id"]), [], [], raw=raw), said.found(ASSETS[kind]))
     return run
 
 
-def opened(path, kind="probability"):
-    """Open a run as one of a task of this kind, which need not be in the registry."""
-    run = Run(path)
-    run.task = replace(run.task, value=TEXTS.get(kind, kind), evaluate=EVALUATE[kind])
-    if kind in TEXTS:
-        task = replace(run.task, modality="text", config=TextConfig(), recipes={}, check=texts.check, remark=remark)
-        task = replace(task, predict=calibration.classify_classes) if kind == "texts" else task
-        run.task = replace(
-            task, raw_name="text", tokens=lambda config, assets: tokenization.tokens(), decode=decode_text
-        )
-        run.config = TextConfig()
-    return run
-
-
-def scored(kind="probability", seed=0):
+def scored(kind="binary", seed=0):
     """Make predictions: the network is good, the baseline says anything."""
     random, classes = np.random.default_rng(seed), ASSETS[kind]["classes"]
     labels = np.arange(COUNT) % len(classes)
@@ -132,14 +133,19 @@ def scored(kind="probability", seed=0):
     return Predictions(table, {name: np.exp(6 * one) if kind == "score" else one for name, one in outputs.items()})
 
 
+def found(kind="binary", seed=0):
+    """Return the same predictions as kinds of output take them."""
+    return scored(kind, seed).found(ASSETS[kind])
+
+
 def cell(value, low, high):
     return {"value": value, "low": low, "high": high}
 
 
-def measured(kind="probability"):
+def measured(kind="binary"):
     """Return what `evaluate.measure` would, in round numbers; a ppv is not defined."""
-    found, threshold = scored(kind), ASSETS[kind]["threshold"]
-    names = EVALUATE[kind](found.labels, found.outputs["network"], threshold)
+    said, output = found(kind), task(kind).output
+    names = point(output.measuring(said.truth, said.values["network"], ASSETS[kind]), COUNT)
     nothing = {"ppv": cell(None, None, None)} if "ppv" in names else {}
     fewer = {name: cell(-0.1, -0.2, -0.05) for name in ("brier", "ece") if name in names}
     row = {**dict.fromkeys(names, cell(0.9, 0.8, 0.95)), **nothing}
@@ -150,7 +156,7 @@ def measured(kind="probability"):
         "examples": COUNT,
         "groups": COUNT // 2,
         "per_class": per_class(kind),
-        "thresholds": {"network": threshold, "baseline": threshold},
+        "thresholds": dict.fromkeys(("network", "baseline"), ASSETS[kind]["threshold"]),
     }
 
 
@@ -159,73 +165,71 @@ def per_class(kind):
     return dict.fromkeys(classes, COUNT // len(classes))
 
 
-def card(kind):
-    if kind in TEXTS:
-        return text_card(kind)
-    split = {"examples": COUNT, "groups": COUNT // 2, "per_class": per_class(kind)}
-    skipped = [{"file": EVIL, "reason": f"duplicate of {row}.png"} for row in range(25)]
-    skipped += [{"file": "b.png", "reason": "truncated JPEG: the end is missing"}]
+def card(kind, model):
+    """Return a card; it brings no words of its own, but those of texts."""
+    assets, text = ASSETS[kind], kind in TEXTS
+    split = {"examples": COUNT, "groups": COUNT // (1 if text else 2), "per_class": per_class(kind)}
+    words = {"example": "message", "group": "message", "baseline": "TF-IDF + SVM"} if text else {}
+    shape = [None, *[len(assets["classes"])] * (len(assets["classes"]) > 2)]
+    numbers = {"probability": [None], "probabilities": shape, "score": shape}
+    values = {"score": ["score"]}.get(kind, list(numbers) if len(shape) > 1 else ["probability", "score"])
+    outputs = {name: {"dtype": "float32", "shape": numbers[name]} for name in values}
     return {
-        **ASSETS[kind],
-        "task": "pneumonia",
-        "title": "Pneumonia",
-        "inputs": {"image": {"dtype": "uint8", "shape": [None, 32, 32, 1]}},
-        "outputs": {kind: {"dtype": "float32", "shape": [None]}},
+        "task": TASK[kind],
+        "title": "Spam" if text else "Pneumonia",
+        "inputs": {one.name: {"dtype": one.dtype, "shape": list(one.shape)} for one in model.inputs},
+        "outputs": outputs | {"label": {"dtype": "string", "shape": [None]}},
+        **{name: assets[name] for name in ("classes", "threshold", "calibration")},
         "parameters": 45,
         "intended_use": "Teaching.",
-        "limits": "Not a medical device (doi 10.1007/s10140-021-01954-x).",
+        "limits": "English alone." if text else "Not a medical device (doi 10.1007/s10140-021-01954-x).",
         "data": {
             "source": "/moved away/set",
             "synthetic": False,
             "title": "A set",
             "licence": "CC BY 4.0",
             "citation": "Somebody",
-            "notes": {"files": 146, "read": 120, "skipped": skipped},
+            "notes": notes_of_texts() if text else notes_of_images(),
         },
         "splits": {"train": split, "validation": split, "test": split},
-        "training": {"seconds": 61, "device": "CPU", "seed": 0, "recipe": "default"},
-        "versions": {"python": "3.11", "keras-dl": "0.1.0", "keras": "3.15.1"},
+        "training": training(),
+        "versions": {"python": "3.11", "keras-dl": "0.1.0", "keras": "3.15.1", "tensorflow": "2.21", "numpy": "2.4"},
+        "words": words,
     }
+
+
+def training():
+    """Return how it was trained; without the best epoch, which cards of before did not name."""
+    how = {"device": "CPU", "strategy": "default", "replicas": 1, "batch_size": 32, "precision": "float32"}
+    return {**how, "seconds": 61, "seed": 0, "recipe": "default"}
+
+
+def notes_of_images():
+    skipped = [{"file": EVIL, "reason": f"duplicate of {row}.png"} for row in range(25)]
+    skipped += [{"file": "b.png", "reason": "truncated JPEG: the end is missing"}]
+    return {"files": 146, "read": 120, "unnamed": 0, "skipped": skipped}
+
+
+def notes_of_texts():
+    return {"rows": 146, "read": 146, "copies": 7, "skipped": [{"file": "spam.csv:9", "reason": "empty text"}]}
 
 
 def network(kind):
+    """A network of images, untrained; that of scores is the autoencoder, whose error has a map."""
     keras.utils.set_random_seed(0)
+    if kind == "score":
+        return xray_autoencoder(image_size=32, width=4)
     image = keras.Input((32, 32, 1), dtype="uint8", name="image")
     features = keras.layers.Conv2D(4, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(image))
-    classes = 3 if kind == "probabilities" else 1
+    classes = 3 if kind == "classes" else 1
     head = keras.layers.Dense(classes, activation="softmax" if classes > 1 else "sigmoid")
     return keras.Model(image, head(keras.layers.GlobalAveragePooling2D()(features)))
-
-
-def text_card(kind):
-    base = card(TEXTS[kind])
-    split = {"examples": COUNT, "groups": COUNT, "per_class": per_class(kind)}
-    notes = {"rows": 146, "copies": 7, "skipped": [{"file": "spam.csv:9", "reason": "empty text"}]}
-    return {
-        **base,
-        **ASSETS[kind],
-        "title": "Spam",
-        "inputs": {"text": {"dtype": "int32", "shape": [None, 12]}},
-        "limits": "English alone.",
-        "words": {"example": "message", "group": "message", "baseline": "TF-IDF + SVM"},
-        "data": {**base["data"], "notes": notes},
-        "splits": {"train": split, "validation": split, "test": split},
-    }
-
-
-def decode_text(config, assets):
-    split, look_up = tokenization.tokens(), tokenization.lookup(WORDS)
-    return lambda raw: tokenization.padded(look_up(split(raw)), config.length)
-
-
-def remark(config, decoded):
-    return "" if decoded[: config.length].max() >= tokenization.FIRST else "none of its words is known"
 
 
 def word_network(kind):
     """A network that adds up the WEIGHTS of the words; or one with attention, untrained."""
     keras.utils.set_random_seed(0)
-    ids = keras.Input((TextConfig().length,), dtype="int32", name="text")
+    ids = keras.Input((LENGTH,), dtype="int32", name="ids")
     layers, count = keras.layers, len(WORDS) + tokenization.FIRST
     if kind == "attention":
         x = layers.Embedding(count, 8, mask_zero=True)(ids)

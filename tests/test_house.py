@@ -75,6 +75,82 @@ def full_folders(root: Path) -> list[str]:
     return sorted(found)
 
 
+KINDS = {"image", "text", "binary", "classes", "score", "number", "density"}  # keys, and what they were called before
+KINDS |= {"probability", "probabilities", "modality"}
+OWNERS = (
+    "inputs",
+    "outputs",
+    "tasks",
+    "recipes",
+    "explaining",
+)  # where a kind may be asked for: its own files, recipes
+
+
+
+
+def branches(source: str) -> list[int]:
+    """Return the lines of a file that ask which kind of input or output something has.
+
+    They are: a comparison of anything with the name of a kind, also by "in" and by match; a test of the class of an
+    input or output; and an attribute that decided before there were kinds.
+    """
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Compare():
+                sides = [one for side in (node.left, *node.comparators) for one in getattr(side, "elts", [side])]
+                if any(isinstance(one, ast.Constant) and one.value in KINDS for one in sides):
+                    found.append(node.lineno)
+            case ast.MatchValue(value=ast.Constant(value=str(name))) if name in KINDS:
+                found.append(node.lineno)
+            case ast.Attribute(attr="modality" | "symbols_of" | "heatmap_of"):
+                found.append(node.lineno)
+            case ast.Attribute(attr="value" | "key", value=ast.Attribute(attr="task" | "input" | "output")):
+                if not isinstance(node.ctx, ast.Store):
+                    found.append(node.lineno)
+            case ast.Call(func=ast.Name(id="isinstance"), args=[_, kind]):
+                named = {one.id for one in ast.walk(kind) if isinstance(one, ast.Name)}
+                if any(name.endswith(("Input", "Output")) or name.lower() in KINDS for name in named - {"BadInput"}):
+                    found.append(node.lineno)
+    return sorted(set(found))
+
+
+def test_nobody_but_a_kind_asks_which_kind_it_is():
+    found = [
+        f"{path.relative_to(PACKAGE.parent)}:{line}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] not in OWNERS
+        for line in branches(path.read_text(encoding="utf-8"))
+    ]
+    assert not found, "\n".join(["", *found])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if run.task.modality == 'text': pass",
+        "x = 1 if value == 'probabilities' else 2",
+        "if 'probability' in row: pass",
+        "if kind in ('image', 'text'): pass",
+        "match kind:\n    case 'score': pass",
+        "value = outputs[run.task.value]",
+        "same = task.input.key == other",
+        "if isinstance(task.output, Binary): pass",
+        "if isinstance(task.input, ImageInput | TextInput): pass",
+    ],
+)
+def test_a_branch_on_a_kind_is_found(source):
+    assert branches(source) == [source.count("\n") + 1]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["answer = task.output.answer(row)", "if name == 'network': pass", "if isinstance(block, Picture): pass"],
+)
+def test_what_asks_no_kind_is_let_through(source):
+    assert branches(source) == []
+
+
 def test_no_module_imports_itself_in_a_circle():
     assert circles(imports(PACKAGE)) == []
 

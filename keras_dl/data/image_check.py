@@ -56,6 +56,12 @@ def check(data: bytes) -> None:
         raise BadInput(f"damaged {kind}: {reason}") from error
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """Return width and height in pixels of an image that `check` takes."""
+    with PARSERS[_format_of(data)][1](io.BytesIO(data)) as image:
+        return image.size
+
+
 def _format_of(data: bytes) -> str:
     if not data:
         raise BadInput("the file is empty")

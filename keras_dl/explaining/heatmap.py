@@ -125,7 +125,10 @@ def captured(layer: keras.Layer, tape: tf.GradientTape) -> Iterator[list[tf.Tens
 def linear_head(model: keras.Model) -> Iterator[None]:
     """Take the activation off the last layer for a while."""
     head = model.layers[-1]
-    activation = head.activation
+    activation = getattr(head, "activation", None)
+    if activation is None:  # a sum, say
+        yield
+        return
     head.activation = keras.activations.linear
     try:
         yield

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from keras_dl.figures.names import shortened, widest
 from keras_dl.figures.plots import COLOURS, styled
 from keras_dl.measures import calibration, ranking
 from keras_dl.measures.bootstrap import Draws
@@ -18,6 +19,7 @@ from keras_dl.measures.ranking import Curve
 
 GRID = np.linspace(0, 1, 101)
 INSIDE = 6  # names in a legend that have room inside
+LONGEST = 26  # letters of a name in a legend
 PALE: Any = {"alpha": 0.45, "markerfacecolor": "none"}
 FEW = 10  # examples in a bin of the reliability diagram: fewer are no evidence, and drawn pale
 
@@ -110,11 +112,14 @@ def reliability(hits: np.ndarray, probabilities: np.ndarray, draws: Draws, *, yl
 def legend(axes: Axes, place: Any) -> None:
     """Add a legend inside where few curves are named, else below, in columns."""
     handles, names = axes.get_legend_handles_labels()
-    if len(names) <= INSIDE:
+    if len(names) <= INSIDE and widest(names) <= LONGEST // 2:
         axes.legend(loc=place)
     else:
         figure: Any = axes.get_figure()
-        figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=8)
+        shown = [shortened(name, LONGEST) for name in names]
+        columns = 3 if widest(shown) <= LONGEST // 2 else 2
+        figure.set_figheight(figure.get_figheight() + 0.17 * -(-len(names) // columns))
+        figure.legend(handles, shown, loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def square(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:

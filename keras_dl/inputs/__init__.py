@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from keras_dl.inputs.image import ImageInput
 from keras_dl.inputs.text import TextInput
-from keras_dl.task.kinds import Input
+from keras_dl.task.input import Input
 
 KINDS: tuple[Input, ...] = (ImageInput(), TextInput())
 

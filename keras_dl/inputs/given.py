@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from keras_dl.errors import BadInput, UsageError
-from keras_dl.task.kinds import Input
+from keras_dl.task.input import Input
 
 
 class Taker(Protocol):

@@ -9,33 +9,62 @@ import numpy as np
 
 from keras_dl.errors import BadInput
 from keras_dl.task.blocks import Block
-from keras_dl.task.kinds import Assets, Input, Method, Target
+from keras_dl.task.input import Input
+from keras_dl.task.kinds import Assets, Method, Target
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+LARGEST = 16_000_000  # pixels of an image that is taken as it is
 GRAD_CAM = "what speaks for {of} (Grad-CAM)"
 
 
 class ImageInput(Input):
-    """Grey images, `[image_size, image_size, 1]`, values 0 to 255; `config.image_size` is in pixels."""
+    """Images of one size, or of the size they have.
+
+    Grey images are resized to `[config.image_size, config.image_size, 1]`. With `multiple` nothing is resized: colour
+    images of any size whose sides it divides, `[height, width, 3]`. A run whose network takes one size alone says so in
+    `assets["image_shape"]`, `[height, width]`. Values are 0 to 255.
+    """
 
     key = "image"
     raw_name = "image_bytes"
     plural = "pictures"
-    wanted = "images: grey values 0 to 255"
 
-    def check(self, raw: bytes) -> None:
-        """Raise BadInput for bytes that are no image this package reads; see `data.image_check.check`."""
-        from keras_dl.data.image_check import check
+    def __init__(self, *, multiple: int | None = None) -> None:
+        """Make the kind; `multiple`: take colour images as they are, if it divides their sides in pixels."""
+        self.multiple = multiple
+        self.wanted = "images: grey values 0 to 255" if multiple is None else "images: red, green, blue, 0 to 255"
+
+    def check(self, raw: bytes, assets: Assets | None = None) -> None:
+        """Raise BadInput for bytes that are no image this package reads, or of a size that does not fit."""
+        from keras_dl.data.image_check import check, size_of
 
         check(raw)
+        if self.multiple is None:
+            return
+        width, height = size_of(raw)
+        fixed = (assets or {}).get("image_shape")
+        if fixed and [height, width] != list(fixed):
+            raise BadInput(
+                f"it is {width} x {height} px, and this network takes {fixed[1]} x {fixed[0]} px alone; cut it into "
+                "parts of that size and add the answers, or take a network for any size"
+            )
+        if width % self.multiple or height % self.multiple:
+            raise BadInput(
+                f"it is {width} x {height} px, and both sides must be multiples of {self.multiple}; crop it, or add a "
+                "dark margin"
+            )
+        if width * height > LARGEST:
+            raise BadInput(f"it has {width * height:,} pixels, more than {LARGEST:,}; cut it into parts")
 
     def decode(self, config: Any, assets: Assets) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return the function from an encoded image to uint8 `[image_size, image_size, 1]`."""
-        from keras_dl.inputs.pixels import grey_image
+        """Return the function from an encoded image to uint8 pixels."""
+        from keras_dl.inputs.pixels import colour_image, grey_image
 
-        return grey_image(config.image_size)
+        if self.multiple is None:
+            return grey_image(config.image_size)
+        return colour_image(assets.get("image_shape"))
 
     def given(self, item: str) -> None:
         """Return None: an image is a file."""

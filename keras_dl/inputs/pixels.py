@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,27 @@ def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
         image = tf.ensure_shape(image, (None, None, 1))
         image = antialiased(image, size)
         return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+
+    return decode
+
+
+def colour_image(shape: Sequence[int] | None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return the function from an encoded image (JPEG or PNG) to uint8 `[height, width, 3]`, in the size it has.
+
+    Args:
+        shape: the only height and width that are taken, in pixels; None for any.
+    """
+    import tensorflow as tf
+
+    def decode(data: tf.Tensor) -> tf.Tensor:
+        image = tf.io.decode_image(data, channels=3, expand_animations=False)
+        if shape is None:
+            return tf.ensure_shape(image, (None, None, 3))
+        wanted = [*shape, 3]
+        with tf.control_dependencies(
+            [tf.debugging.assert_equal(tf.shape(image), wanted, "the image has another size")]
+        ):
+            return tf.ensure_shape(tf.reshape(image, wanted), wanted)
 
     return decode
 

@@ -13,7 +13,8 @@ import numpy as np
 from keras_dl.inputs import tokenization
 from keras_dl.inputs.given import Given
 from keras_dl.task.blocks import Block, Prose
-from keras_dl.task.kinds import Assets, Input, Method, Target
+from keras_dl.task.input import Input
+from keras_dl.task.kinds import Assets, Method, Target
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -42,7 +43,7 @@ class TextInput(Input):
     remarks = True
     most_explained = 100_000
 
-    def check(self, raw: bytes) -> None:
+    def check(self, raw: bytes, assets: Assets | None = None) -> None:
         """Raise BadInput for bytes that are no text this package reads; see `data.texts.check`."""
         from keras_dl.data.texts import check
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from keras_dl.measures.bootstrap import Draws
 
 METRICS = {
     "accuracy": Metric("Accuracy", True, "the share of right answers"),
@@ -183,41 +184,19 @@ class Classes(Labelled):
 
     def figures(self, found: Found, config: Any, words: Mapping[str, str]) -> list[Chart]:
         """Draw confusion matrices, the curves of each class against the rest, and how honest the probabilities are."""
-        from keras_dl.figures import curves, plots
-        from keras_dl.figures.curves import Ranking
-        from keras_dl.figures.plots import class_colour
+        from keras_dl.figures import curves
+        from keras_dl.figures.classes import histograms
         from keras_dl.measures.bootstrap import Draws
 
         draws = Draws(found.groups, config.seed, draws=BAND_DRAWS)
-        truth, classes = np.asarray(found.truth), found.assets["network"]["classes"]
-        rankings = []
-        for model, values in found.values.items():
-            for index, name in enumerate(classes):
-                chosen, first = values.argmax(axis=1) == index, model == "network"
-                colour, shown = class_colour(index, len(classes)), name if first else ""
-                rankings.append(Ranking(shown, colour, truth == index, values[:, index], chosen, dashed=not first))
-        bands = BANDS.format(**words)
-        values = found.values["network"]
+        truth, classes, values = np.asarray(found.truth), found.assets["network"]["classes"], found.values["network"]
         answers = values.argmax(axis=1)
         hits, of_truth = (answers == truth).astype(int), values[np.arange(len(values)), truth]
         reliability = curves.reliability(hits, values.max(axis=1), draws, ylabel="share of right answers")
-        histogram = plots.histograms(truth, of_truth, answers, classes, xlabel="probability of the true class")
+        histogram = histograms(truth, of_truth, answers, classes, xlabel="probability of the true class")
         return [
             *self.confusions(found, words, ""),
-            chart(
-                "roc",
-                curves.roc(rankings, draws),
-                "ROC curves with 95 % bands",
-                "ROC, each class against the rest",
-                f"{bands}; dashed: the baseline. Points: the answers given. Dotted: chance.",
-            ),
-            chart(
-                "recall",
-                curves.precision_recall(rankings, draws),
-                "Precision-recall curves with 95 % bands",
-                "Precision and recall",
-                "Bands and points as in the ROC plot. Dotted: the share of each class, which chance would reach.",
-            ),
+            *self.rankings(found, draws, words),
             chart(
                 "reliability",
                 reliability,
@@ -228,10 +207,43 @@ class Classes(Labelled):
             chart(
                 "scores",
                 histogram,
-                "Histogram for each class",
+                "Probability of the true class, for each class",
                 "Probability of the true class",
-                "The further right, the better. Pale: another class was likelier.",
+                "The further right, the better." + (" Pale: another class was likelier." if few(classes) else ""),
             ),
+        ]
+
+    def rankings(self, found: Found, draws: Draws, words: Mapping[str, str]) -> list[Chart]:
+        """Draw ROC and precision-recall curves of each class against the rest; of many classes the worst by name."""
+        from keras_dl.figures import crowd, curves
+        from keras_dl.figures.curves import Ranking
+        from keras_dl.figures.plots import class_colour
+
+        truth, classes = np.asarray(found.truth), found.assets["network"]["classes"]
+        if few(classes):
+            rankings = []
+            for model, values in found.values.items():
+                for index, name in enumerate(classes):
+                    chosen, first = values.argmax(axis=1) == index, model == "network"
+                    colour, shown = class_colour(index, len(classes)), name if first else ""
+                    rankings.append(Ranking(shown, colour, truth == index, values[:, index], chosen, dashed=not first))
+            roc, recall = curves.roc(rankings, draws), curves.precision_recall(rankings, draws)
+            bands = " with 95 % bands"
+            note = f"{BANDS.format(**words)}; dashed: the baseline. Points: the answers given. Dotted: chance."
+            again = "Bands and points as in the ROC plot. Dotted: the share of each class, which chance would reach."
+        else:
+            both = [crowd.crowd(truth, values) for values in found.values.values()]
+            roc, recall = crowd.roc(*both, classes), crowd.precision_recall(*both, classes)
+            bands = ""
+            note = (
+                f"By name: the {crowd.WORST} classes with the lowest area under the curve. Grey: from the lowest to "
+                "the highest of the others. Thick: the mean of all classes; dashed: that of the baseline. Dotted: "
+                "chance."
+            )
+            again = "The same classes as in the ROC plot."
+        return [
+            chart("roc", roc, f"ROC curves{bands}", "ROC, each class against the rest", note),
+            chart("recall", recall, f"Precision-recall curves{bands}", "Precision and recall", again),
         ]
 
     def explained(
@@ -257,3 +269,10 @@ class Classes(Labelled):
             f"The errors the network was surest of, at most one per {words['group']}; look at them before you trust a "
             "number above. The numbers are the likeliest class and its probability."
         )
+
+
+def few(classes: Sequence[str]) -> bool:
+    """Whether each class has a colour of its own; figures of more classes name the worst alone."""
+    from keras_dl.figures.plots import CLASSES
+
+    return len(classes) <= CLASSES

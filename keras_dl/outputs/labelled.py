@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_dl.errors import BadInput
 from keras_dl.task.blocks import Chart
-from keras_dl.task.kinds import Assets, Found, Notable, Output, Target
+from keras_dl.task.kinds import Assets, Found, Notable, Target
+from keras_dl.task.output import Output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +23,11 @@ ANSWERS = {
 }
 COUNTS = (
     "Counts, and below them the share of the true class. Right answers stand on the line from top left to bottom right."
+)
+MAP = (
+    "Right answers stand on the line from top left to bottom right; every other cell is a kind of error. Classes that "
+    "are taken for one another stand together. Below: the most frequent errors, with the count and the share of the "
+    "true class."
 )
 
 
@@ -132,21 +138,22 @@ class Labelled(Output):
 
     def shares(self, summaries: Mapping[str, Mapping[str, Any]], words: Mapping[str, str]) -> Chart | None:
         """Draw the share of each class in each split."""
-        from keras_dl.figures import plots
+        from keras_dl.figures.classes import balance
 
-        figure = plots.balance({name: summary["per_class"] for name, summary in summaries.items()})
+        figure = balance({name: summary["per_class"] for name, summary in summaries.items()})
         return chart("balance", figure, "Share of each class in the splits", "", f"Numbers: {words['example']}s.")
 
     def confusions(self, found: Found, words: Mapping[str, str], note: str) -> list[Chart]:
         """Draw the confusion matrix of each model."""
-        from keras_dl.figures import plots
+        from keras_dl.figures.confusion import CELLS, confusion
 
-        captions = (COUNTS, f"The {words['baseline']} on the same {words['example']}s{note}.")
+        few = len(next(iter(found.assets.values()))["classes"]) <= CELLS
+        captions = (COUNTS if few else MAP, f"The {words['baseline']} on the same {words['example']}s{note}.")
         charts = []
         for (name, title), model, caption in zip(ANSWERS.items(), found.values, captions, strict=True):
             assets = found.assets[model]
             answers = self.answered(found.values[model], assets)
-            figure = plots.confusion(model, np.asarray(found.truth), answers, assets["classes"])
+            figure = confusion(model, np.asarray(found.truth), answers, assets["classes"])
             charts.append(chart(name, figure, title, title, caption))
         return charts
 

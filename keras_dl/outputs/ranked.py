@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_dl.figures import curves, plots
+from keras_dl.figures import classes as class_figures
+from keras_dl.figures import curves
 from keras_dl.figures.curves import Ranking
 from keras_dl.figures.plots import COLOURS
 from keras_dl.measures.bootstrap import Draws
@@ -129,7 +130,7 @@ class Ranked(Labelled):
     ) -> Any:
         """Draw the values of each true class, with the threshold."""
         xlabel = f"probability of {classes[1]}; dashed: threshold {threshold:.2f}"
-        return plots.histograms(truth, values, answers, classes, xlabel=xlabel, threshold=threshold)
+        return class_figures.histograms(truth, values, answers, classes, xlabel=xlabel, threshold=threshold)
 
     def honesty(self, truth: np.ndarray, values: np.ndarray, draws: Draws, words: Mapping[str, str]) -> list[Chart]:
         """Draw whether probabilities are as good as their word; nothing where they are none."""

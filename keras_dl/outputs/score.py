@@ -114,10 +114,10 @@ class Score(Ranked):
         self, truth: np.ndarray, values: np.ndarray, answers: np.ndarray, classes: Sequence[str], threshold: float
     ) -> Any:
         """Draw the scores of each true class, on an axis of their own."""
-        from keras_dl.figures import plots
+        from keras_dl.figures.classes import histograms
 
         xlabel = f"score, higher for {classes[1]}; dashed: threshold {threshold:.3g}"
-        return plots.histograms(truth, values, answers, classes, xlabel=xlabel, threshold=threshold, shares=False)
+        return histograms(truth, values, answers, classes, xlabel=xlabel, threshold=threshold, shares=False)
 
     def explained(
         self, measured: Mapping[str, Any], assets: Assets, config: Any, words: Mapping[str, str]

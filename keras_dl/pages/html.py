@@ -15,17 +15,7 @@ from markupsafe import Markup, escape
 
 from keras_dl.pages import pixels
 from keras_dl.pages.wording import PALE, described, parts, percent, place, shortened, stretches, strongest
-from keras_dl.task.blocks import (
-    Answer,
-    Bars,
-    Block,
-    Chart,
-    Gauge,
-    Picture,
-    Prose,
-    Spans,
-    Table,
-)
+from keras_dl.task.blocks import Answer, Bars, Block, Chart, Gauge, Picture, Prose, Spans, Table
 
 STRONGEST = 8  # words in the table of each side
 UNREAD = 5000  # characters shown of what a model does not read
@@ -50,18 +40,16 @@ def page(title: str, blocks: Sequence[Block], *, note: str = "") -> str:
         blocks: what it shows. An answer that comes first is the heading.
         note: what a reader must know of this one input; it follows the certainty of the answer.
     """
-    blocks = list(blocks)
-    first = blocks.pop(0) if blocks and isinstance(blocks[0], Answer) else None
-    head = first or Answer(title)
-    said = "; ".join(part for part in (head.certainty, note) if part)
+    first, rest = (blocks[0], blocks[1:]) if blocks and isinstance(blocks[0], Answer) else (Answer(title), blocks)
+    said = "; ".join(part for part in (first.certainty, note) if part)
     return str(
-        Markup(PAGE).format(
-            tab=f"{title}: {first.text}" if first else title,
+        file("page.html").format(
+            tab=title if rest is blocks else f"{title}: {first.text}",
             style=style(),
-            eyebrow=element("p", title, class_="eyebrow") if first else EMPTY,
-            heading=element("h1", signed_text(head), dir="auto"),
+            eyebrow=EMPTY if rest is blocks else element("p", title, class_="eyebrow"),
+            heading=element("h1", signed_text(first), dir="auto"),
             certainty=element("p", said, class_="muted") if said else EMPTY,
-            body=htmls(blocks),
+            body=htmls(rest),
         )
     )
 
@@ -71,16 +59,21 @@ def notebook(blocks: Iterable[Block]) -> str:
     inside = re.sub(r":root|(body, )?\.keras-dl(?= {)", "&", str(style()))  # nested: other rules stay inside
     return str(
         Markup('<div class="keras-dl"><style>.keras-dl {{\n{}\n}}</style>\n{}\n</div>').format(
-            Markup(inside),  # noqa: S704 - our own file
+            Markup(inside),
             htmls(blocks),
         )
     )
 
 
-@cache
 def style() -> Markup:
     """Return the style sheet that all pages share."""
-    return Markup((files("keras_dl.pages") / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    return file("style.css")
+
+
+@cache
+def file(name: str) -> Markup:
+    """Return a file of this folder."""
+    return Markup((files("keras_dl.pages") / name).read_text(encoding="utf-8"))
 
 
 def element(tag: str, *content: Any, **attributes: Any) -> Markup:
@@ -90,6 +83,8 @@ def element(tag: str, *content: Any, **attributes: Any) -> Markup:
         for name, value in attributes.items()
         if value is not None
     )
+    if tag == "img":  # has no end
+        return Markup("<img{}>").format(listed)
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), listed, Markup("").join(content))
 
 
@@ -162,7 +157,7 @@ def width(share: float) -> str:
 
 
 def spans(block: Spans) -> Markup:
-    """Render a text with its words coloured by weight, and where numbers are wanted a legend and the strongest words."""
+    """Render a text with its words coloured by weight, a legend and the strongest words."""
     rest = block.text[block.read :]
     more = f"… ({len(rest) - UNREAD:,} characters more)" if len(rest) > UNREAD else ""
     unread = element("span", rest[:UNREAD] + more, class_="unread") if rest else EMPTY
@@ -242,7 +237,7 @@ def picture(block: Picture) -> Markup:
 
 def table(block: Table) -> Markup:
     """Render a table that scrolls sideways where it is too wide; the first cell of a row names it."""
-    right = {index: "right" for index in block.numeric}
+    right = dict.fromkeys(block.numeric, "right")
     heads = [element("th", name, scope="col", class_=right.get(index)) for index, name in enumerate(block.columns)]
     rows = [
         element(
@@ -265,7 +260,7 @@ def chart(block: Chart) -> Markup:
     """Render a figure with its title and caption; its SVG is of this package and goes in as it is."""
     title = element("h3", block.title) if block.title else EMPTY
     caption = element("figcaption", marked_up(block.caption)) if block.caption else EMPTY
-    return element("figure", title, Markup(block.svg), caption)  # noqa: S704
+    return element("figure", title, Markup(block.svg), caption)
 
 
 def prose(block: Prose) -> Markup:
@@ -287,25 +282,3 @@ RENDERERS: dict[type, Callable[[Any], Markup]] = {
     Chart: chart,
     Prose: prose,
 }
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{tab}</title>
-<style>
-{style}
-</style>
-</head>
-<body class="narrow">
-{eyebrow}
-{heading}
-{certainty}
-<main>
-{body}
-</main>
-</body>
-</html>
-"""

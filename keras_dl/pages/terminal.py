@@ -124,7 +124,7 @@ def bars(block: Bars) -> str:
     numbers = [percent(bar.share) for bar in block.rows]
     widths = [max(map(columns, cells), default=0) for cells in (names, numbers)]
     length = max(10, screen() - sum(widths) - 6)
-    lines = [block.title] if block.title else []
+    lines = [harmless(block.title)] if block.title else []
     for name, share, bar in zip(names, numbers, block.rows, strict=True):
         row = f"  {padded(name, widths[0])}  {drawn(bar.share, length)}  {padded(share, widths[1], right=True)}"
         lines.append(styled(row, bold=True) if bar.chosen else row)

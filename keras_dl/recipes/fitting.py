@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from keras_dl.task import Config
+from keras_dl.task import Config, mode_of
 
 if TYPE_CHECKING:
     import keras
@@ -32,13 +32,13 @@ def early_stopping(config: Config, monitor: str = "val_loss") -> keras.callbacks
     """Stop after `config.patience` epochs without a better monitored value; the best epoch is kept by the run."""
     import keras
 
-    mode = "min" if monitor.endswith("loss") else "max"
-    return keras.callbacks.EarlyStopping(monitor=monitor, mode=mode, patience=config.patience)
+    return keras.callbacks.EarlyStopping(monitor=monitor, mode=mode_of(monitor), patience=config.patience)
 
 
 def plateau(config: Config, monitor: str = "val_loss") -> keras.callbacks.Callback:
     """Halve the learning rate after two epochs without a better monitored value."""
     import keras
 
-    mode = "min" if monitor.endswith("loss") else "max"
-    return keras.callbacks.ReduceLROnPlateau(monitor=monitor, mode=mode, factor=0.5, patience=2, min_lr=1e-6)
+    return keras.callbacks.ReduceLROnPlateau(
+        monitor=monitor, mode=mode_of(monitor), factor=0.5, patience=2, min_lr=1e-6
+    )

@@ -12,6 +12,7 @@ from keras_dl.errors import KerasDLError
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 
+OTHERS = "others.skops"  # in the folder assets: more classical models, by title
 SCHEMA = "schema.json"  # of a skops file: it names the type of every object by its module
 MOVED = {  # modules that files written by version 0.1 name -> where their types are now
     "keras_dl.recipes": "keras_dl.recipes.baselines",
@@ -34,9 +35,19 @@ def load(run: Run) -> Any:
     Raises:
         KerasDLError: if it names others.
     """
+    return read(run.path / "assets" / "baseline.skops")
+
+
+def load_others(run: Run) -> dict[str, Any]:
+    """Read the run's other classical models, by title; there may be none."""
+    path = run.path / "assets" / OTHERS
+    return read(path) if path.exists() else {}
+
+
+def read(path: Path) -> Any:
+    """Read a file of `save`; raises KerasDLError as `load` does."""
     import skops.io
 
-    path = run.path / "assets" / "baseline.skops"
     data = moved(path.read_bytes())
     named = skops.io.get_untrusted_types(data=data)
     foreign = [name for name in named if not name.startswith(("keras_dl.", "sklearn."))]

@@ -69,14 +69,18 @@ class Desk:
                     raise BadInput(reason)
         return await self.in_time(batcher.ask(raw))
 
-    async def tensors(self, asked: tuple[Version, Batcher], signature: str, batch: np.ndarray) -> dict[str, np.ndarray]:
+    async def tensors(
+        self, asked: tuple[Version, Batcher], signature: str, batch: Sequence[Any] | np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Answer inputs as a signature takes them, `[count, ...]`, between the batches of others."""
         version, batcher = asked
-        most = self.settings.max_batch
+        most = version.signatures[signature].input.shape[0] or self.settings.max_batch
         parts = [
             await self.in_time(batcher.alone(partial(version.call, signature, batch[at : at + most]), most))
             for at in range(0, len(batch), most)
         ] or [version.empty(signature)]
+        if len({value.shape[1:] for part in parts for value in part.values()}) > len(parts[0]):
+            raise BadInput("these inputs have answers of different shapes; send one at a time")
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     async def rows(
@@ -124,7 +128,7 @@ class Desk:
     async def refusals(self, version: Version, raw: Sequence[bytes]) -> list[str]:
         """Return why each input cannot be used, "" for one that can; what takes a while is looked at in a thread."""
         kind = version.run.task.input
-        check = kind.check
+        check = partial(kind.check, assets=version.run.assets)
         if kind.quick(sum(map(len, raw))):
             return [refusal(check, one) for one in raw]
         return await self.aside(lambda: [refusal(check, one) for one in raw])

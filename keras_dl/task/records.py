@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keras_dl.errors import UsageError
-from keras_dl.task.kinds import Assets, Input, Output
+from keras_dl.task.input import Input
+from keras_dl.task.kinds import Assets
+from keras_dl.task.output import Output
 
 if TYPE_CHECKING:
     import keras
@@ -102,6 +104,21 @@ class Data:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
+MODES = {"loss": "min", "mae": "min", "accuracy": "max", "auroc": "max"}  # of what is monitored in training
+
+
+def mode_of(monitor: str) -> str:
+    """Return "min" or "max": which values of a monitored quantity, such as "val_loss", are better.
+
+    Raises:
+        UsageError: if it is not known.
+    """
+    name = monitor.removeprefix("val_")
+    if name not in MODES:
+        raise UsageError(f"monitor={monitor}: nobody knows whether more of it is better; known: {', '.join(MODES)}")
+    return MODES[name]
+
+
 @dataclass(frozen=True)
 class Phase:
     """One stretch of training: `compile(model)` freezes what is frozen and sets optimiser, loss and metrics.
@@ -116,7 +133,7 @@ class Phase:
     epochs: int
     compile: Callable[[keras.Model], None]
     callbacks: Sequence[Callable[[Config], keras.callbacks.Callback]] = ()
-    monitor: str = "val_loss"  # chooses the best epoch; smaller is better when it ends in "loss"
+    monitor: str = "val_loss"  # chooses the best epoch; `mode_of` knows its direction
     frozen: str = ""
     part: Callable[[keras.Model], keras.Model] | None = None
     fit: Callable[[keras.Model, np.ndarray, np.ndarray], None] | None = None
@@ -133,6 +150,7 @@ class Task:
     build(config, assets) -> keras.Model   an uncompiled functional model
     phases(config, data) -> [Phase]        how it is trained; empty for a task without training
     baseline(config) -> estimator          the scikit-learn model a sober user would take instead
+    others(config) -> {title: estimator}   more classical models, measured beside
     """
 
     name: str
@@ -147,6 +165,7 @@ class Task:
     baseline: Callable[[Any], BaseEstimator]
     input: Input
     output: Output
+    others: Callable[[Any], Mapping[str, BaseEstimator]] = lambda config: {}
     prepare: Callable[[Any], Mapping[str, str]] = lambda config: {}
     neighbours: int = 7  # how many the nearest-neighbour classifier asks
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME

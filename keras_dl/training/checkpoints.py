@@ -26,6 +26,7 @@ import numpy as np
 
 from keras_dl.errors import KerasDLError
 from keras_dl.runs.files import replacing
+from keras_dl.task import mode_of
 
 SUM = 16  # bytes at the end of a file
 BLOCK = 1 << 20  # bytes that are summed up at a time
@@ -191,10 +192,10 @@ def epoch_of(path: Path) -> int:
 
 
 def better(value: float, best: float | None, monitor: str) -> bool:
-    """Whether a monitored value improves on the best: losses by falling, everything else by rising."""
+    """Whether a monitored value improves on the best; see `mode_of`."""
     if best is None:
         return True
-    return value < best if monitor.endswith("loss") else value > best
+    return value < best if mode_of(monitor) == "min" else value > best
 
 
 def plain_state(callback: keras.callbacks.Callback) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,13 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     assets = data.assets | output.fit(chosen.truth, outputs(task, model, chosen), run.config)
     seen = fitted_to(task, data.validation, chosen)
     assets["baseline"] = output.fit(chosen.truth, output.baseline_outputs(baseline, seen), run.config)
+    others = task.others(run.config)
+    for title, other in others.items():
+        other.fit(fitted_to(task, data.train, splits["train"]), splits["train"].truth)
+        settled = output.fit(chosen.truth, output.baseline_outputs(other, seen), run.config)
+        assets.setdefault("others", {})[title] = settled
+    if others:
+        baselines.save(dict(others), run.path / "assets" / baselines.OTHERS)
     run.write("assets/assets.json", assets)
 
     keep_examples(run, data.test, assets)
@@ -59,6 +67,7 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     words = {**task.words, "baseline": getattr(baseline, "title", task.words["baseline"])}
     run.write("card.json", {**card(run, model, data, assets, training), "words": words})
     measured = measure(task, assets, predictions, run.config.seed)
+    measured |= measure_others(task, assets, others, splits["test"], data.test, run.config.seed)
     report.write(run, measured)
     run.write("metrics.json", {"test": measured})
     return type(run)(run.path)  # as it is now on disk
@@ -89,7 +98,9 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
         examples = pipeline.decoded(split, run.config, Path(folder) / "test", name="test")
         predictions = predict_both(run.task, run.assets, run.model, baselines.load(run), examples, split)
-    return {"data": str(source), "seen": seen, **measure(run.task, run.assets, predictions, run.config.seed)}
+        others = measure_others(run.task, run.assets, baselines.load_others(run), examples, split, run.config.seed)
+    measured = measure(run.task, run.assets, predictions, run.config.seed)
+    return {"data": str(source), "seen": seen, **measured, **others}
 
 
 def seen_in_training(run: Run, split: Split) -> int:
@@ -133,6 +144,23 @@ def measure(task: Task, assets: Assets, predictions: Predictions, seed: int) -> 
         raise KerasDLError("there is no example to evaluate on; give a folder that has a test part")
     found = predictions.found(assets)
     return measure_pair(task.output, found, seed) | task.output.summary(found.truth, assets)
+
+
+def measure_others(
+    task: Task, assets: Assets, others: Mapping[str, Any], examples: Examples, split: Split, seed: int
+) -> dict[str, Any]:
+    """Return `{"others": {title: {metric: cell}}}` of more classical models; nothing where there are none."""
+    if not others:
+        return {}
+    truth, inputs = np.asarray(split.truth), fitted_to(task, split, examples)
+    measuring = {}
+    for title, other in others.items():
+        own = assets | assets["others"][title]
+        values = task.output.values(task.output.baseline_outputs(other, inputs), own)
+        measuring[title] = task.output.measuring(truth, values, own)
+    draws = Draws(split.groups, seed)
+    each = [bootstrap.paired({title: one}, draws, task.output.metrics) for title, one in measuring.items()]
+    return {"others": {title: cells for found in each for title, cells in found.items()}}
 
 
 def measure_pair(output: Output, found: Found, seed: int) -> dict[str, Any]:

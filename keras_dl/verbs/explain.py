@@ -54,7 +54,7 @@ def explain(run: Run, source: str | Path, out: str | Path | None = None, *, meth
     item = one_input(run, source)
     name, way = chosen(run, method)
     try:
-        raw = checked(run.task, item)
+        raw = checked(run, item)
     except BadInput as error:
         shown = item.name if item.path else item.name[:80]  # a text may be long
         raise BadInput(f"{shown} cannot be used: {error}") from None

@@ -79,20 +79,36 @@ def write_archive(run: Run, path: Path) -> None:
 
 def signatures(run: Run) -> dict[str, tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], tf.TensorSpec]]:
     """Return what a served run answers to: for each signature the function and what it takes."""
-    model, wanted = run.model, run.model.inputs[0]
+    model, output, wanted = run.model, run.task.output, run.model.inputs[0]
     decode = run.task.input.decode(run.config, run.assets)
+    spec = tf.TensorSpec(wanted.shape[1:], wanted.dtype)
+    raw_name = run.task.input.raw_name
 
     def tensors(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return run.task.output.respond(model(x, training=False), run.assets)
+        return output.respond(model(x, training=False), run.assets)
+
+    def one(raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: value[0] for name, value in tensors(decode(raw)[None]).items()}
 
     def serving_default(raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        spec = tf.TensorSpec(wanted.shape[1:], wanted.dtype)
-        return tensors(tf.map_fn(decode, raw, fn_output_signature=spec))
+        if spec.shape.is_fully_defined():
+            return tensors(tf.map_fn(decode, raw, fn_output_signature=spec))
+        answers = tensors(tf.zeros([1, *(side or 64 for side in spec.shape)], spec.dtype))  # for the specs alone
+        specs = {name: tf.TensorSpec(value.shape[1:], value.dtype) for name, value in answers.items()}
+        return tf.map_fn(one, raw, fn_output_signature=specs)  # inputs of different shapes fit into no batch
 
-    return {
-        "serving_default": (serving_default, tf.TensorSpec([None], tf.string, name=run.task.input.raw_name)),
+    found = {
+        "serving_default": (serving_default, tf.TensorSpec([None], tf.string, name=raw_name)),
         "tensors": (tensors, tf.TensorSpec(wanted.shape, wanted.dtype, name=wanted.name)),
     }
+    for name in output.large:
+
+        def large(raw: tf.Tensor, name: str = name) -> dict[str, tf.Tensor]:
+            outputs = model(decode(raw[0])[None], training=False)
+            return {name: output.signatures(outputs, run.assets)[name]}
+
+        found[name] = (large, tf.TensorSpec([1], tf.string, name=raw_name))
+    return found
 
 
 def keep_run(run: Run, folder: Path) -> None:

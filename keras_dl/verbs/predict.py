@@ -14,7 +14,6 @@ from tqdm import tqdm
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs.given import Given, expand
 from keras_dl.runs.run import Run
-from keras_dl.task import Task
 from keras_dl.verbs.neighbours import Neighbours
 
 BATCH = 64
@@ -56,32 +55,33 @@ def predict(
 
 
 def predict_chunk(run: Run, decode: Any, items: Sequence[Given]) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
-    """Predict a few inputs in one batch; return the usable ones decoded, and a row for each."""
+    """Predict a few inputs, those of one shape in one batch; return the usable ones decoded, and a row for each."""
     rows: list[dict[str, Any]] = [{"input": item.name} for item in items]
     decoded = []
     for row, item in zip(rows, items, strict=True):
         try:
-            decoded.append(decode(tf.constant(checked(run.task, item))).numpy())
+            decoded.append(decode(tf.constant(checked(run, item))).numpy())
         except BadInput as error:
             row["error"] = str(error)
-    if decoded:
-        answers = answer(run, np.stack(decoded))
-        usable = [row for row in rows if "error" not in row]
-        for number, (row, one) in enumerate(zip(usable, decoded, strict=True)):
-            note = run.task.input.remark(run.config, one)
-            row |= worded(run, {name: values[number] for name, values in answers.items()})
-            row |= {"note": note} if note else {}
+    usable = [row for row in rows if "error" not in row]
+    for shape in dict.fromkeys(one.shape for one in decoded):
+        places = [place for place, one in enumerate(decoded) if one.shape == shape]
+        answers = answer(run, np.stack([decoded[place] for place in places]))
+        for number, place in enumerate(places):
+            note = run.task.input.remark(run.config, decoded[place])
+            usable[place] |= worded(run, {name: values[number] for name, values in answers.items()})
+            usable[place] |= {"note": note} if note else {}
     return decoded, rows
 
 
-def checked(task: Task, item: Given) -> bytes:
+def checked(run: Run, item: Given) -> bytes:
     """Read one input and check it.
 
     Raises:
         BadInput: if it cannot be used, with the reason.
     """
     raw = item.raw()
-    task.input.check(raw)
+    run.task.input.check(raw, run.assets)
     return raw
 
 
@@ -92,7 +92,8 @@ def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
         UsageError: if the batch is not what the model takes, with both shapes, types and ranges.
     """
     wanted = run.model.inputs[0]
-    if batch.dtype != wanted.dtype or batch.shape[1:] != tuple(wanted.shape[1:]):
+    fits = tf.TensorShape(wanted.shape[1:]).is_compatible_with(batch.shape[1:])
+    if batch.dtype != wanted.dtype or not fits:
         span = f", values {batch.min():g} to {batch.max():g}" if batch.size and batch.dtype.kind in "fiu" else ""
         raise UsageError(
             f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} ({run.task.input.wanted}); this is "

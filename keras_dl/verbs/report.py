@@ -22,7 +22,7 @@ from keras_dl.runs import predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task import Assets, Output, settings
-from keras_dl.task.blocks import Chart, Prose, Spans
+from keras_dl.task.blocks import Chart, Prose, Spans, Table
 from keras_dl.training.progress import duration
 from keras_dl.verbs import gallery
 from keras_dl.verbs.gallery import Gallery
@@ -63,6 +63,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         measured=measured,
         holds=output.holds(measured),
         metrics=metric_rows(measured, output, run.assets),
+        others=others_table(measured, output, run.assets),
         settled=output.explained(measured, run.assets, run.config, words),
         draws=DRAWS,
         best=best,
@@ -96,10 +97,25 @@ def metric_rows(measured: Mapping[str, Any], output: Output, assets: Assets) -> 
     for name in measured["network"]:
         metric = output.metric(name, assets)
         cells = {column: measured[column][name] for column in ("network", "baseline", "difference")}
-        meaning = metric.meaning + ("" if metric.more_is_better else "; lower is better")
+        meaning = metric.meaning + ("; lower is better" if metric.more_is_better is False else "")
         verdict = judgement(cells["difference"], metric.more_is_better)
         rows.append({"title": metric.title, "meaning": meaning, "digits": metric.digits, **cells, "judgement": verdict})
     return rows
+
+
+def others_table(measured: Mapping[str, Any], output: Output, assets: Assets) -> Table | None:
+    """Lay out the metrics of more classical models, where there are some."""
+    others = measured.get("others")
+    if not others:
+        return None
+    rows = []
+    for name in measured["network"]:
+        metric = output.metric(name, assets)
+        cells = [cells[name] for cells in others.values()]
+        rows.append(
+            [metric.title, *(f"{number(c['value'], metric.digits)} {interval(c, metric.digits)}" for c in cells)]
+        )
+    return Table(["Metric", *others], rows, "Other classical models", "Measured on the same test part.")
 
 
 def gallery_notes(run: Run, shown: Gallery, measured: Mapping[str, Any], words: Mapping[str, str]) -> Prose:
@@ -111,10 +127,10 @@ def gallery_notes(run: Run, shown: Gallery, measured: Mapping[str, Any], words: 
     return Prose(text)
 
 
-def judgement(difference: Mapping[str, float | None], more_is_better: bool) -> str:
+def judgement(difference: Mapping[str, float | None], more_is_better: bool | None) -> str:
     """Say "better" or "worse" where the whole interval of a difference is on one side of zero, else ""."""
     low, high = difference["low"], difference["high"]
-    if low is None or high is None or low <= 0 <= high:
+    if low is None or high is None or more_is_better is None or low <= 0 <= high:
         return ""
     return "better" if (low > 0) == more_is_better else "worse"
 

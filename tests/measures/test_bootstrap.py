@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keras_dl.task.kinds import UnknownMetric
 
 from keras_dl.errors import KerasDLError
 from keras_dl.measures import bootstrap, counts, ranking
 from keras_dl.measures.bootstrap import Draws, differences, interval, p_value, paired
 from keras_dl.measures.measuring import point
-from keras_dl.task.kinds import Metric
+from keras_dl.task.kinds import Metric, UnknownMetric
 
 NAMES = ["auroc", "accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "pr_auc", "brier", "ece", "recall"]
 RECORDS = {name: Metric(name, name not in ("brier", "ece"), distance=name == "ece") for name in NAMES}

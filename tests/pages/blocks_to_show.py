@@ -18,7 +18,9 @@ from keras_dl.task.blocks import (
 
 EVIL = "\"'><script>alert(1)</script>&amp;"
 PIXELS = np.arange(48.0).reshape(4, 4, 3) * 5.3  # float, as models take images
-SVG = '<svg viewBox="0 0 200 80" style="max-width: 18em" role="img" aria-label="a line"><path style="fill: var(--ink)"/></svg>'
+SVG = '<svg viewBox="0 0 200 80" style="max-width: 18em" role="img"><path style="fill: var(--ink)"/></svg>'
+
+
 def spans(text, *words, read=None, **options):
     """Mark words of a text by weight: `(word, weight)`."""
     places = [(text.index(word), word, weight) for word, weight in words]

@@ -58,7 +58,9 @@ def test_nothing_in_a_block_is_markup(name):
     assert {tag for tag, _ in page.elements}.isdisjoint({"script", "b"})
     assert all(not attribute.startswith("on") for _, has in page.elements for attribute in has)
     assert any(EVIL in data for _, data in page.texts), "the text itself is shown"
-    assert all(data == data.replace("alert", "alert") and "<script>alert" in data for _, data in page.texts if "alert" in data)
+    assert all(
+        data == data.replace("alert", "alert") and "<script>alert" in data for _, data in page.texts if "alert" in data
+    )
 
 
 @pytest.mark.parametrize("name", EMPTY)
@@ -99,6 +101,13 @@ def test_words_are_coloured_by_the_share_of_the_strongest():
     assert page.all("div", class_="text", dir="auto")
 
 
+def test_the_text_is_whole_and_what_stands_between_words_is_no_markup():
+    text = f"{EVIL} won 🍕 {EVIL}, unread {EVIL}"
+    page = seen(spans(text, ("won", 2.0), ("🍕", 0.0), read=text.index(", "), numbers=False))
+    assert "".join(data for _, data in page.texts) == text
+    assert [tag for tag, _ in page.elements] == ["p", "mark", "span"]
+
+
 def test_shares_have_no_side_and_excerpts_no_numbers():
     page = seen(spans("look here", ("here", 0.7), signed=False))
     assert page.text("caption") == ["Most weight"]
@@ -118,7 +127,9 @@ def test_long_texts_are_cut_where_nothing_is_read():
 
 
 def test_a_gauge_shows_value_threshold_and_interval():
-    page = seen(Gauge(0.9, 0, 1, "probability 90 %", 0.4, "threshold 40 %", (0.8, 1.2), ("NO", "YES"), "**Calibrated**"))
+    page = seen(
+        Gauge(0.9, 0, 1, "probability 90 %", 0.4, "threshold 40 %", (0.8, 1.2), ("NO", "YES"), "**Calibrated**")
+    )
     assert page.all("div", class_="track above")
     assert page.all("span", class_="fill", style="width: 90.00%")
     assert page.all("span", class_="mark", style="left: 40.00%")
@@ -139,7 +150,11 @@ def test_bars_and_percent():
     assert page.text("span")[1::2] == [
         "over 99.9 %", "under 0.1 %", "25 %", "5.0 %", "100.0 %", "0.0 %", "170.0 %", "not known",
     ]  # fmt: skip
-    assert [fill["style"] for fill in page.all("span", class_="fill")][-3:] == ["width: 0.00%", "width: 100.00%", "width: 0.00%"]
+    assert [fill["style"] for fill in page.all("span", class_="fill")][-3:] == [
+        "width: 0.00%",
+        "width: 100.00%",
+        "width: 0.00%",
+    ]
     assert len(page.all("li", class_="chosen")) == 1
 
 
@@ -212,7 +227,8 @@ def test_the_served_page_has_the_same_colours():
     own = rendering.style()
     served = (Path(rendering.__file__).parents[1] / "server" / "page" / "page.css").read_text()
     ours, theirs = (
-        [dict(VARIABLE.findall(part)) for part in text.split("* { box-sizing")[0].split("@media")] for text in (own, served)
+        [dict(VARIABLE.findall(part)) for part in text.split("* { box-sizing")[0].split("@media")]
+        for text in (own, served)
     )
     for mine, other in zip(ours, theirs, strict=True):
         shared = mine.keys() & other.keys()

@@ -10,7 +10,7 @@ import pytest
 from blocks_to_show import EACH, EMPTY, EVIL, PIXELS, text_with
 from PIL import Image
 
-from keras_dl.pages import wire
+from keras_dl.pages import pixels, wire
 from keras_dl.task.blocks import Bar, Bars, Chart, Gauge, Panel, Picture
 
 KEYS = {
@@ -68,8 +68,16 @@ def test_pictures_are_png_and_the_heatmap_more_opaque_where_it_is_hotter():
     assert wire.as_json(Picture([Panel("seen", PIXELS)]))["heatmap"] is None
 
 
+def test_one_png_for_who_wants_a_file():
+    grey, heat = Panel("seen", np.full((2, 2, 1), 100.0)), np.ones((2, 2))
+    np.testing.assert_array_equal(Image.open(io.BytesIO(pixels.picture_png(Picture([grey])))), 100)
+    hot = np.asarray(Image.open(io.BytesIO(pixels.picture_png(Picture([grey], heat=heat)))))
+    np.testing.assert_array_equal(hot, pixels.overlay(grey.pixels, heat))
+
+
 def test_a_chart_stands_alone():
-    svg = '<svg viewBox="0 0 200 80" style="max-width: 9em" role="img"><use xlink:href="#a"/><path style="fill: var(--grid)"/></svg>'
+    inside = '<use xlink:href="#a"/><path style="fill: var(--grid)"/>'
+    svg = f'<svg viewBox="0 0 200 80" style="max-width: 9em" role="img">{inside}</svg>'
     text = wire.as_json(Chart("one", svg))["svg"]
     root = ET.fromstring(text)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -78,4 +86,5 @@ def test_a_chart_stands_alone():
     assert "--grid: #dfe2e6" in style
     assert "prefers-color-scheme: dark" in style
     assert style.count("{") == style.count("}")
+    assert "".join(root.itertext()) == style
     assert [child.tag.split("}")[1] for child in root] == ["style", "use", "path"]

@@ -10,17 +10,24 @@ from scipy.stats import norm
 
 from keras_dl import show
 from keras_dl.errors import UsageError
-from keras_dl.measures import metrics
+from keras_dl.measures import bootstrap
+from keras_dl.measures.measuring import point
+from keras_dl.outputs.binary import Binary
 from keras_dl.runs.predictions import Predictions
 from keras_dl.verbs import compare
 
 
+def few_draws(monkeypatch, draws):
+    """Let the bootstrap make so many draws where nobody asks for a number."""
+    monkeypatch.setattr(bootstrap.Draws.__init__, "__defaults__", (draws,))
+
+
 @pytest.fixture
 def make(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "DRAWS", 40)  # fast
+    few_draws(monkeypatch, 40)  # fast
     monkeypatch.chdir(tmp_path)
 
-    def make(name, kind="probability", seed=0):
+    def make(name, kind="binary", seed=0):
         return kept_runs.make(tmp_path / name, kind, seed)
 
     return make
@@ -36,8 +43,11 @@ def test_rows_and_picture(make, tmp_path):
     ]
     first, baseline, *_ = result["rows"]
     assert first["difference"] is None
-    found = kept_runs.scored()
-    values = [metrics.binary_metrics(found.labels, found.outputs[name], 0.5) for name in ("baseline", "network")]
+    found, assets = kept_runs.scored(), kept_runs.ASSETS["binary"]
+    values = [
+        point(Binary().measuring(found.truth, found.outputs[name], assets), kept_runs.COUNT)
+        for name in ("baseline", "network")
+    ]
     for metric, cell in baseline["difference"].items():
         assert cell["value"] == pytest.approx(values[0][metric] - values[1][metric], abs=1e-6, nan_ok=True)
     assert baseline["difference"]["auroc"]["low"] < baseline["difference"]["auroc"]["high"] < 0
@@ -76,14 +86,14 @@ def test_tasks_of_the_same_classes_are_compared_in_what_both_have(make):
 
 
 def test_several_classes(make):
-    result = compare.compare([make("a", "probabilities"), make("b", "probabilities", seed=1)], "out.svg")
+    result = compare.compare([make("a", "classes"), make("b", "classes", seed=1)], "out.svg")
     assert "recall VIRAL" in result["rows"][2]["difference"]
     assert "out.svg" in show.comparison(result)
 
 
 def test_other_classes_are_refused(make):
     with pytest.raises(UsageError, match=r"b has the classes NORMAL, BACTERIAL, VIRAL, .*a NORMAL, PNEUMONIA: compare"):
-        compare.compare([make("a"), make("b", "probabilities")])
+        compare.compare([make("a"), make("b", "classes")])
 
 
 def test_nothing_in_common_is_refused(make):
@@ -117,10 +127,18 @@ def wins(labels, values):
     return (values[labels == 1][:, None] > values[labels == 0]).astype(float)
 
 
-def auroc(labels, values, threshold, weights=None):
-    weights = np.ones(len(labels)) if weights is None else weights
-    positive, negative = weights[labels == 1], weights[labels == 0]
-    return {"auroc": positive @ wins(labels, values) @ negative / (positive.sum() * negative.sum())}
+class Areas(Binary):
+    """An output that is measured by nothing but AUROC, pair by pair."""
+
+    def measuring(self, truth, values, assets):
+        won = wins(truth, values)
+
+        def measured(weights):
+            positive, negative = weights[:, truth == 1].astype(float), weights[:, truth == 0].astype(float)
+            pairs = positive.sum(axis=1) * negative.sum(axis=1)
+            return {"auroc": np.einsum("di,ij,dj->d", positive, won, negative, optimize=True) / pairs}
+
+        return measured
 
 
 def delong(labels, one, other):
@@ -138,15 +156,15 @@ def p_of(run, labels, one, other, copies):
     rows = np.repeat(np.arange(len(labels)), copies)
     table = pd.DataFrame({"id": [f"{number:06d}" for number in range(len(rows))]})
     table = table.assign(group=rows.astype(str), label=labels[rows])
-    Predictions(table, {"network": one[rows], "baseline": other[rows]}).write(run, kept_runs.CLASSES)
+    Predictions(table, {"network": one[rows], "baseline": other[rows]}).write(run, [""])
     models = list(compare.both(run, "run"))
     return list(compare.differences(models, ["auroc"], seed=0))[1]["auroc"]["p"]
 
 
 def test_the_p_value_agrees_with_delong_where_each_patient_has_one_image(make, monkeypatch):
-    monkeypatch.setattr(compare, "DRAWS", 1000)
     run, random = make("a"), np.random.default_rng(3)
-    run.task = replace(run.task, evaluate=auroc)
+    few_draws(monkeypatch, 1000)
+    run.task = replace(run.task, output=Areas())
     labels = np.arange(300) % 2
     shared = labels + random.normal(size=300)
     one, other = shared + 0.5 * random.normal(size=300), shared + 0.7 * random.normal(size=300)
@@ -157,13 +175,3 @@ def test_the_p_value_agrees_with_delong_where_each_patient_has_one_image(make, m
     copied = [np.repeat(values, 3) for values in (labels, one, other)]
     assert delong(*copied) < 0.6 * oracle, "it takes three images of a patient for three witnesses"
     assert p_of(run, labels, one, other, copies=3) == pytest.approx(p, abs=0.03)
-
-
-def test_p_values():
-    draws = np.linspace(-1, 9, 99)
-    below = (draws <= 0).sum()
-    assert compare.p_value("auroc", 4.0, draws) == pytest.approx(2 * (below + 1) / 100)
-    assert compare.p_value("auroc", 1.0, draws + 1.1) == pytest.approx(0.02), "no draw below zero"
-    assert compare.p_value("ece", 1.0, draws + 1.1) > 0.2, "a distance: mirrored at 1, many are"
-    assert compare.p_value("auroc", 0.0, np.zeros(99)) == 1
-    assert compare.p_value("auroc", np.nan, np.full(9, np.nan)) is None

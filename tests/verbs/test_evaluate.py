@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from keras_dl.errors import KerasDLError, UsageError
-from keras_dl.measures import metrics
-from keras_dl.outputs import calibration
-from keras_dl.runs import sources
+from keras_dl.outputs.binary import Binary
+from keras_dl.runs import baseline, sources
 from keras_dl.runs.run import Run
+from keras_dl.task.kinds import Found
 from keras_dl.training import pipeline
 from keras_dl.verbs import evaluate
 
@@ -20,24 +20,20 @@ def scored(count):
     return labels, 1 / (1 + np.exp(-generator.normal(6.0 * labels - 3.0, 3.0)))
 
 
-def test_draws_take_whole_groups():
-    groups = pd.Series(["a", "b", "a", "c", "b", "a"])
-    draws = metrics.group_draws(groups, seed=0)
-    assert draws.shape == (metrics.DRAWS, 6)
-    assert (draws[:, 0] == draws[:, 2]).all()
-    assert (draws[:, 0] == draws[:, 5]).all()
-    assert (draws[:, [0, 1, 3]].sum(axis=1) == 3).all()
-    assert draws[:, 3].std() > 0.5
+def pair(labels, network, baseline, groups):
+    """Measure two models with the threshold 0.5."""
+    values = {"network": network, "baseline": baseline}
+    found = Found(labels, list(groups), values, dict.fromkeys(values, {"threshold": 0.5}))
+    return evaluate.measure_pair(Binary(), found, seed=0)
 
 
 def test_intervals_by_group_are_wider_where_a_groups_examples_agree():
     generator = np.random.default_rng(0)
     labels = np.repeat(generator.integers(0, 2, 40), 10)
     values = np.clip(np.repeat(generator.normal(0.2 * labels[::10] + 0.4, 0.15), 10), 0.01, 0.99)
-    outputs = {"network": (values, 0.5), "baseline": (1 - values, 0.5)}
 
     def width(groups):
-        cell = evaluate.paired(metrics.binary_metrics, labels, outputs, pd.Series(groups), 0)["network"]["accuracy"]
+        cell = pair(labels, values, 1 - values, groups)["network"]["accuracy"]
         assert cell["low"] < cell["value"] < cell["high"]
         return cell["high"] - cell["low"]
 
@@ -46,9 +42,17 @@ def test_intervals_by_group_are_wider_where_a_groups_examples_agree():
 
 def test_the_difference_is_that_of_the_same_draws():
     labels, values = scored(200)
-    both = {"network": (values, 0.5), "baseline": (values, 0.5)}
-    difference = evaluate.paired(metrics.binary_metrics, labels, both, pd.Series(range(200)), 0)["difference"]
+    difference = pair(labels, values, values, range(200))["difference"]
     assert all(cell == {"value": 0, "low": 0, "high": 0} for cell in difference.values())
+
+
+def test_what_is_measured_is_what_the_kind_of_output_has_records_of():
+    labels, values = scored(200)
+    found = pair(labels, values, values, np.arange(200) // 2)
+    assert set(found) == {"network", "baseline", "difference", "examples", "groups", "thresholds"}
+    assert (found["examples"], found["groups"]) == (200, 100)
+    assert found["thresholds"] == {"network": 0.5, "baseline": 0.5}
+    assert [*found["network"]] == [name for name in Binary.metrics if name != "macro_f1"]
 
 
 def test_threshold_and_calibration_are_those_of_the_validation_part(tiny_run, tmp_path):
@@ -57,7 +61,8 @@ def test_threshold_and_calibration_are_those_of_the_validation_part(tiny_run, tm
     points = {}
     for name, split in data.splits().items():
         examples = pipeline.decoded(split, run.config, tmp_path / name, name=name)
-        points[name] = calibration.calibrate_binary(examples.labels, evaluate.scores(run.model, examples), run.config)
+        raw = evaluate.outputs(run.task, run.model, examples)
+        points[name] = run.task.output.fit(examples.truth, raw, run.config)
     assert run.assets["threshold"] == pytest.approx(points["validation"]["threshold"], abs=1e-4)
     assert run.assets["calibration"] == pytest.approx(points["validation"]["calibration"], rel=1e-3)
     assert points["test"]["calibration"] != pytest.approx(points["validation"]["calibration"], rel=1e-3)
@@ -65,8 +70,7 @@ def test_threshold_and_calibration_are_those_of_the_validation_part(tiny_run, tm
 
 def test_the_interval_of_a_distance_holds_its_value():
     labels, values = scored(300)
-    both = {"network": (values, 0.5), "baseline": (values / 2, 0.5)}
-    cell = evaluate.paired(metrics.binary_metrics, labels, both, pd.Series(range(300)), 0)["network"]["ece"]
+    cell = pair(labels, values, values / 2, range(300))["network"]["ece"]
     assert 0 <= cell["low"] <= cell["value"] <= cell["high"]
 
 
@@ -108,7 +112,7 @@ def test_a_baseline_file_that_names_foreign_code_is_refused(tiny_run, tmp_path):
     shutil.copytree(run.path, copy)
     skops.io.dump({"harmless": pathlib.PurePosixPath("x").__class__}, copy / "assets" / "baseline.skops")
     with pytest.raises(KerasDLError, match="names types that no baseline"):
-        evaluate.load_baseline(Run(copy))
+        baseline.load(Run(copy))
 
 
 def test_a_damaged_json_file_of_a_run_is_named(tiny_run, tmp_path):

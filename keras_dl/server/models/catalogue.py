@@ -270,7 +270,7 @@ def facts(name: str, version: Version) -> dict[str, Any]:
     return {
         "title": run.card["title"],
         "task": task.name,
-        "modality": task.input.key,
+        **task.input.facts(),
         **task.output.facts(assets),
         "columns": [asdict(column) for column in task.output.table(assets)],
         "intended_use": run.card["intended_use"],

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from keras_dl.server.asking import Desk, number_of, timed
 from keras_dl.server.models.catalogue import NotServed
+from keras_dl.server.models.served import DEFAULT
 from keras_dl.server.routes import rest, schemas
 
 PLACES = ("", "/versions/{version}", "/labels/{label}")  # after /v1/models/{name}
@@ -47,13 +48,14 @@ def add_protocol(app: FastAPI, desk: Desk) -> None:
             body = await request.body()
             big = len(body) > BIG
             sent = await desk.aside(rest.read, body, version.signatures) if big else rest.read(body, version.signatures)
-        if isinstance(sent.batch, list):
+        if isinstance(sent.batch, list) and sent.signature == DEFAULT:
             answers, raw = await desk.answers(request, asked, sent.batch), sent.batch
         else:
             answers, raw = await desk.tensors(asked, sent.signature, sent.batch), [b""] * len(sent.batch)
         with timed(request, "write"):
             response = JSONResponse(rest.written(answers, by_row=sent.by_row))
-        desk.write_answers(request, version, answers, raw)
+        if sent.signature not in version.run.task.output.large:  # the journal keeps no maps
+            desk.write_answers(request, version, answers, raw)
         return response
 
     for place in PLACES:

@@ -155,9 +155,9 @@ def as_batch(values: list[Any], signature: Signature) -> list[bytes] | np.ndarra
     if array.dtype.kind not in "fiu" and array.size:
         raise BadInput(f"'{signature.name}' takes numbers in lists of one shape")
     if not array.size and not len(values):
-        array = np.zeros((0, *wanted))
-    if array.shape[1:] != tuple(wanted):
-        shape = ", ".join(map(str, wanted))
+        array = np.zeros((0, *(side or 0 for side in wanted)))
+    if not wanted.is_compatible_with(array.shape[1:]):
+        shape = ", ".join("any" if side is None else str(side) for side in wanted)
         raise BadInput(f"'{signature.name}' takes shape [batch, {shape}], not {list(array.shape)}")
     with np.errstate(all="ignore"):
         cast = array.astype(dtype)

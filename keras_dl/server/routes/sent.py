@@ -16,7 +16,7 @@ from starlette.requests import Request
 from keras_dl.errors import BadInput
 from keras_dl.server.guard import Refused
 from keras_dl.server.routes import rest
-from keras_dl.task.kinds import Input
+from keras_dl.task.input import Input
 
 FILES = 64  # in one form
 ROWS = 100_000  # of a CSV file, or files of a zip

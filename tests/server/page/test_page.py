@@ -3,16 +3,12 @@
 import re
 import time
 
-import numpy as np
-import page_stub
+import page_models
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from keras_dl.pages import wire
-from keras_dl.task.blocks import Answer, Bar, Bars, Chart, Gauge, Panel, Picture, Prose, Spans, Table, Word
-
-PNG = page_stub.picture(3)
+PNG = page_models.picture(3)
 TYPE = """
 const [field, text] = arguments;
 const timer = setInterval(() => {
@@ -24,7 +20,7 @@ const timer = setInterval(() => {
 
 
 def test_a_model_is_picked_and_the_address_keeps_it(page):
-    assert [link.text for link in page.all("nav a")] == list(page_stub.MODELS)
+    assert [link.text for link in page.all("nav a")] == list(page_models.MODELS)
     page.go("emoji")
     assert page.browser.current_url.endswith("/#/emoji")
     assert page.browser.title == "Emoji for a sentence · keras-dl"
@@ -144,50 +140,6 @@ def test_the_heatmap_keeps_its_slider_from_image_to_image(page):
     assert page.find(".over").value_of_css_property("opacity") == "0"
 
 
-BLOCKS = """
-const [blocks, done] = arguments;
-import("/static/blocks.js").then(({ render }) => {
-  const place = document.createElement("div");
-  place.id = "shown";
-  place.append(...blocks.map(render));
-  document.querySelector("main").replaceChildren(place);
-  done();
-});
-"""
-
-
-def test_every_block_is_shown_and_nothing_in_it_is_markup(page):
-    evil = "<img src=x onerror=alert(1)>"
-    pixels = np.full((8, 8, 3), 200, "uint8")
-    svg = '<svg viewBox="0 0 200 80"><rect width="200" height="80" style="fill: var(--network)"/></svg>'
-    blocks = [
-        Answer(evil, evil, "🍕"),
-        Bars([Bar(evil, 0.25, evil), Bar("toString", 0.75, chosen=True)], evil),
-        Gauge(3, 3, 3, evil, 7, evil, (1, 2), (evil, evil), evil),
-        Spans(f"😄 {evil} مرحبا", [Word(2, 2 + len(evil), -1.0)], 2 + len(evil), evil, evil),
-        Spans("", [], 0, evil, evil),
-        Picture([Panel(evil, pixels), Panel("second", pixels)], evil, alt=evil),
-        Picture([], "no image"),
-        Table([evil, "Value"], [[evil, "1"]], evil, evil, [1]),
-        Table([], []),
-        Chart("one", svg, evil, evil),
-        Prose(f"**bold {evil}** and `code **` {evil}", evil, warning=True),
-    ]
-    page.browser.execute_async_script(BLOCKS, [*wire.as_jsons(blocks), {"block": "constructor"}])
-    shown = page.find("#shown")
-    assert shown.find_elements(By.CSS_SELECTOR, "[onerror], script") == []
-    assert shown.text.count(evil) >= 15
-    assert page.find("#shown strong", "bold").text == f"bold {evil}"
-    assert page.find("#shown code").text == "code **"
-    assert page.find("#shown mark").text == evil
-    assert page.find("#shown .unread").text.strip() == "مرحبا"
-    assert [image.get_attribute("alt") for image in page.all(".panels img")] == [evil, "second"]
-    page.wait(lambda: page.run("return document.querySelector('.chart').naturalWidth") == 288)
-    assert [cell.get_attribute("class") for cell in page.all("#shown .scroll tr > :nth-child(2)")] == ["right"] * 2
-    page.find("#shown", "too old to show this")
-    assert page.run("return getComputedStyle(document.querySelector('#shown .fill')).width") != ""
-
-
 def test_a_sentence_gives_an_emoji_and_its_words(page):
     page.go("emoji")
     field = page.find("textarea")
@@ -292,13 +244,13 @@ def test_models_that_are_not_ready_yet(page, stub):
     stub.models = {"late": states}
     page.find("h1", "late")
     page.find(".banner", "version 1: loading")
-    stub.models = page_stub.MODELS
+    stub.models = page_models.MODELS
     page.click("button", "Look again")
     page.find("h1", "Pneumonia")
 
 
 def test_where_no_feedback_is_kept_none_is_asked_for(page, stub):
-    stub.models = {"pneumonia": {**page_stub.MODELS["pneumonia"], "feedback": False}}
+    stub.models = {"pneumonia": {**page_models.MODELS["pneumonia"], "feedback": False}}
     page.browser.refresh()
     page.click(".thumbnails button", "PNEUMONIA")
     page.find("figcaption")

@@ -1,6 +1,6 @@
 """The web page for everybody: from the keyboard alone, on a phone, in light and dark, read aloud."""
 
-import page_stub
+import page_models
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
@@ -35,7 +35,7 @@ return poor;
 def filled(page, name, tmp_path):
     """Show a model with an answer, its explanation and a table."""
     page.go(name)
-    if page_stub.MODELS[name]["modality"] == "image":
+    if page_models.MODELS[name]["modality"] == "image":
         page.click(".thumbnails button")
         page.find("figcaption")
         return
@@ -47,7 +47,7 @@ def filled(page, name, tmp_path):
     page.find("button", "Download all as CSV")
 
 
-@pytest.mark.parametrize("name", page_stub.MODELS)
+@pytest.mark.parametrize("name", page_models.MODELS)
 def test_nothing_is_wider_than_a_phone(page, tmp_path, name):
     page.open(page.address, width=360)
     filled(page, name, tmp_path)

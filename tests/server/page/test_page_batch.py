@@ -4,7 +4,7 @@ import csv
 import io
 import zipfile
 
-import page_stub
+import page_models
 import pytest
 from selenium.webdriver.common.by import By
 
@@ -59,7 +59,7 @@ def test_the_table_is_downloaded_and_runs_no_formula(page, texts):
 def test_a_zip_of_images_with_one_that_is_none(page, tmp_path):
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
         for number in range(3):
-            archive.writestr(f"{number}.png", page_stub.picture(2 * number))
+            archive.writestr(f"{number}.png", page_models.picture(2 * number))
         archive.writestr("x.png", b"none")
     page.go("kinds")
     batch_field(page).send_keys(str(tmp_path / "some.zip"))
@@ -77,7 +77,7 @@ def test_a_zip_of_images_with_one_that_is_none(page, tmp_path):
 
 def test_counts_have_a_table_and_a_file_of_their_own(page, tmp_path):
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
-        archive.writestr("0.png", page_stub.picture(0))
+        archive.writestr("0.png", page_models.picture(0))
     page.go("cells")
     batch_field(page).send_keys(str(tmp_path / "some.zip"))
     page.find(".progress", "All 1 done")

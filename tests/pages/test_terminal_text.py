@@ -86,13 +86,16 @@ def test_a_gauge_draws_value_threshold_and_interval(plain):
     assert filled / len(cells) == pytest.approx(0.75, abs=0.01)
     assert (cells.count("▓") + cells.count("▒")) / len(cells) == pytest.approx(0.1, abs=0.03)
     place = scale.index("┃")
-    assert caption[: place + 1].strip() and caption[place:].strip(), "the caption is below the mark"
+    assert caption[: place + 1].strip(), "the caption begins left of the mark"
+    assert caption[place:].strip(), "and ends right of it"
     assert note == "It is calibrated."
     assert "┃" not in terminal.text(Gauge(3, 0, 10, "3 cells"))
 
 
 def test_words_are_coloured_where_colours_are_wanted(coloured, monkeypatch):
-    block = spans("you won a prize\x1b[2J, lunch is مرحبا and more", ("prize\x1b[", 2), ("lunch", -1.5), ("is", 0.01), read=30)
+    block = spans(
+        "you won a prize\x1b[2J, lunch is مرحبا and more", ("prize\x1b[", 2), ("lunch", -1.5), ("is", 0.01), read=30
+    )
     text = terminal.text(block)
     assert click.style("prize\ufffd[", fg=16, bg=208) in text
     assert click.style("lunch", fg=16, bg=75) in text

@@ -1,0 +1,89 @@
+"""What a kind of input owns. Heavy imports stand inside the methods."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from keras_dl.task.blocks import Block
+from keras_dl.task.kinds import Assets, Method
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+
+class Input(ABC):
+    """A kind of input. Heavy imports stand inside the methods."""
+
+    key: ClassVar[str]  # "image"; in the API and in the export's signatures
+    raw_name: ClassVar[str]  # argument of the exported signature that takes raw inputs
+    unit: ClassVar[str] = "file"  # what is left out where an input cannot be used
+    plural: ClassVar[str]  # "pictures"
+    wanted: str  # what the model's tensor holds, in words
+    hint: ClassVar[str] = ""  # what else to type where there is no such file; {name} is the task's
+    remarks: ClassVar[bool] = False  # whether `remark` ever says something
+    most_explained: ClassVar[int | None] = None  # bytes of an input that a server explains
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a client of the server needs to know, as JSON values."""
+        return {"modality": self.key}
+
+    @abstractmethod
+    def check(self, raw: bytes, assets: Assets | None = None) -> None:
+        """Raise BadInput, with the reason, for bytes that `decode` cannot take.
+
+        `assets` are those of the run, where there is one: it may take less than the kind.
+        """
+
+    @abstractmethod
+    def decode(self, config: Any, assets: Assets) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return the function from a raw scalar string to one model input, as graph operations."""
+
+    @abstractmethod
+    def given(self, item: str) -> Iterator[Any] | None:
+        """Give the inputs that an argument stands for that is neither file nor folder; None where it must be one."""
+
+    @abstractmethod
+    def many(self, data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
+        """Read an uploaded file that is no zip: the count, and name and bytes of each.
+
+        Of more than `most` inputs a few may be missing. Raises BadInput."""
+
+    @abstractmethod
+    def fitted_to(self, split: Any, decoded: Callable[[], np.ndarray]) -> Any:
+        """Return what a classical baseline is fitted to."""
+
+    @abstractmethod
+    def preview(self, run: Any, raws: Sequence[bytes]) -> list[Block]:
+        """Return how each input is shown without an explanation."""
+
+    @abstractmethod
+    def methods(self, run: Any) -> Mapping[str, Method]:
+        """Return the ways to explain an answer of this run, the usual one first."""
+
+    def suffix(self, name: str) -> str:
+        """Return the suffix of the file that keeps the raw input called `name`."""
+        from pathlib import PurePath
+
+        return PurePath(name).suffix
+
+    def quick(self, size: int) -> bool:
+        """Whether inputs of so many bytes are checked in less than a millisecond."""
+        return False
+
+    def remark(self, config: Any, decoded: np.ndarray) -> str:
+        """Say what a user should know of one decoded input; "" mostly."""
+        return ""
+
+    def seen(self, split: Any, ids: set[str], groups: set[str]) -> int:
+        """Count the examples of another set that are in a run's training part, by what tells copies here."""
+        from pathlib import PurePath
+
+        known = {PurePath(name).name for name in ids}
+        return sum(PurePath(name).name in known for name in split.ids)
+
+    @abstractmethod
+    def miniatures(self, split: Any, decoded: np.ndarray) -> np.ndarray | Sequence[str]:
+        """Return what stands for each example where many are shown: thumbnails `[count, side, side, ...]` or texts."""
