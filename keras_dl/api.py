@@ -52,6 +52,13 @@ class Run(directory.Run):
 
         return export(self, out)
 
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook: what it is, and its metrics on the test part."""
+        from keras_dl.pages.html import notebook
+        from keras_dl.verbs.report import overview
+
+        return notebook(overview(self))
+
     def report(self) -> Path:
         """Write report.html again and return its path."""
         from keras_dl.verbs.report import write

@@ -61,8 +61,8 @@ WEIGHTS = {
     "🍕": (0, 0, 4),
 }
 SETTINGS = {
-    **dict.fromkeys(KINDS, {"image_size": 32, "learning_rate": 0.0123, "recipe": "default"}),
-    **dict.fromkeys(TEXTS, {"length": LENGTH, "style": "words", "learning_rate": 0.0123, "recipe": "default"}),
+    **{kind: {"image_size": 32, "learning_rate": 0.0123, "recipe": "default"} for kind in KINDS},
+    **{kind: {"length": LENGTH, "style": "words", "learning_rate": 0.0123, "recipe": "default"} for kind in TEXTS},
 }
 for spam in ("text", "attention"):
     SETTINGS[spam] = SETTINGS[spam] | {"characters": 0}

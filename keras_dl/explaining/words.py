@@ -67,33 +67,32 @@ def spans(run: Any, text: str, target: Target, *, method: str, meaning: str, bri
     score, split = prepared(run)
     read = reading(run, text, split)
     if brief:
-        return excerpt(
-            read, target, partial(occlusion, score, read.text, of=target.index), meaning.format(of=target.of)
-        )
+        weigh = partial(occlusion, score, read.text, of=target.index)
+        return excerpt(text, read, target, weigh, meaning.format(of=target.of))
     if method == "attention":
         weights = attention(run, read)
     else:
-        weigh = {"occlusion": occlusion, "shap": shap_values}[method]
-        weights = weigh(score, read.text, read.spans, target.index)
+        measure = {"occlusion": occlusion, "shap": shap_values}[method]
+        weights = measure(score, read.text, read.spans, target.index)
     words = [
         Word(start, end, round(float(weight), 5)) for (start, end), weight in zip(read.spans, weights, strict=True)
     ]
     return Spans(text, words, len(read.text), target.of, meaning.format(of=target.of), signed=method != "attention")
 
 
-def excerpt(read: Reading, target: Target, weigh: Callable[[list[Span]], np.ndarray], meaning: str) -> Spans:
-    """Return the part of a text that says most, with its words."""
+def excerpt(text: str, read: Reading, target: Target, weigh: Callable[[list[Span]], np.ndarray], meaning: str) -> Spans:
+    """Return the part of a text that says most, with its words; "…" stands for what is before and after it."""
     places = strongest_part(read.spans, weigh)
-    start, end = (places[0][0], places[-1][1]) if places else (0, len(read.text))
-    before = "… " if read.text[:start].strip() else ""
-    after = " …" if read.text[end:].strip() else ""
+    start, end = (places[0][0], places[-1][1]) if places else (0, len(text))
+    before = "… " if text[:start].strip() else ""
+    after = " …" if text[end:].strip() else ""
     shift = len(before) - start
     words = [
         Word(first + shift, last + shift, float(weight))
         for (first, last), weight in zip(places, weigh(places), strict=True)
     ]
-    text = f"{before}{read.text[start:end]}{after}"
-    return Spans(text, words, len(text), target.of, meaning, numbers=False)
+    shown = f"{before}{text[start:end]}{after}"
+    return Spans(shown, words, len(shown), target.of, meaning, numbers=False)
 
 
 def strongest_part(places: list[Span], weigh: Callable[[list[Span]], np.ndarray]) -> list[Span]:

@@ -42,7 +42,7 @@ def confusion(name: str, labels: np.ndarray, answers: np.ndarray, classes: Seque
     pairs = errors(counts)
     rows = min(max(len(pairs), 2), LISTED)
     figure = Figure(figsize=(4.8, 5.6 + 0.2 * rows), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[5.1, 0.5 + 0.2 * rows])
+    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=[5.1, 0.5 + 0.2 * rows]))
     chosen = grouped(shares, involved(pairs, size))
     draw_map(upper.subplots(), name, shares[np.ix_(chosen, chosen)], [classes[one] for one in chosen])
     left = f": {len(chosen)} of {size:,} classes, those of the most frequent errors" if len(chosen) < size else ""
@@ -60,7 +60,8 @@ def matrix(name: str, counts: np.ndarray, shares: np.ndarray, classes: Sequence[
     fits = widest(across) * LETTER <= cell and max(text.count("\n") for text in across) < 3
     if not fits:  # slanted, they have the room that lines need
         across = [shortened(one, NAME) for one in classes]
-    down = [wrapped(shortened(one, 2 * LINE), LINE) for one in classes]
+    lines = [wrapped(shortened(one, 2 * LINE), LINE).split("\n") for one in classes]
+    down = ["\n".join(shortened(line, LINE + 5) for line in several) for several in lines]
     beside, below = 0.5 + LETTER * widest(down), 0.7 if fits else 0.5 + 0.65 * LETTER * widest(across)
     figure = Figure(figsize=(beside + cell * size + 0.2, 0.4 + cell * size + below), layout="constrained")
     axes = figure.subplots()
@@ -127,7 +128,7 @@ def draw_map(axes: Axes, name: str, shares: np.ndarray, classes: Sequence[str]) 
     for (low, alpha), high in zip(LEVELS.items(), bounds[1:], strict=True):
         true, given = np.nonzero((shares >= low) & (shares < high))
         if len(true):
-            squares = [square(x, y) for x, y in zip(given, true, strict=True)]
+            squares = [square(x, y) for x, y in zip(given.tolist(), true.tolist(), strict=True)]
             path = Path.make_compound_path(*squares)
             axes.add_patch(PathPatch(path, facecolor=COLOURS[name], alpha=alpha, linewidth=0))
     for place in range(size + 1):

@@ -19,13 +19,18 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from keras_dl.figures.plots import COLOURS, class_colour, styled
+from keras_dl.figures.names import LETTER, shortened, widest
+from keras_dl.figures.plots import CLASSES, COLOURS, class_colour, styled
 
 PERPLEXITY = 30.0  # about how many neighbours each point keeps near
 WIDEST = 50  # numbers per vector; wider ones are first reduced to so many principal components
 CONTROLS = {"displaylogo": False, "responsive": True, "modeBarButtons": [["toImage", "resetCameraDefault3d"]]}
 CAMERA = {"eye": dict.fromkeys("xyz", 1.05)}  # a little nearer than plotly's
 TILE = 64  # pixels, of the pictures in the page
+NAMED = 40  # classes at most whose names stand in the flat map
+
+
+BEHIND: Any = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Points:
             for index, name in enumerate(self.classes):
                 chosen = (self.tested == tested) & (self.labels == index)
                 if chosen.any():
-                    yield index, f"{name}, {part} ({chosen.sum():,})", tested, chosen
+                    yield index, f"{shortened(name, 24)}, {part} ({chosen.sum():,})", tested, chosen
 
 
 def layout(vectors: np.ndarray, dimensions: int, seed: int) -> np.ndarray:
@@ -76,24 +81,46 @@ def perplexity(count: int) -> float:
 
 @styled
 def flat(points: Points, places: np.ndarray, title: str) -> Figure:
-    """Draw a map in two dimensions: classes by colour, parts by marker, wrong test images ringed."""
+    """Draw a map in two dimensions: classes by colour, parts by marker, wrong test images ringed.
+
+    More than CLASSES classes, whose colours are too alike, are named where they lie instead of in the legend.
+    """
+    many = len(points.classes) > CLASSES
+    told: set[str] = set()
     figure = Figure(figsize=(8, 7.4), layout="constrained")
     axes: Axes = figure.subplots()
     for index, name, tested, chosen in points.sets():
         look: dict[str, Any] = {"marker": "o", "s": 9, "alpha": 0.35, "linewidths": 0}
         if tested:
             look = {"marker": "^", "s": 30, "alpha": 0.9, "linewidths": 0.4, "edgecolors": "white"}
-        axes.scatter(*places[chosen].T, color=class_colour(index), label=name, **look)
+        if many:
+            name = "test" if tested else "training"
+        label = name if name not in told else None  # each part once
+        told.add(name)
+        axes.scatter(*places[chosen].T, color=class_colour(index, len(points.classes)), label=label, **look)
+    if many:
+        name_classes(axes, points, places)
     rings: Any = {"s": 110, "facecolors": "none", "edgecolors": COLOURS["ink"], "linewidths": 1.1}
     axes.scatter(*places[points.wrong].T, label=points.ring, **rings)
     axes.set(xticks=[], yticks=[])
     figure.suptitle(textwrap.fill(title, 100), fontsize=10.5)
     axes.spines[:].set_visible(False)
     axes.set_aspect("equal", "datalim")
-    legend = figure.legend(loc="outside lower center", ncols=3, markerscale=1.3)
+    _, names = axes.get_legend_handles_labels()
+    columns = int(np.clip(8 / (0.5 + LETTER * widest(names)), 1, 3))
+    legend = figure.legend(loc="outside lower center", ncols=columns, markerscale=1.3)
     for handle in filter(None, legend.legend_handles):
         handle.set_alpha(1)
     return figure
+
+
+def name_classes(axes: Axes, points: Points, places: np.ndarray) -> None:
+    """Write the name of each class, of the NAMED largest, at the middle of its points."""
+    counts = np.bincount(points.labels, minlength=len(points.classes))
+    for index in np.argsort(-counts, kind="stable")[:NAMED]:
+        if counts[index]:
+            x, y = np.median(places[points.labels == index], axis=0)
+            axes.text(x, y, shortened(points.classes[index], 18), fontsize=8, ha="center", va="center", bbox=BEHIND)
 
 
 def solid(points: Points, places: np.ndarray, title: str, thumbnails: np.ndarray | None) -> str:
@@ -110,7 +137,8 @@ def solid(points: Points, places: np.ndarray, title: str, thumbnails: np.ndarray
     figure = go.Figure(layout=scene())
     rows = np.arange(len(places))
     for index, name, tested, chosen in points.sets():
-        marker = {"color": class_colour(index), "size": 3.5 if tested else 2.5, "opacity": 0.95 if tested else 0.45}
+        colour = class_colour(index, len(points.classes))
+        marker = {"color": colour, "size": 3.5 if tested else 2.5, "opacity": 0.95 if tested else 0.45}
         marker["symbol"] = "diamond" if tested else "circle"
         figure.add_trace(trace(go.Scatter3d, places[chosen], marker, name, customdata=rows[chosen]))
     wrong = points.wrong

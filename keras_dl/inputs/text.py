@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_dl.inputs import tokenization
 from keras_dl.inputs.given import Given
-from keras_dl.task.blocks import Block, Prose
+from keras_dl.task.blocks import Block, Spans
 from keras_dl.task.input import Input
 from keras_dl.task.kinds import Assets, Method, Target
 
@@ -91,7 +91,8 @@ class TextInput(Input):
 
     def preview(self, run: Any, raws: Sequence[bytes]) -> list[Block]:
         """Return each text."""
-        return [Prose(raw.decode("utf-8", "replace")) for raw in raws]
+        texts = [raw.decode("utf-8", "replace") for raw in raws]
+        return [Spans(text, [], len(text), "", "", numbers=False) for text in texts]
 
     def methods(self, run: Any) -> Mapping[str, Method]:
         """Return occlusion, SHAP values, and attention where the model has a layer of it."""

@@ -161,7 +161,7 @@ class Classes(Labelled):
 
     def said(self, values: np.ndarray, assets: Assets) -> list[str]:
         """Name the likeliest class and its probability."""
-        return [f"{assets['classes'][row.argmax()]} {row.max():.2f}" for row in values]
+        return [f"{self.titled(assets['classes'][row.argmax()])} {row.max():.2f}" for row in values]
 
     def certainty(self, values: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Return the probability of the answer."""

@@ -48,9 +48,13 @@ class Labelled(Output):
             "per_class": {name: int(np.sum(np.asarray(truth) == index)) for index, name in enumerate(assets["classes"])}
         }
 
+    def titled(self, name: str) -> str:
+        """Return the name of a class with the sign that stands for it."""
+        return f"{self.symbols[name]} {name}" if name in self.symbols else name
+
     def counted(self, summary: Mapping[str, Any]) -> Mapping[str, str]:
         """Write the count of each class."""
-        return {name: f"{count:,}" for name, count in summary["per_class"].items()}
+        return {self.titled(name): f"{count:,}" for name, count in summary["per_class"].items()}
 
     def settled(self, assets: Mapping[str, Assets]) -> dict[str, Any]:
         """Return the threshold of each model, None where there is none."""
@@ -128,8 +132,13 @@ class Labelled(Output):
 
         pairs = self.pairs(truth, answers, classes)
         each = ERRORS // max(len(pairs), 2) if len(pairs) < 4 else RIGHT
-        wrong = [surest(f"{classes[true]} taken for {classes[given]}", true, given, each) for true, given in pairs]
-        right = [surest(f"{classes[one]}, recognised", one, one, RIGHT) for one in reversed(range(len(classes)))]
+        wrong = [
+            surest(f"{self.titled(classes[true])} taken for {self.titled(classes[given])}", true, given, each)
+            for true, given in pairs
+        ]
+        right = [
+            surest(f"{self.titled(classes[one])}, recognised", one, one, RIGHT) for one in reversed(range(len(classes)))
+        ]
         return wrong + right
 
     def explained_class(self, given: int, classes: Sequence[str]) -> Target:

@@ -22,7 +22,7 @@ from keras_dl.runs import predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task import Assets, Output, settings
-from keras_dl.task.blocks import Chart, Prose, Spans, Table
+from keras_dl.task.blocks import Block, Chart, Prose, Spans, Table
 from keras_dl.training.progress import duration
 from keras_dl.verbs import gallery
 from keras_dl.verbs.gallery import Gallery
@@ -36,6 +36,8 @@ NOTES = {  # what was read, by name in card.json
     "unnamed": "{example}s whose {group} is not known: each counts as a {group} of its own",
 }
 SHOWN = 20  # of what was left out
+MODELS = ("network", "baseline")
+FOLDERS = re.compile(r"(.*/)?(train|training|val|valid|validation)/", re.IGNORECASE)  # in the path of a test example
 
 
 def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
@@ -78,6 +80,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         reasons=Counter(reason(row["reason"]) for row in skipped).most_common(),
         gallery=shown,
         texts=any(isinstance(one.block, Spans | Prose) for _, rows in shown.kinds for one in rows),
+        paths=any(FOLDERS.match(one.id) for _, rows in shown.kinds for one in rows),
         gallery_notes=gallery_notes(run, shown, measured, words),
         unit=run.task.input.unit,
         settings=setting_rows(run),
@@ -89,6 +92,25 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
+
+
+def overview(run: Run) -> list[Block]:
+    """Return the blocks that show a run in a notebook."""
+    if not run.complete:
+        return [Prose(f"{run.path}: {run.task.name}, not complete", run.task.title)]
+    measured, data = run.metrics["test"], run.card["data"]
+    rows = [
+        [
+            row["title"],
+            *(f"{number(row[of]['value'], row['digits'])} {interval(row[of], row['digits'])}" for of in MODELS),
+        ]
+        for row in metric_rows(measured, run.task.output, run.assets)
+    ]
+    words = WORDS | run.card.get("words", {})
+    counts = f"{counted(measured['examples'], words['example'])} of {counted(measured['groups'], words['group'])}"
+    table = Table(["Metric", *MODELS], rows, caption=f"On {counts} of the test part, with 95 % intervals.")
+    synthetic = [Prose("Synthetic data: these figures say nothing about the real world.", warning=True)]
+    return [Prose(f"`{run.path}`", run.card["title"]), *(synthetic if data["synthetic"] else []), table]
 
 
 def metric_rows(measured: Mapping[str, Any], output: Output, assets: Assets) -> list[dict[str, Any]]:

@@ -1,98 +1,14 @@
-"""The figures of the report: they draw whatever the classes, and show what they say."""
+"""The colours, the SVG and the training curves."""
 
-from xml.etree import ElementTree
+import itertools
+import re
 
 import numpy as np
 import pytest
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from keras_dl.figures import plots
-
-CLASSES = ["NORMAL", "PNEUMONIA"]
-SEVERAL = ["NORMAL", "BACTERIAL", "VIRAL"]
-
-
-def scored():
-    random = np.random.default_rng(0)
-    labels = np.arange(40) % 2
-    return labels, (labels + random.random(40)) / 2
-
-
-@pytest.mark.parametrize("labels", [np.arange(40) % 2, np.zeros(40, int), np.ones(40, int)])
-def test_every_figure_draws_whatever_the_classes(labels):
-    _, values = scored()
-    answers = (values >= 0.5).astype(int)
-    figures = [
-        plots.confusion("network", labels, answers, CLASSES),
-        plots.histograms(labels, values, answers, CLASSES, xlabel="probability", threshold=0.5),
-        plots.histograms(labels, np.exp(9 * values), answers, CLASSES, xlabel="score", threshold=4.0, shares=False),
-        plots.balance({"train": {"NORMAL": 3, "PNEUMONIA": 0}, "test": {"NORMAL": 0, "PNEUMONIA": 0}}),
-    ]
-    for figure in figures:
-        element = plots.svg(figure, "name", 'what it "is"')
-        assert len(element) < 60_000
-        assert "mathdefault" not in element, "labels are text, not formulas"
-        ElementTree.fromstring(element.replace("xlink:href", "href"))  # well formed
-
-
-@pytest.mark.parametrize("classes", [CLASSES, SEVERAL])
-def test_a_confusion_matrix_counts_every_answer(classes):
-    count = len(classes)
-    labels, answers = np.arange(60) % count, np.arange(60) // 7 % count
-    axes = plots.confusion("baseline", labels, answers, classes).axes[0]
-    counts = np.array([int(text.get_text().split("\n")[0]) for text in axes.texts]).reshape(count, count)
-    assert counts.sum() == 60
-    assert counts[1, 0] == ((labels == 1) & (answers == 0)).sum()
-    assert [text.get_text() for text in axes.get_xticklabels()] == classes
-
-
-def heights(axes, alpha):
-    return sum(bar.get_height() for bar in axes.patches if bar.get_alpha() == alpha)
-
-
-def test_histograms_tell_right_from_wrong():
-    labels, values = scored()
-    answers = (values >= 0.47).astype(int)
-    for axes, index in zip(
-        plots.histograms(labels, values, answers, CLASSES, xlabel="p", threshold=0.47).axes, (0, 1), strict=True
-    ):
-        wrong = ((labels == index) & (answers != index)).sum()
-        assert (heights(axes, 1), heights(axes, 0.45)) == (20 - wrong, wrong)
-        assert axes.get_title().endswith(f"{wrong} of 20 wrong")
-        sides = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
-        assert all(high <= 0.47 or low >= 0.47 for low, high in sides), "no bar on both sides of the threshold"
-
-
-def test_several_classes_have_a_histogram_each_and_no_threshold():
-    labels = np.arange(30) % 3
-    answers = np.where(np.arange(30) < 9, 0, labels)
-    panels = plots.histograms(labels, np.linspace(0, 1, 30), answers, SEVERAL, xlabel="p").axes
-    assert [axes.get_title() for axes in panels] == [
-        "NORMAL: 0 of 10 wrong",
-        "BACTERIAL: 3 of 10 wrong",
-        "VIRAL: 3 of 10 wrong",
-    ]
-    assert not any(axes.lines for axes in panels)
-
-
-@pytest.mark.parametrize(
-    ("values", "scale", "end"),
-    [
-        (np.exp(np.linspace(0, 7, 300)), "log", 1200),  # a long tail
-        (np.linspace(1, 2, 300), "linear", 2.1),
-        (np.append(np.linspace(-1, 1, 299), 900.0), "linear", 2),  # a long tail that a logarithm cannot take
-        (np.full(300, 5.0), "linear", 6),
-    ],
-)
-def test_scores_have_an_axis_of_their_own(values, scale, end):
-    labels = np.arange(300) % 2
-    panels = plots.histograms(
-        labels, values, (values >= 1.5).astype(int), CLASSES, xlabel="score", threshold=1.5, shares=False
-    ).axes
-    assert panels[0].get_xscale() == scale
-    assert sum(heights(axes, alpha) for axes in panels for alpha in (1, 0.45)) == 300, "the outermost too"
-    low, high = panels[0].get_xlim()
-    assert low < 1.5 < high or 1.5 in (low, high)
-    assert high < end
+from keras_dl.pages.html import style
 
 
 def test_training_curves_mark_phases_and_the_best_epoch():
@@ -110,6 +26,63 @@ def test_training_curves_mark_phases_and_the_best_epoch():
     assert plots.training({"epoch": [], "phase": []}).axes
 
 
-def test_classes_beyond_the_colours_take_them_again():
+# Machado, Oliveira, Fernandes 2009: what people without one kind of cone see, for linear RGB.
+VISION = {
+    "usual": np.eye(3),
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def linear(colour):
+    values = np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def seen(colour, vision):
+    values = np.clip(np.array(vision) @ linear(colour), 0, 1)
+    return rgb2lab(np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055))
+
+
+def palettes():
+    """The colours of classes, and those of the paper, on white and on dark."""
+    blocks = re.findall(r":root \{([^}]*)\}", style())[:2]
+    variables = [dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in blocks]
+    return [([one[f"class-{index}"] for index in range(plots.CLASSES)], one["paper"]) for one in variables]
+
+
+@pytest.mark.parametrize("vision", VISION.values(), ids=VISION)
+@pytest.mark.parametrize("page", [0, 1], ids=["white", "dark"])
+def test_colours_of_classes_can_be_told_apart(page, vision):
+    colours, paper = palettes()[page]
+    distances = [
+        deltaE_ciede2000(seen(one, vision), seen(other, vision)) for one, other in itertools.combinations(colours, 2)
+    ]
+    assert min(distances) > 11
+    light = np.array([0.2126, 0.7152, 0.0722])
+    for colour in colours:
+        low, high = sorted([linear(colour) @ light + 0.05, linear(paper) @ light + 0.05])
+        assert high / low > 2.6, f"{colour} on {paper}"
+
+
+def test_a_page_knows_every_colour_of_a_class():
+    (white, _), _ = palettes()
+    assert white == [plots.COLOURS[f"class-{index}"] for index in range(plots.CLASSES)]
+    assert plots.CLASSES == 8
+
+
+def test_up_to_eight_classes_have_a_colour_of_their_own():
+    assert [plots.class_colour(index, 8) for index in range(8)] == [plots.COLOURS[f"class-{one}"] for one in range(8)]
     assert plots.class_colour(2) == plots.COLOURS["class-2"]
-    assert plots.class_colour(3) == plots.COLOURS["class-0"]
+
+
+@pytest.mark.parametrize("count", [9, 100, 1000])
+def test_more_classes_share_a_scale_that_rises(count):
+    lightness = [
+        rgb2lab(np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255)[0]
+        for colour in (plots.class_colour(index, count) for index in range(count))
+    ]
+    assert all(np.diff(lightness) > -0.5)
+    assert lightness[-1] - lightness[0] > 25
+    assert plots.class_colour(10) == plots.class_colour(10, 11)

@@ -6,20 +6,15 @@ import kept_runs
 import numpy as np
 import pandas as pd
 import pytest
+from few_draws import few_draws
 from scipy.stats import norm
 
 from keras_dl import show
 from keras_dl.errors import UsageError
-from keras_dl.measures import bootstrap
 from keras_dl.measures.measuring import point
 from keras_dl.outputs.binary import Binary
 from keras_dl.runs.predictions import Predictions
 from keras_dl.verbs import compare
-
-
-def few_draws(monkeypatch, draws):
-    """Let the bootstrap make so many draws where nobody asks for a number."""
-    monkeypatch.setattr(bootstrap.Draws.__init__, "__defaults__", (draws,))
 
 
 @pytest.fixture
@@ -92,7 +87,9 @@ def test_several_classes(make):
 
 
 def test_other_classes_are_refused(make):
-    with pytest.raises(UsageError, match=r"b has the classes NORMAL, BACTERIAL, VIRAL, .*a NORMAL, PNEUMONIA: compare"):
+    with pytest.raises(
+        UsageError, match=r"b has the classes NORMAL, BACTERIAL, VIRAL, .*a the classes NORMAL, PNEUMONIA: compare"
+    ):
         compare.compare([make("a"), make("b", "classes")])
 
 

@@ -1,7 +1,6 @@
 import json
 import shutil
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import kept_runs
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
+from few_draws import few_draws
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
@@ -19,8 +19,9 @@ from keras_dl import show
 from keras_dl.cli import main
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.figures import tsne
-from keras_dl.measures import metrics
-from keras_dl.outputs import calibration
+from keras_dl.outputs.binary import Binary
+from keras_dl.outputs.classes import Classes
+from keras_dl.outputs.score import Score
 from keras_dl.runs import embeddings, sources
 from keras_dl.runs.embeddings import Embeddings
 from keras_dl.runs.run import Run
@@ -42,7 +43,7 @@ def embedded(copied):
     """Embed a copy of the tiny run by the command line; give the run and what was printed."""
     path = copied()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metrics, "group_draws", partial(metrics.group_draws, draws=50))
+        few_draws(patch, 50)
         result = CliRunner().invoke(main, ["embed", str(path), "--json"])
     assert result.exit_code == 0, result.output
     return keras_dl.open_run(path), json.loads(result.stdout)
@@ -74,9 +75,9 @@ def test_the_classifier_is_that_of_scikit_learn(embedded):
     run, printed = embedded
     train, test = map(embeddings.read(run).part, ("train", "test"))
     scaler = StandardScaler().fit(train.vectors)
-    classifier = KNeighborsClassifier(run.task.neighbours).fit(scaler.transform(train.vectors), train.labels)
+    classifier = KNeighborsClassifier(run.task.neighbours).fit(scaler.transform(train.vectors), train.truth)
     shares = classifier.predict_proba(scaler.transform(test.vectors))[:, 1]
-    assert printed["knn"]["auroc"]["value"] == pytest.approx(roc_auc_score(test.labels, shares), abs=1e-5)
+    assert printed["knn"]["auroc"]["value"] == pytest.approx(roc_auc_score(test.truth, shares), abs=1e-5)
     assert printed["neighbours"] == run.task.neighbours == 7
     for name, cell in printed["difference"].items():
         wanted = printed["network"][name]["value"] - printed["knn"][name]["value"]
@@ -84,7 +85,7 @@ def test_the_classifier_is_that_of_scikit_learn(embedded):
 
 
 def test_the_table_for_people_names_what_was_written(embedded):
-    text = show.embedded(embedded[1])
+    text = show.embedded(embedded[1], embedded[0].task)
     assert "network - knn" in text
     assert all(name in text for name in FILES)
 
@@ -95,7 +96,7 @@ def test_the_table_for_people_names_what_was_written(embedded):
 def text_split(run, name, count):
     """Make a split of texts, every second spam."""
     texts = [f"you won a prize of {row}" if row % 2 else f"see you at <b> lunch at {row}" for row in range(count)]
-    decode = run.task.decode(run.config, run.assets)
+    decode = run.task.input.decode(run.config, run.assets)
     examples = tf.data.Dataset.from_tensor_slices((texts, [[float(row % 2)] for row in range(count)]))
     examples = examples.map(lambda raw, label: (decode(raw), label))
     ids = [f"{name}.csv:{row}" for row in range(count)]
@@ -108,13 +109,13 @@ def test_texts_have_vectors_maps_and_neighbours_without_pictures(tmp_path, monke
     counts = {"train": 40, "validation": 20, "test": 20}
     data = Data(**{name: text_split(run, name, count) for name, count in counts.items()})
     monkeypatch.setattr(sources, "load", lambda run: data)
-    monkeypatch.setattr(metrics, "group_draws", partial(metrics.group_draws, draws=5))
+    few_draws(monkeypatch, 5)
     monkeypatch.setattr(tsne, "layout", lambda vectors, dimensions, seed: np.ones((len(vectors), dimensions)))
     result = run.embed(neighbours=3)
     assert result["knn"]["auroc"]["value"] == 1
     names = sorted(name.replace("thumbnails.zip", "texts.json") for name in FILES)
     assert sorted(path.name for path in (run.path / "embeddings").iterdir()) == names
-    assert "texts.json" in show.embedded(result)
+    assert "texts.json" in show.embedded(result, run.task)
     page = (run.path / "embeddings" / "tsne-3d.html").read_text(encoding="utf-8")
     assert "train.csv:1: you won a prize of 1" in page
     assert "<b>" not in page.rsplit("<script>", 1)[1]
@@ -122,7 +123,7 @@ def test_texts_have_vectors_maps_and_neighbours_without_pictures(tmp_path, monke
     assert [one["text"].split()[:4] for one in row["neighbours"]] == [["you", "won", "a", "prize"]] * 2
     assert "picture" not in row
     assert not (tmp_path / "out").exists()
-    assert "you won a prize of" in show.predictions([row])
+    assert "you won a prize of" in show.predictions([row], run.task.output.answer)
 
 
 # The votes, for each kind of task
@@ -134,23 +135,20 @@ def labelled(labels, vectors):
     return Embeddings(table, np.array(vectors, "float32")[:, None], np.zeros((count, 1), "float32"))
 
 
-def of_kind(value):
-    return SimpleNamespace(task=SimpleNamespace(value=value))
-
-
 def test_votes_are_shares_with_one_vote_more_for_each_class():
     train = labelled([0, 1, 1, 2, 2, 2], [0, 1, 2, 10, 11, 12])
-    knn, query = embeddings.knn(train, 3), labelled([0, 0], [1, 11])
-    several = embed.votes(of_kind("probabilities"), knn, query)
+    query = labelled([0, 0], [1, 11]).vectors
+    several = Classes().votes(embeddings.knn(train, 3, Classes()), query)
     np.testing.assert_allclose(several, [[2 / 6, 3 / 6, 1 / 6], [1 / 6, 1 / 6, 4 / 6]], rtol=1e-6)
     two = labelled([0, 1, 1, 1, 1, 1], [0, 1, 2, 10, 11, 12])
-    binary = embed.votes(of_kind("probability"), embeddings.knn(two, 3), query)
+    binary = Binary().votes(embeddings.knn(two, 3, Binary()), query)
     np.testing.assert_allclose(binary, [[3 / 5], [4 / 5]], rtol=1e-6)
 
 
 def test_where_only_healthy_images_are_trained_on_the_distance_is_the_score():
     healthy = labelled([0, 0, 0, 0], [-1, 1, -1, 1])
-    scores = embed.votes(of_kind("score"), embeddings.knn(healthy, 2), labelled([0, 1], [1, 4]))
+    output = Score(heatmap=None)
+    scores = output.votes(embeddings.knn(healthy, 2, output), labelled([0, 1], [1, 4]).vectors)
     np.testing.assert_allclose(scores, [[0], [3]], atol=1e-6)
 
 
@@ -199,23 +197,17 @@ def test_a_network_that_gives_no_numbers_is_refused(copied):
 
 
 def test_several_classes_are_measured_too(embedded, monkeypatch):
-    monkeypatch.setattr(metrics, "group_draws", partial(metrics.group_draws, draws=10))
+    few_draws(monkeypatch, 10)
     run, _ = embedded
     found = embeddings.read(run)
     kinds = ["NORMAL", "BACTERIAL", "VIRAL"]
-    labels = np.where(found.labels == 0, 0, 1 + np.arange(len(found.labels)) % 2)
+    labels = np.where(found.truth == 0, 0, 1 + np.arange(len(found.truth)) % 2)
     outputs = np.eye(3, dtype="float32")[labels] * 0.7 + 0.1
     three = Embeddings(found.table.assign(label=labels), found.vectors, outputs)
-    task = replace(
-        run.task,
-        value="probabilities",
-        calibrate=calibration.calibrate_classes,
-        predict=calibration.classify_classes,
-        evaluate=partial(metrics.multiclass_metrics, classes=kinds),
-    )
-    fitted = calibration.calibrate_classes(labels, outputs, run.config)
+    task = replace(run.task, output=Classes())
+    fitted = task.output.fit(labels, outputs, run.config)
     other = SimpleNamespace(task=task, config=run.config, assets={"classes": kinds, **fitted})
-    measured = embed.measure(other, three, embeddings.knn(three.part("train"), 5))
+    measured = embed.measure(other, three, embeddings.knn(three.part("train"), 5, task.output))
     assert measured["network"]["accuracy"]["value"] == 1
     assert measured["thresholds"] == {"network": None, "knn": None}
     assert [*measured["per_class"]] == kinds

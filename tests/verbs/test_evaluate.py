@@ -23,7 +23,7 @@ def scored(count):
 def pair(labels, network, baseline, groups):
     """Measure two models with the threshold 0.5."""
     values = {"network": network, "baseline": baseline}
-    found = Found(labels, list(groups), values, dict.fromkeys(values, {"threshold": 0.5}))
+    found = Found(labels, list(groups), values, {name: {"threshold": 0.5} for name in values})
     return evaluate.measure_pair(Binary(), found, seed=0)
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_the_c_api_that_tf_serving_uses_gives_the_trained_models_probabilities(t
 
     run, folder = tiny_run(task), exported(task)
     signature = loader_impl.parse_saved_model(str(folder)).meta_graphs[0].signature_def["serving_default"]
-    feed, fetch = signature.inputs[run.task.raw_name].name, signature.outputs[run.task.value].name
+    feed, fetch = signature.inputs[run.task.input.raw_name].name, signature.outputs[run.task.output.value].name
     libraries = importlib.util.find_spec("tensorflow").submodule_search_locations[0]
     examples = [str(path) for path in sorted((run.path / "examples").iterdir())]
 
@@ -97,7 +98,7 @@ def test_the_c_api_that_tf_serving_uses_gives_the_trained_models_probabilities(t
     process = subprocess.run(command, capture_output=True, text=True, timeout=120)
 
     assert process.returncode == 0, process.stderr
-    live = [row[run.task.value] for row in run.predict(*examples)]
+    live = [row[run.task.output.value] for row in run.predict(*examples)]
     live = [list(value.values()) if isinstance(value, dict) else value for value in live]
     np.testing.assert_allclose(json.loads(process.stdout), np.ravel(live), rtol=1e-5, atol=1e-5)
 
@@ -108,7 +109,7 @@ def test_both_signatures_take_any_batch_size_and_name_what_they_take_and_give(ta
     run, loaded = tiny_run(task), tf.saved_model.load(str(exported(task)))
     model_input = run.model.inputs[0]
     takes = {
-        "serving_default": {run.task.raw_name: tf.TensorSpec([None], tf.string, run.task.raw_name)},
+        "serving_default": {run.task.input.raw_name: tf.TensorSpec([None], tf.string, run.task.input.raw_name)},
         "tensors": {model_input.name: tf.TensorSpec(model_input.shape, model_input.dtype, model_input.name)},
     }
     assert set(loaded.signatures) == set(takes)
@@ -125,8 +126,8 @@ def test_any_batch_size_is_answered_example_by_example(task, tiny_run, exported)
     run = tiny_run(task)
     signature = tf.saved_model.load(str(exported(task))).signatures["serving_default"]
     raw = [path.read_bytes() for path in sorted((run.path / "examples").iterdir())]
-    together = signature(tf.constant(raw))[run.task.value]
-    alone = [signature(tf.constant([one]))[run.task.value][0] for one in raw]
+    together = signature(tf.constant(raw))[run.task.output.value]
+    alone = [signature(tf.constant([one]))[run.task.output.value][0] for one in raw]
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
 
 
@@ -151,7 +152,7 @@ def test_warm_up_records_are_requests_that_the_model_answers(task, tiny_run, exp
     for request in requests:
         assert request.model_spec.name == task
         inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
-        sizes.append(len(signatures[request.model_spec.signature_name](**inputs)[run.task.value]))
+        sizes.append(len(signatures[request.model_spec.signature_name](**inputs)[run.task.output.value]))
     assert sizes == [1, len(list((run.path / "examples").iterdir()))]
 
 
@@ -190,12 +191,14 @@ def test_an_export_that_decodes_otherwise_in_the_graph_is_refused(task, tiny_run
     import tensorflow as tf
 
     run = Run(tiny_run(task).path)
-    right = run.task.decode(run.config, run.assets)
+    right = run.task.input.decode(run.config, run.assets)
 
     def decode(raw: tf.Tensor) -> tf.Tensor:
         return right(raw) // 2 if tf.inside_function() else right(raw)
 
-    run.task = replace(run.task, decode=lambda config, assets: decode)
+    kind = copy(run.task.input)
+    kind.decode = lambda config, assets: decode
+    run.task = replace(run.task, input=kind)
     with pytest.raises(KerasDLError, match=r"is refused: .* of 'serving_default'"):
         run.export(tmp_path)
     assert list(tmp_path.iterdir()) == []

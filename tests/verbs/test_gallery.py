@@ -1,8 +1,8 @@
 """The examples in the report: the surest errors, a group once, with what both models said."""
 
-import numpy as np
-import pytest
 import kept_runs
+import pytest
+
 from keras_dl.explaining import heatmap
 from keras_dl.pages.html import html
 from keras_dl.runs import predictions
@@ -41,7 +41,7 @@ def test_texts_are_coloured_for_the_class_that_is_explained(tmp_path, kind, titl
     assert {path.suffix for path in (run.path / "shown").iterdir()} == {".txt"}
     kinds, found = shown(run)
     assert found.note == ""
-    assert found.method is run.explanations()["occlusion"] or found.method.title == "leave a word out"
+    assert found.method.title == "leave a word out"
     assert any(text in html(entry.block) for entry in kinds[title])
     blocks = [entry.block for rows in kinds.values() for entry in rows]
     assert all(isinstance(block, Spans) and len(html(block)) < 2500 for block in blocks)
@@ -76,10 +76,7 @@ def test_without_the_inputs_the_examples_are_named(tmp_path):
     for path in (run.path / "shown").iterdir():
         path.unlink()
     kinds, found = shown(run)
-    assert (
-        found.note
-        == "The pictures are not at hand: there is nothing at '/moved away/set'; keras-dl data pneumonia gets the real set."
-    )
+    assert found.note.startswith("The pictures are not at hand: there is nothing at '/moved away/set'; keras-dl data ")
     assert found.method is None
     assert {title: [one.id for one in rows] for title, rows in kinds.items()} == {
         title: [one.id for one in rows] for title, rows in before.items()

@@ -8,14 +8,20 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import kept_runs
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+from few_draws import few_bands
 from kept_runs import EVIL, KINDS, cell, measured
 
 from keras_dl import api
-from keras_dl.figures import plots
+from keras_dl.figures import curves, plots
+from keras_dl.inputs.image import ImageInput
+from keras_dl.outputs.score import Score
+from keras_dl.runs.run import Run
 from keras_dl.task import settings
+from keras_dl.task.blocks import Prose
 from keras_dl.verbs import report
 
 SECTIONS = ("metrics", "answers", "training", "data", "examples", "settings", "reproduce")
@@ -31,9 +37,9 @@ def kept_run(tmp_path_factory):
 @pytest.fixture
 def run(kept_run, tmp_path, monkeypatch, request):
     """A run to be changed: of two classes, or of the kind that the test asks for."""
-    monkeypatch.setattr(report, "BAND_DRAWS", 5)  # fast
-    kind = getattr(request, "param", "probability")
-    return kept_runs.opened(shutil.copytree(kept_run[kind], tmp_path / "run"), kind)
+    few_bands(monkeypatch)
+    kind = getattr(request, "param", "binary")
+    return Run(shutil.copytree(kept_run[kind], tmp_path / "run"))
 
 
 class Page(HTMLParser):
@@ -73,7 +79,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(kept_run):
-    return Page(kept_runs.opened(kept_run["probability"]))
+    return Page(Run(kept_run["binary"]))
 
 
 def test_it_is_whole_and_needs_nothing_else(page):
@@ -98,7 +104,7 @@ def test_it_says_what_was_measured(page):
     assert re.search(r"−0.100 \[−0.200, −0.050\] better", text), "of a Brier score less is better"
     assert "25 files: duplicate" in text
     assert "1 file: truncated JPEG" in text
-    assert "146 files found; 120 used" in text
+    assert "Files found 146 Examples used 120" in text
     assert "The weights of epoch 2 were kept" in text
     assert not re.search(r"\b(None|nan)\b(?!\.)", text.replace("None.", ""))
     assert "Synthetic" not in text
@@ -137,12 +143,32 @@ def test_without_pictures_it_says_so(run):
     assert EVIL in page.text, "the list of errors is still there"
 
 
+class Plain(ImageInput):
+    """An input that is shown as a paragraph, and that nothing explains."""
+
+    def methods(self, run):
+        return {}
+
+    def preview(self, run, raws):
+        return [Prose(f"{len(raw)} bytes") for raw in raws]
+
+
 def test_a_model_without_images_gets_a_report_without_pictures(run):
-    run.card["inputs"] = {"text": {"dtype": "int32", "shape": [None, 100]}}
+    run.task = replace(run.task, input=Plain())
     page = Page(run)
     assert page.images == []
     assert "not at hand" not in page.text
     assert "Grad-CAM" not in page.text
+    assert f"{len(kept_runs.png(1))} bytes" in page.text
+
+
+def test_a_model_that_cannot_be_explained_gets_pictures_without_heatmaps(run, monkeypatch):
+    image = keras.Input((32, 32, 1), dtype="uint8", name="image")
+    flat = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(image))
+    run.model = keras.Model(image, flat)
+    page = Page(run)
+    assert page.images
+    assert not re.search("Grad-CAM|heatmap", page.text)
 
 
 def test_a_test_part_of_one_class(run):
@@ -190,7 +216,7 @@ def test_a_report_of_every_kind_is_whole(run):
     assert len(page.source) < 400_000
 
 
-@pytest.mark.parametrize("run", ["probabilities"], indirect=True)
+@pytest.mark.parametrize("run", ["classes"], indirect=True)
 def test_several_classes(run):
     page = Page(run)
     assert "Accuracy 0.900 [0.800, 0.950] on 42 examples" in page.text
@@ -205,38 +231,50 @@ def test_several_classes(run):
     assert "BACTERIAL taken for VIRAL" in page.text
     assert "network VIRAL 0.95" in page.text
     assert "what spoke for the answer it gave (Grad-CAM" in page.text
-    assert any(image["alt"] == "the same with a heatmap of what spoke for VIRAL" for image in page.images)
+    assert any(image["alt"] == "the same with a heatmap: what speaks for VIRAL (Grad-CAM)" for image in page.images)
     assert "VIRAL, recognised" in page.text
     assert "at its own threshold" not in page.text
 
 
-def test_of_several_classes_each_is_ranked_against_the_rest():
-    found = kept_runs.scored("probabilities")
-    answers = {name: found.answers(name, None) for name in found.outputs}
-    ranked = list(report.rankings(found, answers, kept_runs.SEVERAL))
-    assert [one.name for one in ranked] == [*kept_runs.SEVERAL, "", "", ""]
-    assert [one.dashed for one in ranked] == [False] * 3 + [True] * 3
-    for place, one in enumerate(ranked):
+def drawn(kind, monkeypatch, name):
+    """Draw the figures of a kind and return what `figures.curves` is asked for under this name."""
+    asked = []
+    original = getattr(curves, name)
+    monkeypatch.setattr(curves, name, lambda *given, **options: asked.append(given) or original(*given, **options))
+    few_bands(monkeypatch)
+    words = {"example": "radiograph", "group": "patient", "baseline": "HOG + SVM"}
+    kept_runs.task(kind).output.figures(kept_runs.found(kind), kept_runs.task(kind).config, words)
+    (given,) = asked
+    return given
+
+
+def test_of_several_classes_each_is_ranked_against_the_rest(monkeypatch):
+    said = kept_runs.found("classes")
+    rankings, draws = drawn("classes", monkeypatch, "roc")
+    assert (draws.draws, draws.groups) == (5, kept_runs.COUNT // 2)
+    assert [one.name for one in rankings] == [*kept_runs.SEVERAL, "", "", ""]
+    assert [one.dashed for one in rankings] == [False] * 3 + [True] * 3
+    for place, one in enumerate(rankings):
         name, index = ("network", "baseline")[place // 3], place % 3
         assert one.colour == plots.class_colour(index)
-        assert np.array_equal(one.labels, found.labels == index)
-        assert np.array_equal(one.values, found.outputs[name][:, index])
-        assert np.array_equal(one.answers, answers[name] == index)
+        assert np.array_equal(one.labels, said.truth == index)
+        assert np.array_equal(one.values, said.values[name][:, index])
+        assert np.array_equal(one.answers, said.values[name].argmax(axis=1) == index)
 
 
-@pytest.mark.parametrize(("kind", "threshold"), [("probability", 0.5), ("probabilities", None)])
-def test_calibration_is_of_class_1_or_of_the_answer(kind, threshold, monkeypatch):
-    found = kept_runs.scored(kind)
-    answers, values = found.answers("network", threshold), found.outputs["network"]
-    monkeypatch.setattr(report.curves, "reliability", lambda hits, probabilities, *_, **__: (hits, probabilities))
-    hits, probabilities = report.honesty(found, answers, np.ones((1, len(answers))))
-    assert np.array_equal(hits, found.labels if kind == "probability" else answers == found.labels)
-    assert np.array_equal(probabilities, values if kind == "probability" else values.max(axis=1))
+@pytest.mark.parametrize("kind", ["binary", "classes"])
+def test_calibration_is_of_class_1_or_of_the_answer(kind, monkeypatch):
+    said = kept_runs.found(kind)
+    values = said.values["network"]
+    hits, probabilities, _ = drawn(kind, monkeypatch, "reliability")
+    right = said.truth if kind == "binary" else values.argmax(axis=1) == said.truth
+    assert np.array_equal(hits, right)
+    assert np.array_equal(probabilities, values if kind == "binary" else values.max(axis=1))
 
 
 @pytest.mark.parametrize("kind", ["text", "texts"])
 def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "BAND_DRAWS", 5)
+    few_bands(monkeypatch)
     run = kept_runs.make(tmp_path / "run", kind)
     run.card["data"]["synthetic"] = True
     page = Page(run)
@@ -246,8 +284,10 @@ def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, mon
     assert "<script>alert('$1$')</script>" in page.text
     assert "mark" in page.tags
     assert 'class="text" dir="auto"' in page.source
-    assert f"Words that spoke for {'the answer it gave' if kind == 'texts' else 'spam'} or against it" in page.text
-    assert "146 texts found; 7 copies of others, in one message with them" in page.text
+    subject = "the answer it gave" if kind == "texts" else "spam"
+    assert f"Orange words spoke for {subject} , blue words against it" in page.text
+    assert "Texts found 146" in page.text
+    assert "Copies of another message, kept in the same split as it 7" in page.text
     assert "1 text: empty text" in page.text
     assert "The package brings these examples itself" in page.text
     assert not re.search(r"(?i)image|picture|pixel|Grad-CAM|heatmap|convolution|patient|\bfiles?\b", page.text)
@@ -264,11 +304,10 @@ def test_without_the_texts_a_report_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("run", ["score"], indirect=True)
-def test_an_anomaly_score(run, monkeypatch):
+def test_an_anomaly_score(run):
     asked = []
-    run.task = replace(run.task, heatmap=lambda model, images: asked.append(len(images)) or np.zeros(images.shape[:3]))
-    monkeypatch.setattr(report.settings, "to_json", lambda config: {"recipe": "default", "false_alarms": 0.05})
-    monkeypatch.setattr(report, "command", lambda run: "keras-dl train")
+    mapped = Score(lambda model, images: asked.append(len(images)) or np.zeros(images.shape[:3]))
+    run.task = replace(run.task, output=mapped)
     pd.DataFrame([{"epoch": 1, "phase": "fit", "seconds": 3.2}]).to_csv(run.path / "history.csv", index=False)
     page = Page(run)
     assert "a random example of PNEUMONIA gets a higher score than one of NORMAL" in page.text

@@ -89,9 +89,11 @@ class Own:
         most = version.run.task.input.most_explained
         if most is not None and len(raw) > most:
             raise BadInput(f"{len(raw):,} bytes are more than the {most:,} of a text that is explained")
-        method = fields.get("method") or next(iter(version.methods))
+        method = fields.get("method") or next(iter(version.methods), "")
         if method not in version.methods:
-            raise BadInput(f"method '{rest.shortened(method)}' must be one of: {', '.join(version.methods)}")
+            raise BadInput(
+                f"method '{rest.shortened(method)}' must be one of: {', '.join(version.methods) or 'none, this model has no explanation'}"
+            )
         block = await self.desk.explained(lambda: version.explain(raw, row, method))
         if isinstance(block, Picture) and "image/png" in request.headers.get("accept", ""):
             return Response(pixels.picture_png(block), media_type="image/png")

@@ -111,6 +111,9 @@ def test_a_count_has_a_band_and_its_feedback_is_a_number(page, stub):
     assert re.fullmatch(r"70 cells, interval 64.\d* to 76.\d*", label)
     left, width = page.run("const { left, width } = document.querySelector('.band').style; return [left, width]")
     assert (float(left[:-1]), float(width[:-1])) == (pytest.approx(32.2, abs=0.5), pytest.approx(6.1, abs=0.5))
+    band, track = (page.find(selector).rect for selector in (".band", ".gauge .track"))
+    assert band["y"] < track["y"]
+    assert band["y"] + band["height"] > track["y"] + track["height"]
     assert not page.all(".mark")
     page.find(".gauge strong", "90 %")
     assert not page.all(".choices button", "Yes")

@@ -30,7 +30,7 @@ def test_every_block_is_shown_and_nothing_in_it_is_markup(page):
         Gauge(3, 3, 3, evil, 7, evil, (1, 2), (evil, evil), evil),
         Spans(f"😄 {evil} مرحبا", [Word(2, 2 + len(evil), -1.0)], 2 + len(evil), evil, evil),
         Spans("", [], 0, evil, evil),
-        Picture([Panel(evil, pixels), Panel("second", pixels)], evil, alt=evil),
+        Picture([Panel(evil, pixels), Panel("second", pixels)], evil, alt=f"both {evil}"),
         Picture([], "no image"),
         Table([evil, "Value"], [[evil, "1"]], evil, evil, [1]),
         Table([], []),
@@ -45,7 +45,7 @@ def test_every_block_is_shown_and_nothing_in_it_is_markup(page):
     assert page.find("#shown code").text == "code **"
     assert page.find("#shown mark").text == evil
     assert page.find("#shown .unread").text.strip() == "مرحبا"
-    assert [image.get_attribute("alt") for image in page.all(".panels img")] == [evil, "second"]
+    assert [image.get_attribute("alt") for image in page.all(".panels img")] == [f"both {evil}", "second"]
     page.wait(lambda: page.run("return document.querySelector('.chart').naturalWidth") == 288)
     assert [cell.get_attribute("class") for cell in page.all("#shown .scroll tr > :nth-child(2)")] == ["right"] * 2
     page.find("#shown", "too old to show this")
