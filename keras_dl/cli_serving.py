@@ -114,7 +114,7 @@ def promote(folder: Path, version: int | None, label: str, share: float | None, 
 @click.option("--versions", "pair", help="The versions to compare, such as 1,2.  [default: those there are]")
 @json_option
 def ab(database: str, model: str, pair: str | None, as_json: bool) -> None:
-    """Compare the versions of a served model by what its database recorded: errors, times, and accuracy by feedback.
+    """Compare the versions of a served model by its database: failures, times, and by feedback accuracy or mean error.
 
     Example: keras-dl ab sqlite:///requests.db --model emoji --versions 1,2
     """

@@ -10,6 +10,8 @@ from keras_dl.runs import versions
 from keras_dl.runs.versions import STABLE, Serving
 from keras_dl.show import with_interval, with_p
 
+JUDGED = {"accuracy": "accuracy", "mean_absolute_error": "mean absolute error"}  # what feedback tells of a version
+
 
 def promoted(folder: Path, serving: Serving) -> str:
     """Say which version each label stands for, who gets it, and how the last change is taken back."""
@@ -40,11 +42,13 @@ def compared(result: dict[str, Any]) -> str:
     for name in ("p95", "p99"):
         lines.append((f"{name}, ms", *(milliseconds(row["latency"][name]) for row in rows)))
     lines.append(("feedback", *(told(row["feedback"]) for row in rows)))
-    lines.append(("accuracy", *(with_interval(row["accuracy"]) for row in rows)))
-    notes = ["95 % intervals; those of median and accuracy by client. Accuracy is of the predictions with feedback."]
+    name = next(name for name in JUDGED if name in rows[0])
+    shown = JUDGED[name]
+    lines.append((shown, *(with_interval(row[name]) for row in rows)))
+    notes = [f"95 % intervals; those of median and {shown} by client. The {shown} is of the predictions with feedback."]
     found = []
     for one in result["differences"]:
-        found.append(f"accuracy of version {one['to']} - version {one['from']}: {with_p(one['accuracy'])}")
+        found.append(f"{shown} of version {one['to']} - version {one['from']}: {with_p(one[name])}")
         found += [f"  {one['sentence']}"]
     if found:
         notes.append("p is two-sided, for one look: looking again and again until it is small finds what is not there.")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pandas as pd
 from benchmarks import measuring
 
 from keras_dl.errors import UsageError
@@ -77,7 +76,9 @@ def section(runs: list[Any]) -> str:
 
 def took(run: Any) -> str:
     """Say how long the epochs took, validation included, and at what rate of training examples."""
-    seconds, epochs = run.card["training"]["seconds"], len(pd.read_csv(run.path / "history.csv"))
+    from keras_dl.runs import history
+
+    seconds, epochs = run.card["training"]["seconds"], len(history.read(run.path))
     rate = epochs * run.card["splits"]["train"]["examples"] / seconds
     return f"{epochs} epochs, {seconds / 60:.1f} min, {rate:.0f} examples/s"
 

@@ -12,11 +12,11 @@ import pandas as pd
 from PIL import Image
 
 from keras_dl import registry
+from keras_dl.api import Run
 from keras_dl.inputs import tokenization
 from keras_dl.measures.measuring import point
 from keras_dl.models.images.xray_autoencoder import xray_autoencoder
 from keras_dl.runs.predictions import Predictions
-from keras_dl.runs.run import Run
 from keras_dl.task import Split
 from keras_dl.verbs import gallery
 

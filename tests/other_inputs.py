@@ -67,5 +67,5 @@ def wrong_texts(length: int) -> list[tuple[np.ndarray, str]]:
     ]
 
 
-OTHER_TEST_PART = {"image": with_other_images, "text": with_other_texts}  # by Task.modality
+OTHER_TEST_PART = {"image": with_other_images, "text": with_other_texts}  # by Input.key
 WRONG_BATCHES = {"image": wrong_images, "text": wrong_texts}

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from functools import partial
 
 import click
 import kept_runs
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from few_draws import few_draws
 from one_of_each import one_of_each, training
 
 from keras_dl import registry
@@ -208,11 +208,9 @@ def test_a_run_directory_in_use_is_not_written_over(task, tiny_run):
     assert "is not empty" in result.stderr
 
 
-@pytest.mark.parametrize("task", one_of_each(lambda task: (task.modality, task.value)))
+@pytest.mark.parametrize("task", one_of_each(lambda task: (task.input.key, task.output.key)))
 def test_every_verb_prints_json_alone(task, tiny_run, tmp_path, monkeypatch):
-    from keras_dl.measures import metrics
-
-    monkeypatch.setattr(metrics, "group_draws", partial(metrics.group_draws, draws=20))  # for time
+    few_draws(monkeypatch, 20)  # for time
     monkeypatch.chdir(tmp_path)
     path = tiny_run(task).path
     other = shutil.copytree(path, tmp_path / "other")
@@ -235,7 +233,7 @@ def test_every_verb_prints_json_alone(task, tiny_run, tmp_path, monkeypatch):
 def test_one_bad_file_does_not_cost_the_others_their_prediction(task, tiny_run, tmp_path):
     path = tiny_run(task).path
     good, other = sorted((path / "examples").iterdir())[:2]
-    text = registry.find(task).modality == "text"
+    text = registry.find(task).input.key == "text"
     (tmp_path / "bad.jpeg").write_bytes(b"\xff\xfe no UTF-8" if text else good.read_bytes()[:100])
     result = run("predict", path, good, tmp_path / "bad.jpeg", other)
     assert result.exit_code == 1

@@ -12,10 +12,10 @@ import pytest
 from other_inputs import OTHER_TEST_PART, WRONG_BATCHES
 
 from keras_dl import registry
+from keras_dl.api import Run
 from keras_dl.errors import UsageError
 from keras_dl.explaining import heatmap, words
 from keras_dl.runs import predictions, sources
-from keras_dl.runs.run import Run
 from keras_dl.task import Config, Data, Task, settings
 from keras_dl.training import fit, pipeline
 from keras_dl.verbs.predict import answer, worded

@@ -86,8 +86,6 @@ OWNERS = (
 )  # where a kind may be asked for: its own files, recipes
 
 
-
-
 def branches(source: str) -> list[int]:
     """Return the lines of a file that ask which kind of input or output something has.
 

@@ -84,12 +84,12 @@ def read_folders(
     files = sorted(  # by name with forward slashes: the same order on every system
         (path.relative_to(home).as_posix(), path, part, names.index(name))
         for part, name, folder in folders
-        for path in _walk(folder)
+        for path in walk(folder)
     )
-    digests, reasons = _examine_all(files, progress)
-    copies, contradictions = _find_copies(files, digests)
+    digests, reasons = examine_all(files, progress)
+    copies, contradictions = find_copies(files, digests)
     reasons |= contradictions
-    _refuse_too_many(home, reasons, len(files), bad_share)
+    refuse_too_many(home, reasons, len(files), bad_share)
     reasons |= copies
     kept = [(path, part, label) for name, path, part, label in files if name not in reasons]
     return Images(
@@ -145,7 +145,7 @@ def _subfolders(folder: Path) -> list[Path]:
         return []
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """Yield every file below a class folder, broken links too: they are to be reported."""
     for place, below, files in os.walk(folder, onerror=_refuse_folder):
         below[:] = sorted(name for name in below if not _is_clutter(name))
@@ -160,7 +160,7 @@ def _is_clutter(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _examine_all(files: list[File], progress: bool) -> tuple[dict[str, bytes], dict[str, str]]:
+def examine_all(files: list[File], progress: bool) -> tuple[dict[str, bytes], dict[str, str]]:
     """Return the digest of every good file, and the reason of every bad one, by name."""
     from tqdm import tqdm
 
@@ -191,7 +191,7 @@ def _examine(path: Path) -> tuple[bytes, str]:
     return hashlib.sha256(data).digest(), ""
 
 
-def _find_copies(files: list[File], digests: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, str]]:
+def find_copies(files: list[File], digests: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the reasons of files that repeat another one, and of those that stand under two classes.
 
     Copies within the test part stay, and training gives way to it: a published test set is taken as it is.
@@ -213,7 +213,8 @@ def _find_copies(files: list[File], digests: Mapping[str, bytes]) -> tuple[dict[
     return copies, contradictions
 
 
-def _refuse_too_many(home: Path, reasons: Mapping[str, str], files: int, bad_share: float) -> None:
+def refuse_too_many(home: Path, reasons: Mapping[str, str], files: int, bad_share: float) -> None:
+    """Raise KerasDLError if no file can be used, or more than `bad_share` of them cannot."""
     examples = "; ".join(f"{name}: {reasons[name]}" for name in sorted(reasons)[:3])
     if len(reasons) == files:
         raise KerasDLError(f"{home}: no usable image in {files} files ({examples}); give --data other images")

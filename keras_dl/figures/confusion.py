@@ -42,7 +42,8 @@ def confusion(name: str, labels: np.ndarray, answers: np.ndarray, classes: Seque
     pairs = errors(counts)
     rows = min(max(len(pairs), 2), LISTED)
     figure = Figure(figsize=(4.8, 5.6 + 0.2 * rows), layout="constrained")
-    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=[5.1, 0.5 + 0.2 * rows]))
+    halves = figure.subfigures(2, 1, squeeze=False, height_ratios=[5.1, 0.5 + 0.2 * rows])
+    upper, lower = halves[0, 0], halves[1, 0]  # each has margins of its own
     chosen = grouped(shares, involved(pairs, size))
     draw_map(upper.subplots(), name, shares[np.ix_(chosen, chosen)], [classes[one] for one in chosen])
     left = f": {len(chosen)} of {size:,} classes, those of the most frequent errors" if len(chosen) < size else ""

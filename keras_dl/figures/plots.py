@@ -52,6 +52,7 @@ STYLE: Any = {  # Any: matplotlib types each key
 }
 CLASSES = sum(name.startswith("class-") for name in COLOURS)  # so many have a colour of their own
 SCALE = (0.3, 0.75)  # of viridis: what is seen on white and on dark paper
+TICKS = 8  # at most about so many epochs are numbered on an axis
 POINTS_PER_EM = 11.1  # 10-point labels come out a little smaller than the page's text
 
 
@@ -96,28 +97,48 @@ def training(history: Mapping[str, Sequence[Any]], best: int | None = None) -> F
     """Draw the loss and up to two metrics of training and validation over the epochs.
 
     Args:
-        history: the columns of history.csv: epoch, phase, and pairs of `name` and `val_name`.
-        best: the epoch whose weights were kept.
+        history: the columns that `runs.history.read` gives: epoch, phase, phase_epoch, pairs of `name` and `val_name`.
+        best: the epoch whose weights were kept, as the running number over all phases.
     """
     names = [name for name in history if f"val_{name}" in history]
     names = sorted(names, key=lambda name: name != "loss")[:3]
-    epochs, phases = np.asarray(history["epoch"]), list(history["phase"])
-    begins = [row for row in range(1, len(phases)) if phases[row] != phases[row - 1]]
+    phases, own = list(history["phase"]), list(history["phase_epoch"])
+    epochs = np.arange(1, len(phases) + 1)
+    begins = [row for row in range(len(phases)) if row == 0 or phases[row] != phases[row - 1]]
+    several = len(begins) > 1
     figure = Figure(figsize=(3.3 * max(len(names), 1), 2.9), layout="constrained")
     for axes, name in zip(np.ravel(figure.subplots(1, max(len(names), 1))), names, strict=False):
         marks = {"marker": "o", "markersize": 3} if len(epochs) < 30 else {}
         axes.plot(epochs, history[name], "--", color=COLOURS["muted"], label="training", **marks)
         axes.plot(epochs, history[f"val_{name}"], color=COLOURS["network"], label="validation", **marks)
-        for row in begins:
-            axes.axvline(epochs[row] - 0.5, color=COLOURS["muted"], linewidth=0.8)
-            axes.text(epochs[row] - 0.5, 0.99, f" {phases[row]}", va="top", transform=axes.get_xaxis_transform())
-        if best is not None:
-            axes.axvline(best, color=COLOURS["ink"], linestyle=":", linewidth=1.2, label=f"kept: epoch {best}")
-        axes.set(xlabel="epoch", title=name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        for number, row in enumerate(begins if several else ()):
+            if row:
+                axes.axvline(epochs[row] - 0.5, color=COLOURS["muted"], linewidth=0.8)
+            height = 0.99 - 0.09 * (number % 3)  # names of short phases do not run into each other
+            axes.text(epochs[row] - 0.5, height, f" {phases[row]}", va="top", transform=axes.get_xaxis_transform())
+        if best in list(history["epoch"]):
+            row = list(history["epoch"]).index(best)
+            kept = f"kept: epoch {own[row]}" + (f" of '{phases[row]}'" if several else "")
+            axes.axvline(epochs[row], color=COLOURS["ink"], linestyle=":", linewidth=1.2, label=kept)
+        axes.set(xlabel="epoch of the phase" if several else "epoch", title=name)
+        rows = ticks(own, begins)
+        axes.set_xticks(epochs[rows], [str(own[row]) for row in rows])
     if names:
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def ticks(own: Sequence[int], begins: Sequence[int]) -> list[int]:
+    """Return which rows have a tick: round numbers of the phase's own count, and the end of a phase too short for one.
+
+    Args:
+        own: number of each epoch in its phase.
+        begins: rows that begin a phase.
+    """
+    steps = (step * 10**power for power in range(9) for step in (1, 2, 5))
+    step = next(step for step in steps if len(own) <= TICKS * step)
+    ends = [row - 1 for row in [*begins[1:], len(own)] if row]
+    return [row for row, number in enumerate(own) if number % step == 0 or (row in ends and number < step)]
 
 
 def class_colour(index: int, count: int = 0) -> str:

@@ -11,12 +11,17 @@ from functools import cache
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.python.xla import dynamic_update_slice  # these two have no public name
+
+# Private: XLA writes in place with it, as it does not with the public tf.tensor_scatter_nd_update ...
+from tensorflow.compiler.tf2xla.python.xla import dynamic_update_slice
+
+# ... and nothing public says whether XLA will compile what is being traced.
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from keras_dl.errors import KerasDLError
 
-TRAINER_FUNCTIONS = ("one_step_on_data", "multi_step_on_data", "multi_step_on_iterator")  # of fit, evaluate, predict
+# Private names of functions of Keras' trainer: nothing public says that fit, evaluate or predict is being traced.
+TRAINER_FUNCTIONS = ("one_step_on_data", "multi_step_on_data", "multi_step_on_iterator")
 Tensor = Any
 States = tuple[Tensor, ...]
 

@@ -1,4 +1,4 @@
-"""What is inside a model, at any depth: the two things that Keras has no public name for."""
+"""What is inside a model, at any depth. Both functions use a private name, since Keras has no public one for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import keras
 def layers_inside(model: keras.Model) -> Iterator[keras.Layer]:
     """Give every layer of a model, also those of nested models and of layers that hold layers.
 
-    `Model.layers` stops at nested models, and a layer's own layers are not in it; Keras keeps `_flatten_layers` for
-    this.
+    The public `Model.layers` stops at nested models, and has no layers that are inside layers.
     """
     return iter(model._flatten_layers(include_self=False))
 
@@ -19,8 +18,8 @@ def layers_inside(model: keras.Model) -> Iterator[keras.Layer]:
 def inputs_of_operations(model: keras.Model) -> Iterator[tuple[keras.Operation, keras.KerasTensor]]:
     """Give each operation of a functional model with its first input, those nearest to the output first.
 
-    Not the operation's own `.input`: that is another tensor where a layer is a nested model. Keras keeps the graph of
-    this model in `_nodes_by_depth`, depth 0 being the output.
+    The public `Operation.input` is another tensor where a layer is a nested model. `_nodes_by_depth` is the graph of
+    this model, depth 0 being the output.
     """
     for depth in sorted(model._nodes_by_depth):
         for node in model._nodes_by_depth[depth]:

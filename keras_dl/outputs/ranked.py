@@ -77,10 +77,6 @@ class Ranked(Labelled):
         """Name the second class."""
         return assets["classes"][-1]
 
-    def said(self, values: np.ndarray, assets: Assets) -> list[str]:
-        """Write each value."""
-        return [f"{value:{self.style}}" for value in values]
-
     def table(self, assets: Assets) -> list[Column]:
         """Return the class and its value."""
         style = "percent" if self.value == "probability" else "number"

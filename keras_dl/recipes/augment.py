@@ -7,11 +7,9 @@ an uninterrupted one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
-Augment = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+from keras_dl.task.records import Augment
 
 
 def chain(*augments: Augment) -> Augment:

@@ -11,10 +11,11 @@ from keras_dl.task import Split
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from keras_dl.data.counted import Counted
     from keras_dl.data.images import Images
     from keras_dl.data.texts import Texts
 
-    Found = TypeVar("Found", Images, Texts)
+    Found = TypeVar("Found", Images, Texts, Counted)
 
 
 def image_split(images: Images, decode: Callable[[tf.Tensor], tf.Tensor]) -> Split:
@@ -42,7 +43,7 @@ def test_part(found: Found) -> Found:
     return found.take(found.parts == "test") if (found.parts == "test").any() else found
 
 
-def notes(found: Images | Texts) -> dict[str, Any]:
+def notes(found: Images | Texts | Counted) -> dict[str, Any]:
     """Say for card and report what was read and what was skipped, and why."""
     skipped = [{"file": skipped.path, "reason": skipped.reason} for skipped in found.skipped]
     return {"read": len(found), **found.notes, "skipped": skipped}

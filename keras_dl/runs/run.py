@@ -6,7 +6,7 @@
     model.keras     the best epoch's model
     assets/         assets.json (classes, threshold, calibration), baseline.skops
     checkpoints/    resumable state of the last two epochs
-    history.csv     one row per epoch, over all phases
+    history.csv     one row per epoch, over all phases; see `history`
     logs/           TensorBoard
     examples/       a few raw test inputs of each class
     shown/          the raw test inputs that the report shows

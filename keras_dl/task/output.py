@@ -101,9 +101,9 @@ class Output(ABC):
     def strata(self, truth: np.ndarray, assets: Assets) -> np.ndarray:
         """Return the stratum of each example `[count]`, an index into `names`."""
 
-    @abstractmethod
     def answered(self, values: np.ndarray, assets: Assets) -> np.ndarray:
         """Return the stratum that each answer stands for, `[count]`, an index into `names`."""
+        return self.strata(values, assets)
 
     @abstractmethod
     def summary(self, truth: np.ndarray, assets: Assets) -> dict[str, Any]:
@@ -177,9 +177,9 @@ class Output(ABC):
         """
         return found[:, index]
 
-    @abstractmethod
     def said(self, values: np.ndarray, assets: Assets) -> list[str]:
         """Say each value in a word or two, for captions."""
+        return [f"{value:{self.style}}" for value in values]
 
     @abstractmethod
     def facts(self, assets: Assets) -> dict[str, Any]:

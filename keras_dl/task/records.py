@@ -25,6 +25,10 @@ Ranges = Mapping[str, tuple[float, float]]
 """What a number must lie in, by name, ends included."""
 
 
+Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
+"""From x, y and a seed of a batch to x and y; stateless graph operations."""
+
+
 @dataclass(frozen=True)
 class Config:
     """The settings every task has; a task subclasses it once with its own published numbers."""
@@ -93,7 +97,7 @@ class Data:
     test: Split
     _: KW_ONLY
     assets: Assets = field(default_factory=dict)
-    augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None  # (x, y, seed) of a batch, training only
+    augment: Augment | None = None  # training only
     balance: str = "none"  # "none" or "classes": each class is drawn equally often in training
     bucket: bool = False  # batches of texts of similar length, in training
     resample: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None  # (x, truth) to train on
@@ -133,10 +137,11 @@ class Phase:
     epochs: int
     compile: Callable[[keras.Model], None]
     callbacks: Sequence[Callable[[Config], keras.callbacks.Callback]] = ()
-    monitor: str = "val_loss"  # chooses the best epoch; `mode_of` knows its direction
+    monitor: str = "val_loss"  # chooses the best epoch; `mode_of` knows its direction; "": the last epoch is kept
     frozen: str = ""
     part: Callable[[keras.Model], keras.Model] | None = None
     fit: Callable[[keras.Model, np.ndarray, np.ndarray], None] | None = None
+    augment: Augment | None = None  # in place of that of `Data`
 
 
 @dataclass(frozen=True)

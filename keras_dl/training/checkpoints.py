@@ -38,7 +38,7 @@ class Progress:
     """How far a training is."""
 
     phase: int = 0
-    epoch: int = 0  # finished epochs, over all phases
+    epoch: int = 0  # finished epochs of gradient steps, over all phases
     phase_epoch: int = 0  # finished epochs of this phase
     phase_ended: bool = False
     best: float | None = None  # of the monitored value, over all phases
@@ -83,15 +83,16 @@ class Checkpoints(keras.callbacks.Callback):
                 "start again with a smaller --set learning_rate"
             )
         bests = {progress.best_epoch}
-        if better(logs[self.monitor], progress.best, self.monitor):
-            progress.best, progress.best_epoch = float(logs[self.monitor]), progress.epoch + 1
+        value = float(logs[self.monitor]) if self.monitor else None  # None: every epoch is better than those before
+        if value is None or better(value, progress.best, self.monitor):
+            progress.best, progress.best_epoch = value, progress.epoch + 1
             save(best_file(self.folder, progress.epoch + 1), self.whole.variables)
         progress.epoch += 1
         progress.phase_epoch += 1
         progress.phase_ended = bool(self.model.stop_training)
         progress.callbacks = [plain_state(callback) for callback in self.others]
         variables = self.whole.variables + self.model.optimizer.variables
-        save(self.folder / f"epoch-{progress.epoch:04d}.npz", variables, asdict(progress))
+        save(state_file(self.folder, progress.epoch), variables, asdict(progress))
         tidy(self.folder, range(progress.epoch - KEPT + 1, progress.epoch + 1), bests | {progress.best_epoch})
 
 
@@ -121,6 +122,11 @@ def read_progress(folder: Path) -> tuple[Progress, Path | None]:
 def best_file(folder: Path, epoch: int) -> Path:
     """Return where the whole model's weights after an epoch are, if it was the best so far."""
     return folder / f"best-{epoch:04d}.npz"
+
+
+def state_file(folder: Path, epoch: int) -> Path:
+    """Return where the whole state after an epoch is."""
+    return folder / f"epoch-{epoch:04d}.npz"
 
 
 def restore(path: Path, variables: Sequence[keras.Variable]) -> None:

@@ -19,6 +19,8 @@ import click
 import keras
 import numpy as np
 import tensorflow as tf
+
+# Private: the public function, of tf.compat.v1, takes graphs of TensorFlow 1 with a session.
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tqdm import tqdm
 

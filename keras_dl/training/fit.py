@@ -8,19 +8,18 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import keras
-import pandas as pd
 import tensorflow as tf
 
 from keras_dl.errors import KerasDLError
-from keras_dl.runs import sources
-from keras_dl.runs.files import replacing, unwritable
+from keras_dl.runs import history, sources
+from keras_dl.runs.files import unwritable
 from keras_dl.runs.run import Run
 from keras_dl.task import Data, Phase
 from keras_dl.training import checkpoints, features, pipeline
@@ -111,10 +110,14 @@ def begun(run: Run) -> Iterator[None]:
 def fit(
     run: Run, model: keras.Model, data: Data, splits: dict[str, Examples], strategy: tf.distribute.Strategy
 ) -> dict[str, Any]:
-    """Train the phases that are left and leave the best weights in the model; return the best epoch and the time."""
+    """Train the phases that are left and leave the best weights in the model; return the best epoch and the time.
+
+    The best epoch is a running number over all phases; 0 stands for a phase fitted at once before any epoch.
+    """
     folder = run.path / "checkpoints"
     progress, saved = checkpoints.read_progress(folder)
-    for number, phase in enumerate(run.task.phases(run.config, data)):
+    phases = run.task.phases(run.config, data)
+    for number, phase in enumerate(phases):
         if number < progress.phase:
             continue
         if number > progress.phase:
@@ -131,14 +134,16 @@ def fit(
                 replicas.accumulating(part.optimizer, run.config).build(part.trainable_variables)
         if saved and progress.phase_epoch:
             checkpoints.restore(saved, model.variables + part.optimizer.variables)
-            say(f"resumed after epoch {progress.epoch}")
+            say(f"resumed after epoch {progress.phase_epoch} of '{phase.name}'")
         saved = None
-        if phase.fit:
+        if phase.fit and not progress.phase_ended:
             fit_at_once(run, model, part, part_splits["train"], phase, progress, strategy)
         elif not progress.phase_ended and progress.phase_epoch < phase.epochs:
             with room_for_logs(run.path / "logs"):
-                fit_phase(run, model, part, part_data, part_splits, phase, progress, strategy)
-        if progress.best_epoch:  # the next phase, or the evaluation, goes on from the best epoch
+                augment = phase.augment or part_data.augment
+                part_data = replace(part_data, augment=augment)
+                fit_phase(run, model, part, part_data, part_splits, phase, progress, strategy, len(phases) - number - 1)
+        if progress.best_epoch is not None:  # the next phase, or the evaluation, goes on from the best epoch
             checkpoints.restore(checkpoints.best_file(folder, progress.best_epoch), model.variables)
     return {"best_epoch": progress.best_epoch, "seconds": sum(row["seconds"] for row in progress.history)}
 
@@ -183,17 +188,23 @@ def fit_at_once(
     progress: Progress,
     strategy: tf.distribute.Strategy,
 ) -> None:
-    """Fit a phase that needs no epochs, from the features of the training part; it counts as one."""
+    """Fit a phase that needs no epochs, from the features of the training part.
+
+    What it leaves counts as the best so far. The state says that the phase is over, so that a resumed run does not fit
+    it again.
+    """
     began = time.monotonic()
     assert phase.fit
     phase.fit(part, *examples.arrays())
     distributed.equal(strategy, model.variables)  # another kind of processor may round differently
-    progress.epoch += 1
-    progress.best_epoch = progress.epoch
-    checkpoints.save(checkpoints.best_file(run.path / "checkpoints", progress.epoch), model.variables)
-    progress.history.append({"epoch": progress.epoch, "phase": phase.name, "seconds": time.monotonic() - began})
-    write_history(run, progress)
-    say(f"{phase.name}: fitted on {len(examples)} examples")
+    seconds = time.monotonic() - began
+    folder = run.path / "checkpoints"
+    progress.best_epoch, progress.phase_ended = progress.epoch, True
+    progress.history.append({"epoch": None, "phase": phase.name, "phase_epoch": None, "seconds": seconds})
+    checkpoints.save(checkpoints.best_file(folder, progress.epoch), model.variables)
+    checkpoints.save(checkpoints.state_file(folder, progress.epoch), model.variables, asdict(progress))
+    history.write(run.path, progress.history)
+    say(f"{phase.name}: fitted on {len(examples):,} examples in {duration(seconds)}")
 
 
 def fit_phase(
@@ -205,8 +216,12 @@ def fit_phase(
     phase: Phase,
     progress: Progress,
     strategy: tf.distribute.Strategy,
+    later: int,
 ) -> None:
-    """Train one phase from where `progress` stands to its end; `part` is what of the model is trained."""
+    """Train one phase from where `progress` stands to its end.
+
+    `part` is what of the model is trained, and sees `data` and `splits`; `later` phases follow.
+    """
     several, pieces = strategy.num_replicas_in_sync > 1, run.config.accumulate
     config = pipeline.shareable(run.config, splits["train"], strategy.num_replicas_in_sync * pieces)
     steps, calls = pipeline.steps(splits["train"], config)
@@ -220,7 +235,11 @@ def fit_phase(
         History(run, phase.name, progress),
         keras.callbacks.TensorBoard(run.path / "logs", write_graph=False),
         Checkpoints(run.path / "checkpoints", progress, callbacks[:], phase.monitor, model),
-        EpochLines(epochs=total, done=progress.epoch, steps=steps * pieces, batch_size=config.batch_size // pieces),
+        EpochLines(
+            *(phase.name, phase.epochs, progress.phase_epoch, later),
+            steps=steps * pieces,
+            batch_size=config.batch_size // pieces,
+        ),
     ]
     batches = partial(pipeline.training, splits["train"], data, config, start_epoch=progress.epoch)
     validation = partial(pipeline.evaluation, splits["validation"], config.batch_size // pieces)
@@ -256,16 +275,11 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        row = {"epoch": epoch + 1, "phase": self.phase, **{name: float(value) for name, value in (logs or {}).items()}}
+        row = {"epoch": epoch + 1, "phase": self.phase, "phase_epoch": self.progress.phase_epoch + 1}
+        row |= {name: float(value) for name, value in (logs or {}).items()}
         row |= {"learning_rate": rate, "seconds": time.monotonic() - self.began}
         self.progress.history.append(row)
-        write_history(self.run, self.progress)
-
-
-def write_history(run: Run, progress: Progress) -> None:
-    """Write history.csv from what the checkpoints keep too."""
-    with replacing(run.path / "history.csv") as temporary:
-        pd.DataFrame(progress.history).to_csv(temporary, index=False)
+        history.write(self.run.path, self.progress.history)
 
 
 def say(line: str) -> None:

@@ -231,8 +231,11 @@ def gather(examples: Examples, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def release(array: np.ndarray) -> None:
     """Give the pages of a mapped file back: they would count as this process' memory, and the system keeps them."""
-    if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+    below = array.base
+    while isinstance(below, np.ndarray):  # of a view
+        below = below.base
+    if isinstance(below, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        below.madvise(mmap.MADV_DONTNEED)
 
 
 def bytes_of(spec: tf.TensorSpec) -> int:

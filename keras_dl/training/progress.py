@@ -9,13 +9,26 @@ import click
 import keras
 from tqdm import tqdm
 
+LAST = 3  # epochs whose mean duration tells how long the next ones take: the first of all are slower
+
 
 class EpochLines(keras.callbacks.Callback):
     """Prints one line per epoch to stderr, with the rate and the time left, and a bar within it on a terminal."""
 
-    def __init__(self, *, epochs: int, done: int, steps: int, batch_size: int) -> None:
+    def __init__(self, phase: str, epochs: int, done: int = 0, later: int = 0, *, steps: int, batch_size: int) -> None:
+        """Make the callback of one phase.
+
+        Args:
+            phase: its name.
+            epochs: how many it has at most.
+            done: how many of them are finished.
+            later: how many phases come after it.
+            steps: in an epoch.
+            batch_size: in examples.
+        """
         super().__init__()
-        self.epochs, self.epoch, self.steps, self.batch_size = epochs, done, steps, batch_size
+        self.phase, self.epochs, self.epoch, self.later = phase, epochs, done, later
+        self.steps, self.batch_size = steps, batch_size
         self.durations: list[float] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -23,7 +36,7 @@ class EpochLines(keras.callbacks.Callback):
         self.began = time.monotonic()
         self.bar = tqdm(
             total=self.steps * self.batch_size,
-            desc=f"epoch {self.epoch}/{self.epochs}",
+            desc=f"{self.phase} {self.epoch}/{self.epochs}",
             unit=" examples",
             leave=False,
             disable=None,
@@ -39,15 +52,26 @@ class EpochLines(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.bar.close()
         self.durations.append(time.monotonic() - self.began)
-        left = (self.epochs - self.epoch) * sum(self.durations) / len(self.durations)
         shown = "  ".join(f"{name} {value:.3g}" for name, value in (logs or {}).items())
         rate = self.steps * self.batch_size / self.trained
-        ahead = f"  at most {duration(left)} left" if left else ""
-        click.echo(f"epoch {self.epoch}/{self.epochs}  {shown}  {rate:.0f}/s{ahead}", err=True)
+        ahead = self.ahead()
+        click.echo(
+            f"{self.phase} {self.epoch}/{self.epochs}  {shown}  {rate:.0f}/s{'  ' if ahead else ''}{ahead}", err=True
+        )
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if hasattr(self, "bar"):
             self.bar.close()
+
+    def ahead(self) -> str:
+        """Say what is left: the time of this phase, and how many phases follow; nothing is known of their time."""
+        epochs = 0 if self.model.stop_training else self.epochs - self.epoch
+        last = self.durations[-LAST:]
+        follow = f"{self.later} more phase{'' if self.later == 1 else 's'}" if self.later else ""
+        if not epochs:
+            return follow
+        left = f"at most {duration(epochs * sum(last) / len(last))} left"
+        return f"{left} (this phase), and {follow}" if follow else left
 
 
 def duration(seconds: float) -> str:

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from keras_dl.figures import plots
 from keras_dl.measures.bootstrap import DRAWS
 from keras_dl.pages.html import html, style
-from keras_dl.runs import predictions
+from keras_dl.runs import history, predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task import Assets, Output, settings
@@ -53,8 +53,8 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
     template = environment.from_string((files("keras_dl.pages") / "report.html").read_text(encoding="utf-8"))
     skipped = run.card["data"]["notes"].get("skipped", [])
     words = WORDS | run.card.get("words", {})
-    history = pd.read_csv(run.path / "history.csv")
-    best = best_epoch(run, history)
+    epochs = history.read(run.path)
+    best = best_epoch(run, epochs)
     output, tested = run.task.output, predictions.read(run)
     found = tested.found(run.assets)
     shown = gallery.examples(run, found, tested.table["id"].tolist())
@@ -68,12 +68,12 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         others=others_table(measured, output, run.assets),
         settled=output.explained(measured, run.assets, run.config, words),
         draws=DRAWS,
-        best=best,
+        kept=history.said(epochs, best),
         charts=output.figures(found, run.config, words),
-        training=training_chart(history, best),
+        training=training_chart(epochs, best),
         shares=output.shares(run.card["splits"], words),
         splits={name: output.counted(split) for name, split in run.card["splits"].items()},
-        epochs=len(history),
+        epochs=len(epochs),
         shared_groups=shared_groups(run),
         notes=note_rows(run.card["data"]["notes"], words),
         skipped=skipped[:SHOWN],
@@ -157,20 +157,23 @@ def judgement(difference: Mapping[str, float | None], more_is_better: bool | Non
     return "better" if (low > 0) == more_is_better else "worse"
 
 
-def best_epoch(run: Run, history: pd.DataFrame) -> int | None:
-    """Return the epoch whose weights were kept: as the card says, else the one with the lowest validation loss."""
+def best_epoch(run: Run, epochs: pd.DataFrame) -> int | None:
+    """Return the epoch whose weights were kept: as the card says, else the one with the lowest validation loss.
+
+    It is a running number over all phases.
+    """
     if "best_epoch" in run.card["training"]:
         return run.card["training"]["best_epoch"]
-    if "val_loss" not in history or history["val_loss"].isna().all():
+    if "val_loss" not in epochs or epochs["val_loss"].isna().all():
         return None
-    return int(history["epoch"][history["val_loss"].idxmin()])
+    return int(epochs["epoch"][epochs["val_loss"].idxmin()])
 
 
-def training_chart(history: pd.DataFrame, best: int | None) -> Chart | None:
+def training_chart(epochs: pd.DataFrame, best: int | None) -> Chart | None:
     """Draw the training curves, where there are any."""
-    if not any(name.startswith("val_") for name in history):
+    if not len(epochs) or not any(name.startswith("val_") for name in epochs):
         return None
-    figure = plots.training(history.to_dict("list"), best)
+    figure = plots.training(epochs.to_dict("list"), best)
     return Chart("training", plots.svg(figure, "training", "Loss and metrics over the epochs"))
 
 

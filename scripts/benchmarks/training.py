@@ -96,7 +96,7 @@ def keras_works(family: Family, ready: Prepared) -> tuple[Works, float]:
 
     def fit() -> float:
         timer = clock(size)
-        lines = EpochLines(epochs=1, done=0, steps=steps, batch_size=size)
+        lines = EpochLines("train", epochs=1, done=0, steps=steps, batch_size=size)
         model.fit(batches, steps_per_epoch=steps, callbacks=[timer, lines], shuffle=False, verbose=0)
         return timer.rate()
 

@@ -1,7 +1,6 @@
 """Stop words and lemmas: NLTK's data unpacked, zipped or absent. All data here is made up."""
 
 import os
-import zipfile
 from pathlib import Path
 
 import nltk.corpus
@@ -9,6 +8,7 @@ import nltk.data
 import pytest
 from nltk.corpus.reader import CorpusReader, WordNetCorpusReader
 from nltk.corpus.util import LazyCorpusLoader
+from nltk_files import WORDNET, put
 
 from keras_dl.data import nltk_data
 
@@ -25,19 +25,6 @@ def place(tmp_path, monkeypatch):
     yield tmp_path / "corpora"
     for file in vars(nltk.corpus.wordnet).get("_data_file_map", {}).values():
         file.close()  # NLTK keeps them open
-
-
-def put(place: Path, name: str, files: dict[str, str], *, zipped: bool) -> None:
-    if zipped:
-        with zipfile.ZipFile(place / f"{name}.zip", "w") as archive:
-            for file, text in files.items():
-                archive.writestr(f"{name}/{file}", text)
-        (place / f"{name}.zip").chmod(0o644)
-        return
-    (place / name).mkdir(mode=0o755)
-    for file, text in files.items():
-        (place / name / file).write_text(text)
-        (place / name / file).chmod(0o644)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -58,19 +45,6 @@ def test_own_stop_words_without_nltks():
 def test_damaged_stop_words_are_as_none(place):
     (place / "stopwords.zip").write_bytes(b"no archive")
     assert nltk_data.stop_words()[0] == nltk_data.OWN_STOP_WORDS
-
-
-NOUNS = ("dog", "foot", "u", "us", "prize")
-WORDNET = {
-    **{f"index.{part}": "  a made-up WordNet\n" for part in ("adj", "adv", "verb")},
-    **{f"data.{part}": "  WordNet 3.0 Copyright 2000 by nobody\n" for part in ("adj", "adv", "noun", "verb")},
-    **{f"{part}.exc": "" for part in ("adj", "adv", "verb")},
-    "index.noun": "".join(f"{noun} n 1 0 1 0 0000000{at}\n" for at, noun in enumerate(NOUNS)),
-    "noun.exc": "feet foot\n",
-    "lexnames": "00\tadj.all\t3\n",
-    "cntlist.rev": "",
-    "index.sense": "",
-}
 
 
 @pytest.mark.parametrize("zipped", [False, True])

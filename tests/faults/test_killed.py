@@ -106,7 +106,7 @@ def test_kills_at_random_moments_change_nothing(tmp_path):
         process, printed = started(killed)
         share = number / KILLS
         if share >= 0.2:
-            word = "epoch " if share < 0.8 else "trained in"
+            word = "train " if share < 0.8 else "trained in"
             until(lambda text=printed, word=word: f"\n{word}" in text.read_text(), process, 300)
         process.join(draw.uniform(0, 3))
         process.kill()

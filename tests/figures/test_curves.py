@@ -7,7 +7,7 @@ import pytest
 
 from keras_dl.figures import curves, plots
 from keras_dl.figures.curves import Ranking
-from keras_dl.measures import metrics
+from keras_dl.measures.bootstrap import Draws
 
 BLUE, GREEN = plots.COLOURS["network"], plots.COLOURS["class-0"]
 
@@ -21,7 +21,7 @@ def ranking(name="network", colour=BLUE, labels=None, threshold=0.5, **options):
 
 @pytest.fixture
 def draws():
-    return metrics.group_draws([f"p{row // 2}" for row in range(40)], seed=0, draws=20)
+    return Draws([f"p{row // 2}" for row in range(40)], seed=0, draws=20)
 
 
 @pytest.mark.parametrize("labels", [np.arange(40) % 2 == 1, np.zeros(40, bool), np.ones(40, bool)])

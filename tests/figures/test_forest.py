@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from keras_dl.figures.forest import LONGEST, forest, label
+from keras_dl.task import Metric
 
-METRICS = {"auroc": "AUROC", "accuracy": "Accuracy"}
+METRICS = {"auroc": Metric("AUROC", True), "accuracy": Metric("Accuracy", True)}
 
 
 def row(name, model="network", value=0.9, p=None):

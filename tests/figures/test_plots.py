@@ -11,19 +11,45 @@ from keras_dl.figures import plots
 from keras_dl.pages.html import style
 
 
-def test_training_curves_mark_phases_and_the_best_epoch():
-    history = {
-        "epoch": [1, 2, 3],
-        "phase": ["head", "all", "all"],
-        "auroc": [0.5, 0.6, 0.7],
-        "val_auroc": [0.5, 0.6, 0.7],
-    }
-    history |= {"loss": [3, 2, 1], "val_loss": [3, 2, 1], "learning_rate": [1, 1, 1]}
-    loss, auroc = plots.training(history, best=2).axes
+def history(*phases):
+    """The columns of a history with so many epochs of each phase."""
+    names = [name for name, count in phases for _ in range(count)]
+    own = [number for _, count in phases for number in range(1, count + 1)]
+    values = np.linspace(3, 1, len(names))
+    curves = dict.fromkeys(("auroc", "val_auroc", "loss", "val_loss", "learning_rate"), values)
+    return {"epoch": range(1, len(names) + 1), "phase": names, "phase_epoch": own, **curves}
+
+
+def labels(axes):
+    return [(tick, text.get_text()) for tick, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)]
+
+
+def test_training_curves_count_the_epochs_of_each_phase():
+    figure = plots.training(history(("head", 2), ("all", 3)), best=4)
+    loss, auroc = figure.axes
     assert (loss.get_title(), auroc.get_title()) == ("loss", "auroc")
-    assert len(loss.lines) == 4, "training, validation, a new phase, the best epoch"
-    assert loss.texts[0].get_text().strip() == "all"
-    assert plots.training({"epoch": [], "phase": []}).axes
+    assert len(loss.lines) == 4, "training, validation, a new phase, the epoch that was kept"
+    assert [text.get_text().strip() for text in loss.texts] == ["head", "all"]
+    assert labels(loss) == [(1, "1"), (2, "2"), (3, "1"), (4, "2"), (5, "3")]
+    assert loss.get_xlabel() == "epoch of the phase"
+    kept = loss.lines[-1]
+    assert (kept.get_label(), kept.get_xdata()[0]) == ("kept: epoch 2 of 'all'", 4)
+
+
+def test_training_curves_of_one_phase_name_none():
+    loss, _ = plots.training(history(("train", 60)), best=7).axes
+    assert labels(loss) == [(number, str(number)) for number in (10, 20, 30, 40, 50, 60)]
+    assert (loss.get_xlabel(), loss.lines[-1].get_label()) == ("epoch", "kept: epoch 7")
+    assert not loss.texts
+
+
+def test_a_phase_too_short_for_a_round_number_has_its_end_marked():
+    loss, _ = plots.training(history(("head", 3), ("all", 40)), best=None).axes
+    assert labels(loss) == [(3, "3"), (13, "10"), (23, "20"), (33, "30"), (43, "40")]
+
+
+def test_without_an_epoch_there_is_an_empty_figure():
+    assert plots.training({"epoch": [], "phase": [], "phase_epoch": []}).axes
 
 
 # Machado, Oliveira, Fernandes 2009: what people without one kind of cone see, for linear RGB.

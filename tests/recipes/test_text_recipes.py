@@ -1,19 +1,17 @@
 """What the recipes for texts share: reading and splitting, the two halves trained apart, the baseline."""
 
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dl.data import texts as text_data
-from keras_dl.errors import UsageError
+from keras_dl.errors import BadInput, UsageError
 from keras_dl.models.texts.wide_and_deep_text import wide_and_deep_text
 from keras_dl.recipes import texts
 from keras_dl.recipes.texts import TextConfig
+from keras_dl.runs import baseline as baselines
 from keras_dl.tasks.texts.spam import Spam
-from keras_dl.verbs import evaluate
 
 HAM = ["see you at lunch", "are you home?", "ok then, later", "call me when home", "so tired today", "on my way home"]
 SPAM = ["WIN a prize now", "free prize, text WIN", "claim £500 free", "you WON a free phone", "txt now to claim"]
@@ -45,7 +43,7 @@ def test_a_set_is_split_by_group_and_the_vocabulary_is_of_the_training_part(sour
     groups = [set(split.groups) for split in data.splits().values()]
     assert sum(map(len, groups)) == len(set.union(*groups)) == 44
     assert sum(len(split) for split in data.splits().values()) == 45
-    split = texts.tokens(CONFIG, {})
+    split = texts.INPUT.tokens(CONFIG, {})
     assert data.assets == {
         "classes": ["ham", "spam"],
         "vocabulary": texts.tokenization.vocabulary(data.train.texts, split, size=20),
@@ -57,12 +55,12 @@ def test_a_set_is_split_by_group_and_the_vocabulary_is_of_the_training_part(sour
 
 def test_an_example_is_the_ids_of_its_text_and_its_label(source):
     data = texts.load(Spam(length=6, characters=3, style="words"), source, dataset="spam")
-    decode = texts.decode(Spam(length=6, characters=3, style="words"), data.assets)
+    decode = texts.INPUT.decode(Spam(length=6, characters=3, style="words"), data.assets)
     test = data.test
     for row, (x, y) in enumerate(test.examples.as_numpy_iterator()):
         assert test.raw(row).decode() == test.texts[row]
         np.testing.assert_array_equal(x, decode(tf.constant(test.raw(row))))
-        assert (x.shape, y.tolist()) == ((9,), [float(test.labels[row])])
+        assert (x.shape, y.tolist()) == ((9,), [float(test.truth[row])])
         words = [word.strip("?") for word in test.texts[row].lower().replace("£", "").split()]
         known = [
             data.assets["vocabulary"].index(word) + 2 if word in data.assets["vocabulary"] else 1 for word in words
@@ -88,7 +86,7 @@ def test_the_recipe_chooses_the_test_part_the_resampling_and_what_is_learned(sou
     assert not any(one.endswith("3") for one in (*data.train.texts, *data.validation.texts))
     assert len(data.test) == 11
     assert data.resample == "as the recipe wants"
-    decode = texts.decode(CONFIG, data.assets)
+    decode = texts.INPUT.decode(CONFIG, data.assets)
     assert decode(tf.constant("You WIN you lose")).numpy().tolist() == [2, 1, 0, 0, 0, 0]
 
 
@@ -101,9 +99,9 @@ def test_another_set_is_read_as_one_test_split(source):
 
 def test_a_text_of_unknown_words_is_remarked_on_and_its_letters_do_not_count():
     config = Spam(length=3, characters=2)
-    assert "none of its words is known" in texts.remark(config, np.array([1, 1, 0, 97, 98]))
-    assert "none of its words is known" in texts.remark(config, np.array([0, 0, 0, 0, 0]))
-    assert texts.remark(config, np.array([1, 2, 0, 97, 98])) == ""
+    assert "none of its words is known" in texts.INPUT.remark(config, np.array([1, 1, 0, 97, 98]))
+    assert "none of its words is known" in texts.INPUT.remark(config, np.array([0, 0, 0, 0, 0]))
+    assert texts.INPUT.remark(config, np.array([1, 2, 0, 97, 98])) == ""
 
 
 @pytest.mark.parametrize(
@@ -180,8 +178,8 @@ def test_the_baseline_takes_texts_and_a_run_keeps_it(characters, tmp_path):
     labels = [0] * len(HAM) + [1] * len(SPAM)
     baseline = texts.tfidf(TextConfig(), characters=characters).fit(HAM + SPAM, labels)
     assert (baseline.decision_function(HAM + SPAM) > 0).astype(int).tolist() == labels
-    evaluate.save_baseline(baseline, tmp_path / "assets" / "baseline.skops")
-    loaded = evaluate.load_baseline(SimpleNamespace(path=tmp_path))
+    baselines.save(baseline, tmp_path / "assets" / "baseline.skops")
+    loaded = baselines.load(SimpleNamespace(path=tmp_path))
     asked = ["a free prize", "home late", "", "你好", "home prlze free"]
     np.testing.assert_array_equal(loaded.decision_function(asked), baseline.decision_function(asked))
     # misspelt, the letters still tell
@@ -190,10 +188,10 @@ def test_the_baseline_takes_texts_and_a_run_keeps_it(characters, tmp_path):
 
 def test_a_record_is_that_of_two_classes_with_changes():
     record = texts.record("imdb", words={"example": "review"}, neighbours=3)
-    assert (record["dataset"], record["modality"], record["raw_name"]) == ("imdb", "text", "text")
+    assert (record["dataset"], record["input"].key, record["input"].raw_name) == ("texts.imdb", "text", "text")
     assert record["words"] == {"example": "review"}
     assert record["neighbours"] == 3
-    assert record["check"] is text_data.check
-    assert isinstance(record["calibrate"], partial)
-    assert record["calibrate"].keywords == {"threshold": 0.5}
+    assert (record["output"].key, record["output"].threshold, record["output"].both) == ("binary", 0.5, True)
+    with pytest.raises(BadInput, match="the text is empty"):
+        record["input"].check(b" ")
     assert record["limits"]

@@ -10,8 +10,8 @@ import pytest
 from keras_dl.data import download, glove
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.recipes import word_vectors
+from keras_dl.runs import baseline as baselines
 from keras_dl.tasks.texts.emoji import Emoji
-from keras_dl.verbs import evaluate
 
 LINES = "the 1 0 0 0\ngood 0 1 0 0\nbad 0 0 1 0\n. . . 9 9 9 9\nlunch 0 0 0 1\ndinner 0 0 0 .5\n"
 WORDS = ["the", "good", "bad", ". . .", "lunch", "dinner"]
@@ -124,8 +124,8 @@ def test_the_baseline_answers_without_the_file_of_vectors(config, tmp_path):
     texts = ["good lunch", "the good", "good", "bad lunch", "the bad", "bad"]
     baseline = word_vectors.mean_vector_regression(config).fit(texts, [0, 0, 0, 1, 1, 1])
     assert baseline.predict(["good dinner", "bad dinner"]).tolist() == [0, 1]
-    evaluate.save_baseline(baseline, tmp_path / "assets" / "baseline.skops")
+    baselines.save(baseline, tmp_path / "assets" / "baseline.skops")
     wanted = baseline.decision_function(texts)
     (tmp_path / "vectors.txt").unlink()
-    loaded = evaluate.load_baseline(SimpleNamespace(path=tmp_path))
+    loaded = baselines.load(SimpleNamespace(path=tmp_path))
     np.testing.assert_array_equal(loaded.decision_function(texts), wanted)

@@ -8,8 +8,9 @@ from test_journal import row
 
 from keras_dl import show_serving
 from keras_dl.errors import UsageError
-from keras_dl.server.journal import ab, database
+from keras_dl.server.journal import ab, database, shares
 from keras_dl.server.journal.database import FEEDBACK, PREDICTIONS
+from keras_dl.server.journal.latency import latency
 
 
 @pytest.fixture
@@ -170,24 +171,24 @@ def test_an_empty_database(url):
 @pytest.mark.parametrize(("hits", "count"), [(0, 10), (3, 10), (10, 10), (500, 1000)])
 def test_the_interval_of_a_share_is_wilsons(hits, count):
     low, high = stats.binomtest(hits, count).proportion_ci(method="wilson")
-    found = ab.share(hits, count)
+    found = shares.share(hits, count)
     assert (found["low"], found["high"]) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
 
 
 def test_answers_of_one_client_are_no_independent_witnesses():
     alike = judged([(10, 10)] * 10 + [(10, 0)] * 10)[:, 0]
     apart = judged([(10, 5)] * 20)[:, 0]
-    assert ab.effective(apart) == pytest.approx(200 * (1.96 / stats.t.ppf(0.975, 19)) ** 2, rel=1e-3)
-    assert 15 < ab.effective(alike) < 20, "each client says one thing"
+    assert shares.effective(apart) == pytest.approx(200 * (1.96 / stats.t.ppf(0.975, 19)) ** 2, rel=1e-3)
+    assert 15 < shares.effective(alike) < 20, "each client says one thing"
     always = judged([(10, 10)] * 20)[:, 0]
-    assert ab.effective(always) == pytest.approx(ab.effective(alike), rel=0.1)
+    assert shares.effective(always) == pytest.approx(shares.effective(alike), rel=0.1)
 
 
 def test_draws_agree_with_drawing_clients_one_by_one():
     random = np.random.default_rng(0)
     versions = [[(number, random.binomial(number, 0.8)) for number in random.integers(1, 6, 100)] for _ in range(2)]
     pair = judged(*versions)
-    found = ab.draws_of_clients(pair, 0.0, 0)
+    found = shares.draws_of_clients(pair, 0.0, 0)
     drawn = pair[random.integers(0, 200, (2000, 200))].sum(axis=1)
     expected = drawn[:, 1, 1] / drawn[:, 1, 0] - drawn[:, 0, 1] / drawn[:, 0, 0]
     wider = stats.t.ppf(0.975, 99) / 1.96 * np.sqrt(100 / 99)
@@ -196,13 +197,13 @@ def test_draws_agree_with_drawing_clients_one_by_one():
 
 def test_clients_with_both_versions_count_as_pairs():
     both = np.array([[(4, 4), (4, 4)]] * 50 + [[(4, 0), (4, 0)]] * 50, dtype=float)
-    assert np.ptp(ab.draws_of_clients(both, 0.0, 0)) == 0, "whatever clients are drawn, both versions are as good"
+    assert np.ptp(shares.draws_of_clients(both, 0.0, 0)) == 0, "whatever clients are drawn, both versions are as good"
 
 
 def test_no_error_among_few_is_not_taken_for_none_at_all():
     few, many = [(5, 5)] * 12, [(5, 5)] * 170 + [(5, 4)] * 20 + [(5, 0)] * 4
-    found = ab.tested(judged(many, few), 0)
-    draws = ab.draws_of_clients(judged(many, few), found["value"], 0)
+    found = shares.tested(judged(many, few), 0)
+    draws = shares.draws_of_clients(judged(many, few), found["value"], 0)
     assert np.percentile(draws, 2.5) > 0, "the draws alone are sure"
     assert found["low"] < 0 < found["high"]
     assert found["p"] > 0.05
@@ -215,7 +216,7 @@ def test_false_alarms_are_rare():
         for _ in range(2):
             count = random.geometric(0.2, 30)  # five answers of a client on average, alike among themselves
             versions.append(list(zip(count, random.binomial(count, random.beta(2.1, 0.9, 30)), strict=True)))
-        alarms += ab.tested(judged(*versions), turn)["p"] < 0.05
+        alarms += shares.tested(judged(*versions), turn)["p"] < 0.05
         (judged_a, right_a), (judged_b, right_b) = (np.sum(version, axis=0) for version in versions)
         table = [[right_a, judged_a - right_a], [right_b, judged_b - right_b]]
         naive += stats.chi2_contingency(table, correction=False).pvalue < 0.05
@@ -226,17 +227,19 @@ def test_false_alarms_are_rare():
 def test_the_feedback_needed_is_enough_four_times_in_five():
     seen = judged([(1, 1)] * 70 + [(1, 0)] * 30, [(1, 1)] * 80 + [(1, 0)] * 20)
     independent = 293.2  # the formula for 0.7 against 0.8, of each version; a sample's variance adds a hundredth
-    assert ab.feedbacks_needed(seen) == pytest.approx(independent * 100 / 99, abs=1)
+    assert shares.feedbacks_needed(seen) == pytest.approx(independent * 100 / 99, abs=1)
     in_fours = judged([(4, 4)] * 70 + [(4, 0)] * 30, [(4, 4)] * 80 + [(4, 0)] * 20)
-    assert ab.feedbacks_needed(in_fours) == pytest.approx(4 * independent, rel=0.02), "four answers of one mind are one"
-    assert ab.feedbacks_needed(judged([(2, 1)] * 20, [(2, 1)] * 20)) is None
+    assert shares.feedbacks_needed(in_fours) == pytest.approx(4 * independent, rel=0.02), (
+        "four answers of one mind are one"
+    )
+    assert shares.feedbacks_needed(judged([(2, 1)] * 20, [(2, 1)] * 20)) is None
 
 
 @pytest.mark.parametrize("clients", [40, 700])
 def test_the_median_s_interval(clients):
     random = np.random.default_rng(0)
     milliseconds = random.gamma(4, 3, 5000)
-    found = ab.latency(random.integers(0, clients, 5000), milliseconds, 0)
+    found = latency(random.integers(0, clients, 5000), milliseconds, 0)
     assert found["p50"]["value"] == pytest.approx(np.median(milliseconds))
     drawn = np.median(milliseconds[random.integers(0, 5000, (500, 5000))], axis=1)
     expected = np.percentile(drawn, [2.5, 97.5])  # requests are independent here, so drawing them is the same
@@ -247,7 +250,7 @@ def test_the_median_s_interval(clients):
 def test_requests_of_one_client_are_alike():
     clients = np.repeat(np.arange(40), 100)
     milliseconds = np.random.default_rng(0).gamma(4, 3, 40)[clients]  # each client's own
-    found = ab.latency(clients, milliseconds, 0)["p50"]
+    found = latency(clients, milliseconds, 0)["p50"]
     own = np.sort(np.unique(milliseconds))
     low, high = stats.binom.ppf([0.025, 0.975], 40, 0.5).astype(int)  # the ranks that bound a median of 40
     assert own[low - 4] <= found["low"] <= own[low + 2]

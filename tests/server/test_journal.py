@@ -207,7 +207,7 @@ def test_many_threads_lose_nothing(opened):
 
 PROCESS = """
 import datetime, json, sys
-from keras_dl.server.journal import Journal
+from keras_dl.server.journal.journal import Journal
 url, name, row = sys.argv[1:]
 kept = Journal(url)
 for number in range(300):

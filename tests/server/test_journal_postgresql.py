@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sqlalchemy import text
 from test_journal import PNG, row, stored
 
 from keras_dl.errors import KerasDLError
-from keras_dl.server.journal import journal
+from keras_dl.server.journal import database, journal
 from keras_dl.server.journal.database import FEEDBACK
 from keras_dl.server.journal.journal import Journal
 
@@ -83,3 +84,22 @@ def test_postgresql(postgres, monkeypatch):
         connection.execute(text("DELETE FROM predictions"))
     assert stored(kept, FEEDBACK) == [], "feedback goes with its prediction"
     kept._engine.dispose()
+
+
+def test_an_old_postgresql_gets_its_column_from_whichever_server_comes_first(postgres):
+    _, url = postgres
+    engine = database.connect(url, make=True)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE feedback DROP COLUMN error"))
+    database.connect(url, make=False).dispose()
+    with engine.connect() as connection:
+        assert not database.has_errors(connection), "reading adds nothing"
+    with ThreadPoolExecutor(6) as pool:
+        for other in pool.map(lambda _: database.connect(url, make=True), range(6)):
+            other.dispose()
+    kept = Journal(url)
+    kept.record([row("a", answer="12")])
+    assert kept.feedback("a", 0, "10", lambda answer: abs(float(answer) - 10))
+    assert [one["error"] for one in stored(kept, FEEDBACK)] == [2.0]
+    kept.close()
+    engine.dispose()

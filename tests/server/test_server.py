@@ -22,12 +22,13 @@ def test_status_has_the_fields_of_tensorflow_serving(server):
 
 def test_metadata_describes_the_signatures_of_an_export_as_its_saved_model_does(server, exported):
     from google.protobuf.json_format import MessageToDict
-    from tensorflow.python.saved_model import loader_impl
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     found = requests.get(f"{server}/v1/models/emoji/metadata", timeout=9).json()
     assert found["model_spec"] == {"name": "emoji", "signature_name": "", "version": "1"}
     given = found["metadata"]["signature_def"]["signature_def"]
-    written = loader_impl.parse_saved_model(str(exported("emoji"))).meta_graphs[0].signature_def
+    saved = SavedModel.FromString((exported("emoji") / "saved_model.pb").read_bytes())
+    written = saved.meta_graphs[0].signature_def
     assert set(given) == set(written) - {"__saved_model_init_op"}
     for name, signature in given.items():
         assert signature["method_name"] == written[name].method_name
@@ -44,7 +45,7 @@ def test_rows_and_columns_give_the_trained_models_answers(name, server, tiny_run
     raw = [path.read_bytes() for path in examples(run)]
     live = run.predict(*map(str, examples(run)))
     rows = post(f"{server}/v1/models/{name}:predict", {"instances": [b64(one) for one in raw]}).json()["predictions"]
-    key = run.task.raw_name
+    key = run.task.input.raw_name
     columns = post(f"{server}/v1/models/{name}:predict", {"inputs": {key: [b64(one) for one in raw]}}).json()["outputs"]
     assert [row["label"] for row in rows] == columns["label"] == [row["label"] for row in live]
     np.testing.assert_allclose([row["probability"] for row in rows], [row["probability"] for row in live], atol=1e-5)
@@ -54,7 +55,7 @@ def test_rows_and_columns_give_the_trained_models_answers(name, server, tiny_run
 def test_the_signature_of_decoded_inputs_answers_too(server, tiny_run):
     run = tiny_run("pneumonia")
     raw = examples(run)[0].read_bytes()
-    decoded = run.task.decode(run.config, run.assets)(raw).numpy()
+    decoded = run.task.input.decode(run.config, run.assets)(raw).numpy()
     url = f"{server}/v1/models/pneumonia:predict"
     by_pixels = post(url, {"signature_name": "tensors", "instances": [decoded.tolist()]}).json()["predictions"][0]
     by_bytes = post(url, {"instances": [b64(raw)]}).json()["predictions"][0]

@@ -45,7 +45,7 @@ def test_own_sentences_are_trained_on_besides_but_for_copies(source):
     labels = dict(zip(OWN.texts, OWN.labels.tolist(), strict=True))
     assert all(
         labels[one] == label
-        for name, one, label in zip(data.train.ids, data.train.texts, data.train.labels, strict=True)
+        for name, one, label in zip(data.train.ids, data.train.texts, data.train.truth, strict=True)
         if name in added
     )
 

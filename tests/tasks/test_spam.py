@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from nltk.corpus.reader import CorpusReader, WordNetCorpusReader
 from nltk.corpus.util import LazyCorpusLoader
-from test_nltk_data import WORDNET, put
+from nltk_files import WORDNET, put
 
 from keras_dl.data import nltk_data
 from keras_dl.data.sets.texts import spam
@@ -77,15 +77,15 @@ def test_smote_makes_as_much_spam_as_ham_in_the_training_part_alone(source, tmp_
     data = SPAM.load(ORIGINAL, source)
     train = decoded(data.train, ORIGINAL, tmp_path)
     more = fit.resampled(train, data)
-    assert np.bincount(train.labels)[1] < np.bincount(train.labels)[0]
-    assert np.bincount(more.labels).tolist() == [np.bincount(train.labels)[0]] * 2
+    assert np.bincount(train.truth)[1] < np.bincount(train.truth)[0]
+    assert np.bincount(more.truth).tolist() == [np.bincount(train.truth)[0]] * 2
     np.testing.assert_array_equal(more.x[: len(train)], train.x)
     new = more.x[len(train) :].numpy()
     assert new.dtype == np.int32
     assert new.min() >= 0
     assert new.max() <= train.x.numpy().max()
-    assert set(more.labels[len(train) :]) == {1}
-    np.testing.assert_array_equal(more.y[:, 0], more.labels)
+    assert set(more.truth[len(train) :]) == {1}
+    np.testing.assert_array_equal(more.y[:, 0], more.truth)
     real = {tuple(row) for row in train.x.numpy()}
     assert sum(tuple(row) not in real for row in new) > len(new) / 2, "they are new, between two real ones"
     for name in ("train", "validation", "test"):
@@ -105,7 +105,7 @@ def test_by_default_no_message_is_made_up(source, tmp_path):
 
 
 def ids(settings, assets, raw):
-    found = texts.decode(settings, assets)(tf.constant(raw)).numpy()
+    found = texts.INPUT.decode(settings, assets)(tf.constant(raw)).numpy()
     return found[found > 0].tolist()
 
 
@@ -154,7 +154,7 @@ def test_the_default_network_has_both_halves_and_reads_letters_too():
 
 
 def test_the_documents_network_reads_the_zeros_first():
-    decoded = texts.decode(ORIGINAL, {"vocabulary": ["prize"]})(tf.constant("prize")).numpy()
+    decoded = texts.INPUT.decode(ORIGINAL, {"vocabulary": ["prize"]})(tf.constant("prize")).numpy()
     assert decoded.shape == (ORIGINAL.length,)
     assert decoded[-1] == 2
     assert not decoded[:-1].any()

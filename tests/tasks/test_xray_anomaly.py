@@ -24,13 +24,13 @@ def source():
 def test_the_split_is_that_of_the_classifiers_without_the_sick(source):
     ours, classifiers = load(TINY, source), radiographs.load(radiographs.Radiographs(image_size=32), source)
     assert ours.test.ids == classifiers.test.ids
-    assert ours.test.labels == classifiers.test.labels
+    assert ours.test.truth == classifiers.test.truth
     for name in ("train", "validation"):
         other = classifiers.splits()[name]
-        healthy = [one for one, label in zip(other.ids, other.labels, strict=True) if label == 0]
+        healthy = [one for one, label in zip(other.ids, other.truth, strict=True) if label == 0]
         assert list(ours.splits()[name].ids) == healthy
-        assert set(ours.splits()[name].labels) == {0}
-        assert ours.notes[f"PNEUMONIA left out of {name}"] == sum(other.labels) > 0
+        assert set(ours.splits()[name].truth) == {0}
+        assert ours.notes[f"PNEUMONIA left out of {name}"] == sum(other.truth) > 0
 
 
 def test_the_distance_is_fitted_to_the_training_part(source):
@@ -60,12 +60,12 @@ def test_the_baseline_is_trained_with_the_settings():
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("given", "named"),
     [({"layer": "block_77_add"}, "block_77_add"), ({"weights": "absent.h5"}, "absent.h5"), ({"image_size": 31}, "31")],
 )
-def test_what_the_backbone_does_not_have_is_a_usage_error(settings, named):
+def test_what_the_backbone_does_not_have_is_a_usage_error(given, named):
     with pytest.raises(UsageError, match=named):
-        build(settings.resolve(XRAY_ANOMALY, {"weights": "none", **settings}), {})
+        build(settings.resolve(XRAY_ANOMALY, {"weights": "none", **given}), {})
 
 
 def test_the_share_of_false_alarms_is_a_share():

@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from kept_weights import weights
 
 from keras_dl import api
 from keras_dl.errors import KerasDLError, UsageError
@@ -38,7 +38,7 @@ def stopped_in_epoch(process, epoch, how):
     printed = []
     for line in process.stderr:
         printed.append(line)
-        if line.startswith(f"epoch {epoch - 1}/"):
+        if line.startswith(f"train {epoch - 1}/"):
             process.send_signal(how)
             break
     return "".join(printed) + process.communicate()[1]
@@ -48,17 +48,6 @@ def ended_well(process):
     _, printed = process.communicate()
     assert process.returncode == 0, printed
     return True
-
-
-def weights(path):
-    """Read all arrays of a .keras file."""
-    import io
-    import zipfile
-
-    found = {}
-    with h5py.File(io.BytesIO(zipfile.ZipFile(path / "model.keras").read("model.weights.h5"))) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
 
 
 def test_a_run_that_was_stopped_twice_ends_as_one_that_never_was(tmp_path):
@@ -200,7 +189,9 @@ def test_a_phase_can_be_fitted_at_once(tmp_path, monkeypatch):
     task = dataclasses.replace(registry.find("pneumonia"), phases=lambda config, data: [phase])
     monkeypatch.setattr(registry, "find", lambda name: task)
     run = api.train("pneumonia", tiny=True, out=tmp_path / "run")
-    assert pd.read_csv(run.path / "history.csv")["phase"].tolist() == ["mean"]
+    (row,) = pd.read_csv(run.path / "history.csv").to_dict("records")
+    assert (row["phase"], np.isnan(row["epoch"])) == ("mean", True)
+    assert run.card["training"]["best_epoch"] == 0
     assert run.model.get_layer("logits").bias.numpy() == 0
     assert run.model.get_layer("logits").kernel.numpy().min() >= 0
 
@@ -218,15 +209,17 @@ def test_only_the_training_part_is_resampled_and_only_where_the_recipe_says_so()
 
     parts = (None, None, None)  # what is resampled are the decoded examples
     labels = np.array([0, 1, 1])
-    examples = Examples(tf.range(6, dtype=tf.int32)[:, None] * [[1, 2]], tf.zeros((6, 1)), np.tile(labels, 2))
+    examples = Examples(
+        tf.range(6, dtype=tf.int32)[:, None] * [[1, 2]], tf.zeros((6, 1)), np.tile(labels, 2), np.tile(labels, 2)
+    )
     assert resampled(examples, Data(*parts)) is examples
     more = resampled(examples, Data(*parts, resample=doubled))
     assert (len(more), len(examples)) == (12, 6)
     np.testing.assert_array_equal(more.x, np.concatenate([examples.x, examples.x + 10]))
     assert more.x.dtype == tf.int32
-    assert more.labels.tolist() == [0, 1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 0]
+    assert more.truth.tolist() == [0, 1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 0]
     assert more.y.dtype == tf.float32
-    np.testing.assert_array_equal(more.y[:, 0], more.labels)
+    np.testing.assert_array_equal(more.y[:, 0], more.truth)
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):

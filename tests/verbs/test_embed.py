@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 import keras_dl
 from keras_dl import show
+from keras_dl.api import Run
 from keras_dl.cli import main
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.figures import tsne
@@ -24,7 +25,6 @@ from keras_dl.outputs.classes import Classes
 from keras_dl.outputs.score import Score
 from keras_dl.runs import embeddings, sources
 from keras_dl.runs.embeddings import Embeddings
-from keras_dl.runs.run import Run
 from keras_dl.task import Data, Split
 from keras_dl.verbs import embed
 from keras_dl.verbs.predict import predict

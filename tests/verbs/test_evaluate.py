@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from keras_dl.api import Run
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.outputs.binary import Binary
 from keras_dl.runs import baseline, sources
-from keras_dl.runs.run import Run
 from keras_dl.task.kinds import Found
 from keras_dl.training import pipeline
 from keras_dl.verbs import evaluate

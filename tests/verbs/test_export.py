@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from one_of_each import answer, one_of_each
 
+from keras_dl.api import Run
 from keras_dl.errors import KerasDLError, UsageError
-from keras_dl.runs.run import Run
 
 pytestmark = pytest.mark.parametrize("task", one_of_each(answer))
 
@@ -85,10 +85,11 @@ def ask_through_the_c_api(folder: str, feed: str, fetch: str, libraries: str, *e
 
 
 def test_the_c_api_that_tf_serving_uses_gives_the_trained_models_probabilities(task, tiny_run, exported):
-    from tensorflow.python.saved_model import loader_impl
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     run, folder = tiny_run(task), exported(task)
-    signature = loader_impl.parse_saved_model(str(folder)).meta_graphs[0].signature_def["serving_default"]
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    signature = saved.meta_graphs[0].signature_def["serving_default"]
     feed, fetch = signature.inputs[run.task.input.raw_name].name, signature.outputs[run.task.output.value].name
     libraries = importlib.util.find_spec("tensorflow").submodule_search_locations[0]
     examples = [str(path) for path in sorted((run.path / "examples").iterdir())]

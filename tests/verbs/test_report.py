@@ -16,10 +16,10 @@ from few_draws import few_bands
 from kept_runs import EVIL, KINDS, cell, measured
 
 from keras_dl import api
+from keras_dl.api import Run
 from keras_dl.figures import curves, plots
 from keras_dl.inputs.image import ImageInput
 from keras_dl.outputs.score import Score
-from keras_dl.runs.run import Run
 from keras_dl.task import settings
 from keras_dl.task.blocks import Prose
 from keras_dl.verbs import report

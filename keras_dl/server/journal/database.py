@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     DateTime,
     Double,
     Engine,
     ForeignKeyConstraint,
+    Inspector,
     Integer,
     LargeBinary,
     MetaData,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     create_engine,
     event,
     inspect,
+    text,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -61,10 +64,13 @@ FEEDBACK = Table(
     Column("number", Integer, primary_key=True),
     Column("label", Text, nullable=False),  # the true one
     Column("time", DateTime(timezone=True), nullable=False),  # UTC
+    Column("error", Double),  # how far the answer was from the label; null where an answer is right or wrong
     ForeignKeyConstraint(
         ["request_id", "number"], ["predictions.request_id", "predictions.number"], ondelete="CASCADE"
     ),
 )
+
+LATER = {FEEDBACK.c.error}  # columns that databases of earlier versions lack
 
 
 def connect(url: str, *, make: bool) -> Engine:
@@ -72,7 +78,7 @@ def connect(url: str, *, make: bool) -> Engine:
 
     Args:
         url: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`.
-        make: make the tables, and the file, where they are missing.
+        make: make the file, the tables and the columns that are missing; else nothing is written.
 
     Raises:
         UsageError: if the URL is none, or of another kind, or the file is not there and shall not be made.
@@ -143,6 +149,8 @@ def prepare(engine: Engine, make: bool, patience: float | None = None) -> None:
             with engine.begin() as connection:
                 for table in TABLES.sorted_tables if make else ():
                     connection.execute(CreateTable(table, if_not_exists=True))
+                if make:
+                    add_columns(connection)
             return
         except SQLAlchemyError:  # another server that starts makes them at the same time
             if time.monotonic() > until:
@@ -150,14 +158,36 @@ def prepare(engine: Engine, make: bool, patience: float | None = None) -> None:
             time.sleep(0.1)
 
 
+def add_columns(connection: Connection) -> None:
+    """Add the columns of LATER to tables of an earlier version; a table of another program is left alone.
+
+    Of two servers that start at once, SQLite refuses the second one's column: `prepare` looks again then.
+    """
+    for column in LATER:
+        table = column.table
+        if missing(inspect(connection), table) == [column.name]:
+            kind, again = column.type.compile(connection.dialect), connection.dialect.name == "postgresql"
+            unless = "IF NOT EXISTS " if again else ""
+            connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {unless}{column.name} {kind}"))
+
+
+def missing(seen: Inspector, table: Table) -> list[str]:
+    """Return which columns of ours a table lacks: all where there is no such table."""
+    there = {column["name"] for column in seen.get_columns(table.name)} if seen.has_table(table.name) else set()
+    return [column.name for column in table.columns if column.name not in there]
+
+
 def check_columns(engine: Engine) -> None:
-    """Raise KerasDLError if the tables lack a column of ours: they are another program's then."""
+    """Raise KerasDLError if the tables lack a column that every version wrote: they are another program's then."""
     seen = inspect(engine)
     for table in TABLES.sorted_tables:
-        there = {column["name"] for column in seen.get_columns(table.name)} if seen.has_table(table.name) else set()
-        missing = [column.name for column in table.columns if column.name not in there]
-        if missing:
-            raise KerasDLError(f"its table {table.name} has no {', '.join(missing)}; name a database of its own")
+        if absent := [name for name in missing(seen, table) if table.c[name] not in LATER]:
+            raise KerasDLError(f"its table {table.name} has no {', '.join(absent)}; name a database of its own")
+
+
+def has_errors(connection: Connection) -> bool:
+    """Whether the database has the column for errors."""
+    return not missing(inspect(connection), FEEDBACK)
 
 
 def reason(error: Exception) -> str:

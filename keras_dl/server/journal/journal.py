@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -86,8 +86,16 @@ class Journal:
             if len(self._rows) == len(rows) or len(self._rows) >= BATCH:  # the thread sleeps
                 self._change.notify_all()
 
-    def feedback(self, request_id: str, index: int, label: str) -> bool:
+    def feedback(
+        self, request_id: str, index: int, label: str, error_of: Callable[[str], float | None] = lambda answer: None
+    ) -> bool:
         """Store the true label of a prediction, in place of one that was stored before.
+
+        Args:
+            request_id: of the request that was answered.
+            index: place of the prediction in the request, from 0.
+            label: the true answer.
+            error_of: says how far a stored answer is from the label; None where answers are right or wrong.
 
         Returns:
             False if there is no such prediction.
@@ -96,14 +104,17 @@ class Journal:
             KerasDLError: if the database does not answer now.
         """
         self._flush()
-        values = [literal(clean(label)), literal(datetime.now(UTC), FEEDBACK.c.time.type)]
-        found = select(PREDICTIONS.c.request_id, PREDICTIONS.c.number, *values).where(*one(request_id, index))
-        statement = self._insert(FEEDBACK).from_select(["request_id", "number", "label", "time"], found)
-        new = {name: statement.excluded[name] for name in ("label", "time")}
-        statement = statement.on_conflict_do_update(index_elements=list(FEEDBACK.primary_key), set_=new)
+        key = {"request_id": clean(request_id), "number": index}
         try:
             with self._engine.begin() as connection:
-                return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount > 0
+                answer = connection.execute(select(PREDICTIONS.c.answer).where(*one(request_id, index))).scalar()
+                if answer is None:
+                    return False
+                new = {"label": clean(label), "time": datetime.now(UTC), "error": as_error(error_of, answer)}
+                statement = self._insert(FEEDBACK).values(**key, **new)
+                statement = statement.on_conflict_do_update(index_elements=list(FEEDBACK.primary_key), set_=new)
+                connection.execute(statement)
+                return True
         except SQLAlchemyError as error:
             raise KerasDLError(f"feedback cannot be stored now ({database.reason(error)}); try again later") from None
 
@@ -252,6 +263,15 @@ def as_written(row: Mapping[str, Any], keep_input: bool) -> dict[str, Any]:
         "text": text,
         "image": image,
     }
+
+
+def as_error(error_of: Callable[[str], float | None], answer: str) -> float | None:
+    """Return the error of a stored answer; None where it has none, as the answer of a version of another kind."""
+    try:
+        error = error_of(answer)
+    except ValueError:
+        return None
+    return float(error) if error is not None and math.isfinite(error) else None
 
 
 def text_or_image(given: str | bytes) -> tuple[str | None, bytes | None]:

@@ -6,11 +6,13 @@ Requests that named their version are left out: whoever chooses for himself is n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from keras_dl.errors import UsageError
+from keras_dl.server.journal import database
 from keras_dl.server.journal.database import FEEDBACK, PREDICTIONS
 
 
@@ -39,20 +41,41 @@ def counted(connection: Connection, model: str) -> dict[int, dict[str, int]]:
 
 def feedback(connection: Connection, model: str, versions: Sequence[int]) -> np.ndarray:
     """Return for each client with feedback, `[clients, versions, 2]`, how many answers were judged, how many right."""
+    right = func.sum(case((PREDICTIONS.c.answer == FEEDBACK.c.label, 1), else_=0))
+    return by_client(connection, model, versions, [func.count(), right])
+
+
+def errors(connection: Connection, model: str, versions: Sequence[int]) -> np.ndarray:
+    """Return for each client whose feedback has errors, `[clients, versions, 3]`: count, sum, sum of squares.
+
+    A database that no server of this version has opened has none.
+    """
+    if not database.has_errors(connection):
+        return np.zeros((0, len(versions), 3))
+    error = FEEDBACK.c.error
+    sums = [func.count(), func.sum(error), func.sum(error * error)]
+    return by_client(connection, model, versions, sums, error.is_not(None))
+
+
+def by_client(
+    connection: Connection,
+    model: str,
+    versions: Sequence[int],
+    sums: Sequence[ColumnElement[Any]],
+    *conditions: ColumnElement[bool],
+) -> np.ndarray:
+    """Return sums over the feedback of each client, in the order of their names: `[clients, versions, sums]`."""
     table = PREDICTIONS.c
     joined = PREDICTIONS.join(
         FEEDBACK, (FEEDBACK.c.request_id == table.request_id) & (FEEDBACK.c.number == table.number)
     )
-    right = func.sum(case((table.answer == FEEDBACK.c.label, 1), else_=0))
-    asked = select(table.client, table.version, func.count(), right).select_from(joined)
-    asked = asked.where(table.model == model, table.drawn, table.version.in_(versions)).group_by(
-        table.client, table.version
-    )
-    rows = connection.execute(asked).all()
+    asked = select(table.client, table.version, *sums).select_from(joined)
+    asked = asked.where(table.model == model, table.drawn, table.version.in_(versions), *conditions)
+    rows = connection.execute(asked.group_by(table.client, table.version)).all()
     clients = {name: place for place, name in enumerate(sorted({row[0] for row in rows}))}
-    found = np.zeros((len(clients), len(versions), 2))
-    for client, version, count, hits in rows:
-        found[clients[client], versions.index(version)] = count, hits
+    found = np.zeros((len(clients), len(versions), len(sums)))
+    for client, version, *values in rows:
+        found[clients[client], versions.index(version)] = values
     return found
 
 

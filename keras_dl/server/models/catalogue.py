@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs import versions
 from keras_dl.runs.run import Run
 from keras_dl.server.batching import Batcher
-from keras_dl.server.models.served import Version
+from keras_dl.server.models.served import Version, facts
 
 LOG = logging.getLogger("keras_dl.server")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")  # it stands in addresses
@@ -261,39 +261,6 @@ class Catalogue:
             return shown
         version = ready[versions.choose(serving, sorted(ready), "", name)]
         return shown | facts(name, version)
-
-
-def facts(name: str, version: Version) -> dict[str, Any]:
-    """Return what a version's card says, in the words of the API."""
-    run, task, assets = version.run, version.run.task, version.run.assets
-    tested = run.metrics["test"]
-    return {
-        "title": run.card["title"],
-        "task": task.name,
-        **task.input.facts(),
-        **task.output.facts(assets),
-        "columns": [asdict(column) for column in task.output.table(assets)],
-        "intended_use": run.card["intended_use"],
-        "limits": run.card["limits"],
-        "methods": list(version.methods),
-        "method_titles": {key: method.title for key, method in version.methods.items()},
-        "samples": [
-            {
-                "name": path.name,
-                "label": task.output.sampled(path.stem, assets),
-                "url": f"/v1/models/{name}/samples/{path.name}",
-            }
-            for path in version.samples
-        ],
-        "test": {
-            "examples": tested["examples"],
-            "metrics": tested["network"],
-            "titles": {key: task.output.metric(key, assets).title for key in tested["network"]},
-            "first": [key for key in task.output.first if key in tested["network"]],
-        },
-        "synthetic": run.card["data"]["synthetic"],
-        "default_version": str(version.number),
-    }
 
 
 def state_of_files(folder: Path) -> tuple[int, int]:

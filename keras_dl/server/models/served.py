@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,39 @@ class Version:
             target = run.task.output.target(row, run.assets)
             (block,) = self.methods[method].explain(run, [raw], [target], False)
         return block
+
+
+def facts(name: str, version: Version) -> dict[str, Any]:
+    """Return what a version's card says, in the words of the API."""
+    run, task, assets = version.run, version.run.task, version.run.assets
+    tested = run.metrics["test"]
+    return {
+        "title": run.card["title"],
+        "task": task.name,
+        **task.input.facts(),
+        **task.output.facts(assets),
+        "columns": [asdict(column) for column in task.output.table(assets)],
+        "intended_use": run.card["intended_use"],
+        "limits": run.card["limits"],
+        "methods": list(version.methods),
+        "method_titles": {key: method.title for key, method in version.methods.items()},
+        "samples": [
+            {
+                "name": path.name,
+                "label": task.output.sampled(path.stem, assets),
+                "url": f"/v1/models/{name}/samples/{path.name}",
+            }
+            for path in version.samples
+        ],
+        "test": {
+            "examples": tested["examples"],
+            "metrics": tested["network"],
+            "titles": {key: task.output.metric(key, assets).title for key in tested["network"]},
+            "first": [key for key in task.output.first if key in tested["network"]],
+        },
+        "synthetic": run.card["data"]["synthetic"],
+        "default_version": str(version.number),
+    }
 
 
 def reason(message: str) -> str:

@@ -91,9 +91,8 @@ class Own:
             raise BadInput(f"{len(raw):,} bytes are more than the {most:,} of a text that is explained")
         method = fields.get("method") or next(iter(version.methods), "")
         if method not in version.methods:
-            raise BadInput(
-                f"method '{rest.shortened(method)}' must be one of: {', '.join(version.methods) or 'none, this model has no explanation'}"
-            )
+            there = ", ".join(version.methods) or "none: this model has no explanation"
+            raise BadInput(f"method '{rest.shortened(method)}' must be one of: {there}")
         block = await self.desk.explained(lambda: version.explain(raw, row, method))
         if isinstance(block, Picture) and "image/png" in request.headers.get("accept", ""):
             return Response(pixels.picture_png(block), media_type="image/png")
@@ -155,8 +154,10 @@ class Own:
         version = model.ready.get(known[1]) or next(iter(model.ready.values()), None)
         if version is None:
             raise Refused(503, "no version of this model is loaded; try again later")
-        label = version.run.task.output.feedback(given.label, version.run.assets)
-        return JSONResponse({"stored": await self.desk.filed(journal.feedback, given.request_id, given.index, label)})
+        output = version.run.task.output
+        label = output.feedback(given.label, version.run.assets)
+        told = (given.request_id, given.index, label, lambda answer: output.error(answer, label))
+        return JSONResponse({"stored": await self.desk.filed(journal.feedback, *told)})
 
     # The emoji service of the course, field for field, for the first model that has emoji.
 

@@ -179,6 +179,8 @@ def several_workers(cluster: Cluster) -> tf.distribute.Strategy:
         KerasDLError: if one does not come within PATIENCE seconds.
     """
     import tensorflow as tf
+
+    # Private: no public setting of MultiWorkerMirroredStrategy says how soon a worker that is gone must be noticed.
     from tensorflow.python.eager import context
 
     patience = seconds("KERAS_DL_WAIT", PATIENCE)

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import replicas_at_work
+from kept_weights import weights
 from replicas_at_work import start
-from test_training import weights
 
 from keras_dl import terminal
 from keras_dl.runs.run import Run
@@ -130,7 +130,7 @@ def test_a_killed_worker_stops_the_training_and_resume_ends_as_if_it_had_not(tmp
 
     start_at = ("train", "spam", "--strategy", "multiworker", "--out", out, *words)
     chief, other = workers(2, tmp_path, command, *start_at)
-    wait_for("epoch 3/", tmp_path, chief)
+    wait_for("train 3/", tmp_path, chief)
     other.kill()
     began = time.monotonic()
     assert ended([chief, other]) == [1, -signal.SIGKILL]
@@ -168,7 +168,7 @@ def test_a_worker_that_waits_for_another_one_can_be_stopped(tmp_path, how, train
     try:
         if not trained:
             other.kill()
-        wait_for("epoch 2/" if trained else "waiting for worker 2", tmp_path, chief)
+        wait_for("train 2/" if trained else "waiting for worker 2", tmp_path, chief)
         if trained:
             os.kill(other.pid, signal.SIGSTOP)
             time.sleep(1)
@@ -185,7 +185,7 @@ def test_a_worker_that_is_stopped_while_it_waits_leaves_nothing(tmp_path):
     command = ("train", "spam", "--tiny", "--out", str(tmp_path / "run"))
     chief, other = workers(2, tmp_path, replicas_at_work.command, *command, heartbeat=60)
     try:
-        wait_for("epoch 2/", tmp_path, chief)
+        wait_for("train 2/", tmp_path, chief)
         assert list((tmp_path / "temporary-1").glob("keras-dl-*"))
         os.kill(chief.pid, signal.SIGSTOP)
         time.sleep(1)

@@ -1,18 +1,16 @@
 import shutil
-from functools import partial
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from few_draws import few_draws
 from PIL import Image
 
 import keras_dl
 from keras_dl.cli import main
 from keras_dl.errors import KerasDLError, UsageError
-from keras_dl.explaining import neighbours
-from keras_dl.measures import metrics
 from keras_dl.runs import embeddings, sources
-from keras_dl.verbs import embed
+from keras_dl.verbs import embed, neighbours
 from keras_dl.verbs.predict import predict
 
 
@@ -22,7 +20,7 @@ def run(tiny_run, tmp_path_factory):
     path = shutil.copytree(tiny_run("pneumonia").path, tmp_path_factory.mktemp("neighbours") / "run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embed, "draw", lambda *arguments: None)
-        patch.setattr(metrics, "group_draws", partial(metrics.group_draws, draws=10))
+        few_draws(patch, 10)
         found = keras_dl.open_run(path)
         found.embed()
     return found
@@ -90,7 +88,7 @@ def test_files_of_one_name_have_a_picture_each_and_a_bad_one_has_none(run, train
 def test_the_picture_has_room_for_every_neighbour(count):
     found = [{"label": "B", "group": "a group of $1 with a very long name", "distance": 1.234}] * count
     thumbnails = [np.zeros((96, 96), "uint8")] * count
-    figure = neighbours.picture(np.zeros((64, 64, 1), "uint8"), "title", thumbnails, found, ["A", "B"])
+    figure = neighbours.picture(np.zeros((64, 64, 1), "uint8"), "title", thumbnails, found, ["blue"] * count)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["the image\n", *["B\na group of $1 wit…, 1.23"] * count]
 

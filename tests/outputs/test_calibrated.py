@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_dl.measures import metrics
-from keras_dl.outputs import calibration
+from keras_dl.measures.calibration import calibration_error
+from keras_dl.measures.measuring import point
+from keras_dl.outputs.binary import Binary
+from keras_dl.outputs.classes import Classes
 from keras_dl.task import Config
 
 
@@ -14,48 +16,46 @@ def scores(count, shift, seed=0):
     return labels, (1 / (1 + np.exp(-2 * logit))).astype("float32")[:, None]  # twice too sure, and shifted
 
 
-def calibrated(outputs, point):
+def calibrated(outputs, fitted):
     logit = np.log(outputs[:, 0]) - np.log1p(-outputs[:, 0])
-    return 1 / (1 + np.exp(-(logit / point["calibration"]["temperature"] + point["calibration"]["bias"])))
+    return 1 / (1 + np.exp(-(logit / fitted["calibration"]["temperature"] + fitted["calibration"]["bias"])))
 
 
 def test_calibration_takes_back_overconfidence_and_a_shifted_prior():
     labels, outputs = scores(4000, shift=1.0)
     outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
-    point = calibration.calibrate_binary(labels, outputs, Config())
-    before = metrics.calibration_error(labels, outputs[:, 0], np.ones(4000))
-    after = metrics.calibration_error(labels, calibrated(outputs, point), np.ones(4000))
+    fitted = Binary().fit(labels, outputs, Config())
+    before = calibration_error(labels, outputs[:, 0])
+    after = calibration_error(labels, calibrated(outputs, fitted))
     assert before > 0.1
     assert after < 0.03
-    assert point["calibration"]["temperature"] > 1.2
-    assert point["calibration"]["bias"] < -0.5
+    assert fitted["calibration"]["temperature"] > 1.2
+    assert fitted["calibration"]["bias"] < -0.5
 
 
 def test_a_wanted_sensitivity_sets_the_threshold():
     labels, outputs = scores(1000, shift=0.0)
     outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
-    point = calibration.calibrate_binary(labels, outputs, Config(target_sensitivity=0.99))
-    found = metrics.binary_metrics(labels, calibrated(outputs, point), point["threshold"])
+    fitted = Binary().fit(labels, outputs, Config(target_sensitivity=0.99))
+    found = point(Binary().measuring(labels, calibrated(outputs, fitted), fitted), len(labels))
     assert 0.99 <= found["sensitivity"] < 1.0
 
 
 def test_a_fixed_threshold_is_kept_and_only_a_wanted_sensitivity_stands_before_it():
     labels, outputs = scores(1000, shift=1.0)
     outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
-    chosen, fixed = (calibration.calibrate_binary(labels, outputs, Config(), threshold=one) for one in (None, 0.5))
+    chosen, fixed = (Binary(threshold=one).fit(labels, outputs, Config()) for one in (None, 0.5))
     assert fixed["threshold"] == 0.5 != chosen["threshold"]
     assert fixed["calibration"] == chosen["calibration"]
     wanted = Config(target_sensitivity=0.99)
-    assert calibration.calibrate_binary(labels, outputs, wanted, threshold=0.5) == calibration.calibrate_binary(
-        labels, outputs, wanted
-    )
+    assert Binary(threshold=0.5).fit(labels, outputs, wanted) == Binary().fit(labels, outputs, wanted)
 
 
 def test_scores_that_separate_perfectly_are_calibrated_to_numbers():
     labels, outputs = np.array([0] * 20 + [1] * 20), np.array([[1e-9]] * 20 + [[1 - 1e-9]] * 20)
-    point = calibration.calibrate_binary(labels, outputs, Config())
-    assert 0.01 < point["calibration"]["temperature"] < 100
-    assert 0 < point["threshold"] < 1
+    fitted = Binary().fit(labels, outputs, Config())
+    assert 0.01 < fitted["calibration"]["temperature"] < 100
+    assert 0 < fitted["threshold"] < 1
 
 
 def several(count, seed=0):
@@ -71,20 +71,18 @@ def several(count, seed=0):
 
 def test_several_classes_get_their_probabilities_back():
     labels, outputs, shares = several(4000)
-    point = calibration.calibrate_classes(labels, outputs, Config())
-    assert point["threshold"] is None
-    answers = calibration.classify_classes(outputs, {**point, "classes": ["a", "b", "c"]})
+    fitted = Classes().fit(labels, outputs, Config())
+    assert fitted["threshold"] is None
+    answers = Classes().respond(outputs, {**fitted, "classes": ["a", "b", "c"]})
     assert np.abs(outputs - shares).mean() > 0.1
     assert np.abs(answers["probabilities"].numpy() - shares).mean() < 0.03
-    assert point["calibration"]["temperature"] == pytest.approx(2, abs=0.25)
+    assert fitted["calibration"]["temperature"] == pytest.approx(2, abs=0.25)
 
 
 def test_the_answer_of_several_classes_is_the_likeliest():
     _, outputs, _ = several(50)
     assets = {"calibration": {"temperature": 1.0, "biases": [0.0, 0.0, 0.0]}, "classes": ["a", "b", "c"]}
-    answers = {
-        name: value.numpy() for name, value in calibration.classify_classes(tf.constant(outputs), assets).items()
-    }
+    answers = {name: value.numpy() for name, value in Classes().respond(tf.constant(outputs), assets).items()}
     np.testing.assert_allclose(answers["probabilities"], outputs, atol=1e-5)
     assert answers["label"].tolist() == [b"abc"[index : index + 1] for index in outputs.argmax(axis=1)]
     np.testing.assert_allclose(answers["probability"], answers["probabilities"].max(axis=1))
