@@ -41,6 +41,8 @@ TASKS = {
         "keras_dl.tasks.images.xray_anomaly:XRAY_ANOMALY",
         "pneumonia as what differs from healthy lungs: only these are seen in training",
     ),
+    "cells-cnn": ("keras_dl.tasks.images.cells:CELLS_CNN", "how many cells an image shows, one number from a CNN"),
+    "cells-deep": ("keras_dl.tasks.images.cells:CELLS_DEEP", "the same with a deeper, residual network"),
     "emoji": ("keras_dl.tasks.texts.emoji:EMOJI", "which of five emoji goes with a sentence, from word vectors"),
     "spam": ("keras_dl.tasks.texts.spam:SPAM", "spam among text messages, n-grams beside an LSTM"),
     "imdb-ffn": (

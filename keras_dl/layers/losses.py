@@ -1,5 +1,7 @@
 """Losses that Keras does not have."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -23,3 +25,22 @@ def squared_hinge(labels: keras.KerasTensor, probabilities: keras.KerasTensor) -
     near = keras.ops.clip(probabilities, 1e-7, 1 - 1e-7)
     log_odds = keras.ops.log(near) - keras.ops.log1p(-near)
     return keras.losses.squared_hinge(2 * labels - 1, log_odds)
+
+
+def missing(true: Any, predicted: Any) -> tuple[Any, Any]:
+    """Return what is known, 0 or 1, and how much is missing there, true minus predicted; both as `predicted` is.
+
+    Args:
+        true: numbers `[batch, 1]`, or maps of density `[batch, height, width, 1]`; below 0: unknown, and left out.
+        predicted: numbers `[batch, 1]`, or what is counted at each place `[batch, height / stride, width / stride, 1]`.
+    """
+    if len(true.shape) == 2:
+        return ops.ones_like(true), true - ops.reshape(ops.sum(predicted, axis=range(1, predicted.ndim)), (-1, 1))
+    unknown = ops.cast(true < 0, predicted.dtype)
+    if len(predicted.shape) == 2:
+        return ops.ones_like(predicted), ops.sum(ops.maximum(true, 0.0), axis=(1, 2)) - predicted
+    stride = true.shape[1] // predicted.shape[1]
+    if stride > 1:
+        unknown = ops.max_pool(unknown, stride)
+        true = ops.average_pool(ops.maximum(true, 0.0), stride) * stride**2
+    return 1 - unknown, (1 - unknown) * (true - predicted)

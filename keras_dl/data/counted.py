@@ -1,0 +1,260 @@
+"""Read images in which things were counted: pairs of image and mask of dots, or a CSV file of counts or of points."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from keras_dl.data.images import PARTS, Skipped, examine_all, find_copies, refuse_too_many, walk
+from keras_dl.data.texts import csv_rows
+from keras_dl.errors import KerasDLError
+
+PAIR = re.compile(r"(?P<stem>.*)(?P<kind>cell|dots)\.(?:png|jpe?g|tiff?|bmp|gif|webp)", re.IGNORECASE)
+IMAGES = (".png", ".jpg", ".jpeg")
+COUNTS, POINTS = ("file", "count"), ("file", "x", "y")  # the columns of the two kinds of CSV file
+MOST_DOTS = 0.1  # share of a mask's pixels; more is an outline or a segmentation, not dots
+LAYOUTS = (
+    "give a folder with pairs such as 001cell.png and 001dots.png, or with images and a CSV file with the columns "
+    "file,count or file,x,y"
+)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The usable images of a folder with their counts; all arrays and tuples share one order, by path."""
+
+    root: Path  # the folder that was given; ids are below it
+    paths: tuple[Path, ...]
+    counts: np.ndarray  # float64 `[images]`, 0 or more
+    points: tuple[np.ndarray | None, ...]  # float32 `[count, 2]`, x and y in pixels from the upper left corner, or None
+    groups: np.ndarray  # str; images of one group belong in one split; each image is one of its own
+    parts: np.ndarray  # str: "train", "validation" or "test" as the folders said, "" where they said nothing
+    skipped: tuple[Skipped, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)  # counts a reader wants to see in card and report
+
+    def __len__(self) -> int:
+        """Count the usable images."""
+        return len(self.paths)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Name every image by its path below the root, with forward slashes."""
+        return tuple(path.relative_to(self.root).as_posix() for path in self.paths)
+
+    def take(self, index: np.ndarray | Sequence[int]) -> Counted:
+        """Return the images at these positions (integers or a boolean mask), in this order."""
+        chosen = np.arange(len(self))[np.asarray(index, dtype=None if len(index) else int)]
+        return replace(
+            self,
+            paths=tuple(self.paths[i] for i in chosen),
+            counts=self.counts[chosen],
+            points=tuple(self.points[i] for i in chosen),
+            groups=self.groups[chosen],
+            parts=self.parts[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the folder or the table says of one image, before anyone looked at its pixels."""
+
+    path: Path
+    mask: Path | None = None
+    count: float | None = None
+    points: tuple[tuple[float, float], ...] | None = None
+    fault: str = ""
+
+
+def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) -> Counted:
+    """Find the images at or below `root`, with the points or the counts of what is on them.
+
+    Three layouts are known. Pairs: NNNcell.png beside NNNdots.png, in which each thing is one pixel (255, 0, 0); a
+    mask without any is a count of 0. Counts: a CSV file `file,count`, counts 0 or more, fractions allowed. Points: a
+    CSV file `file,x,y`, one row for each thing, 0 <= x < width and 0 <= y < height, and a row with empty x and y for an
+    image without any. Files are named in a table as seen from the table's folder. Below folders train, val (valid,
+    validation) and test, images are of that part.
+
+    `skipped` has what cannot be used and why: unreadable images, an image or a mask without the other, a mask of
+    another size, or that is no PNG of dots, rows that name no file, a count that is none, points outside of their
+    image, images without a row, copies of another image. Raises KerasDLError when the folder has none of the layouts,
+    or all or more than `bad_share` (0 to 1) of the files are unusable (copies do not count).
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise KerasDLError(f"{root}: no such folder; {LAYOUTS}")
+    inside = sorted(walk(root))
+    pairs = [(path, match) for path in inside if (match := PAIR.fullmatch(path.name))]
+    found, faults = _pairs(root, pairs) if pairs else _tables(root, inside)
+    files = sorted((_name(root, path), path, _part(root, path), 0) for path in found)
+    digests, reasons = examine_all(files, progress)
+    reasons |= {name: found[path].fault for name, path, *_ in files if found[path].fault}
+    points: dict[str, np.ndarray | None] = {}
+    counts: dict[str, float] = {}
+    for name, path, _, _ in files:
+        if name not in reasons:
+            points[name], counts[name], reason = _points(found[path])
+            reasons |= {name: reason} if reason else {}
+    good = [(name, path, part, round(1000 * counts[name])) for name, path, part, _ in files if name not in reasons]
+    copies, contradictions = find_copies(good, digests)
+    reasons |= {name: reason.replace("label", "count") for name, reason in contradictions.items()} | faults
+    refuse_too_many(root, reasons, len(files) + len(faults), bad_share)
+    reasons |= copies
+    kept = [(name, path, part) for name, path, part, _ in good if name not in reasons]
+    many = np.array([counts[name] for name, _, _ in kept], dtype=np.float64)
+    return Counted(
+        root=root,
+        paths=tuple(path for _, path, _ in kept),
+        counts=many,
+        points=tuple(points[name] for name, _, _ in kept),
+        groups=np.array([name for name, _, _ in kept], dtype=str),
+        parts=np.array([part for _, _, part in kept], dtype=str),
+        skipped=tuple(Skipped(name, reasons[name]) for name in sorted(reasons)),
+        notes={
+            "files": len(files),
+            "cells": float(many.sum()),
+            "fewest": float(many.min(initial=np.inf)),
+            "most": float(many.max(initial=0)),
+        },
+    )
+
+
+def _name(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _part(root: Path, path: Path) -> str:
+    """Return the part that the folders between the root and a file name, or nothing."""
+    return next((PARTS[one.casefold()] for one in path.relative_to(root).parts[:-1] if one.casefold() in PARTS), "")
+
+
+def _pairs(root: Path, named: Iterable[tuple[Path, re.Match[str]]]) -> tuple[dict[Path, _Found], dict[str, str]]:
+    """Join images and masks by folder and number. Returns what was found by image, and the masks without an image."""
+    both: dict[tuple[Path, str], dict[str, Path]] = defaultdict(dict)
+    for path, match in named:
+        both[path.parent, match["stem"].casefold()][match["kind"].casefold()] = path
+    found, faults = {}, {}
+    for pair in both.values():
+        if "cell" not in pair:
+            lone = pair["dots"]
+            wanted = partner(lone, "cell")
+            faults[_name(root, lone)] = f"a mask without its image; put {wanted} beside it"
+        else:
+            image, mask = pair["cell"], pair.get("dots")
+            fault = (
+                ""
+                if mask
+                else f"an image without its mask; put {partner(image, 'dots')} beside it, all black for no cells"
+            )
+            found[image] = _Found(image, mask, fault=fault)
+    return found, faults
+
+
+def partner(path: Path, kind: str) -> str:
+    """Return the name of the other file of a pair: `kind` is "cell" or "dots"."""
+    return f"{path.stem[:-4]}{kind}.png"
+
+
+def _tables(root: Path, inside: Sequence[Path]) -> tuple[dict[Path, _Found], dict[str, str]]:
+    """Read the CSV files below the root. Returns what was found by image, and the rows that cannot be used."""
+    images = [path for path in inside if path.suffix.lower() in IMAGES]
+    tables = [(path, *_table(path)) for path in inside if path.suffix.lower() == ".csv"]
+    kinds = {kind for _, _, header in tables for kind in (COUNTS, POINTS) if set(kind) <= set(header)}
+    if len(kinds) != 1:
+        seen = [f"{_name(root, path)} has the columns {','.join(header)[:60]}" for path, _, header in tables[:3]]
+        neither = "; ".join(seen) or f"{len(images)} images and no CSV file"
+        raise KerasDLError(f"{root}: {'CSV files of counts and of points' if kinds else neither}; {LAYOUTS}")
+    kind = kinds.pop()
+    faults: dict[str, str] = {}
+    values: dict[Path, list[tuple[float, ...]]] = defaultdict(list)
+    broken: dict[Path, str] = {}
+    known = {path.resolve(): path for path in images}
+    for table, rows, header in tables:
+        columns = [header.index(name) for name in kind if name in header]
+        for line, row in rows if len(columns) == len(kind) else ():
+            file, *cells = (row[at].strip() if at < len(row) else "" for at in columns)
+            place = f"{_name(root, table)}:{line}"
+            path = known.get((table.parent / file).resolve()) if file else None
+            if path is None:
+                faults[place] = f"no image '{file[:60]}' in {table.parent.name}; mend the name or remove the row"
+            elif (value := _value(cells)) is None:
+                written = ",".join(cells)[:30]
+                allowed = "a count is a number of 0 or more" if kind == COUNTS else "x and y are numbers in pixels"
+                broken.setdefault(path, f"'{written}' at {place}; {allowed}")
+            elif kind == COUNTS and values[path]:
+                broken.setdefault(path, f"a second count at {place}; leave one row for each file")
+            else:
+                values[path].append(value)
+    names = " or ".join(table.name for table, _, _ in tables[:2])
+    hint = "add its count" if kind == COUNTS else "for an image without cells, add a row with empty x and y"
+    found = {}
+    for path in images:
+        seen_here = values.get(path, [])
+        fault = broken.get(path) or ("" if seen_here else f"no row in {names}; {hint}")
+        if kind == COUNTS:
+            found[path] = _Found(path, count=seen_here[0][0] if seen_here else None, fault=fault)
+        else:
+            found[path] = _Found(path, points=tuple((one[0], one[1]) for one in seen_here if one), fault=fault)
+    return found, faults
+
+
+def _table(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """Return the rows of a CSV file with the numbers of their lines, and its columns in small letters."""
+    rows = list(csv_rows(path))
+    return rows[1:], [cell.strip().lower() for cell in rows[0][1]] if rows else []
+
+
+def _value(cells: Sequence[str]) -> tuple[float, ...] | None:
+    """Return a count or x and y as numbers, () for empty x and y, None for what is neither."""
+    if len(cells) == 2 and not any(cells):
+        return ()
+    try:
+        numbers = tuple(float(cell) for cell in cells)
+    except ValueError:
+        return None
+    if not all(math.isfinite(number) for number in numbers) or (len(numbers) == 1 and numbers[0] < 0):
+        return None
+    return numbers
+
+
+def _points(one: _Found) -> tuple[np.ndarray | None, float, str]:
+    """Return the points of an image that can be read, or None; their number, or the count; or why there are none."""
+    if one.count is not None:
+        return None, one.count, ""
+    with Image.open(one.path) as image:
+        width, height = image.size
+    if one.mask is not None:
+        return _dots(one.mask, (width, height))
+    points = np.array(one.points, dtype=np.float32).reshape(-1, 2)
+    outside = ~((points >= 0) & (points < (width, height))).all(axis=1)
+    if outside.any():
+        x, y = points[outside][0]
+        return None, 0, f"point {x:g},{y:g} lies outside of its {width}x{height} px; mend it, x goes to the right"
+    return points, len(points), ""
+
+
+def _dots(mask: Path, size: tuple[int, int]) -> tuple[np.ndarray | None, float, str]:
+    """Return the dots of a mask as points. The mask may be colour or grey, with dots of 255 in red, on 0."""
+    try:
+        data = mask.read_bytes()
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.size != size:
+                found = f"{image.size[0]}x{image.size[1]} px, its image {size[0]}x{size[1]} px"
+                return None, 0, f"its mask {mask.name} has {found}; they have to be equal"
+            red = np.asarray(image.convert("RGB"))[..., 0]
+    except Exception as error:  # a damaged file makes Pillow raise a dozen types, which all mean this
+        reason = " ".join(str(error).split())[:80]
+        reason = "another format" if isinstance(error, UnidentifiedImageError) else reason
+        return None, 0, f"its mask {mask.name} is no readable PNG ({reason}); other formats blur dots: save it as PNG"
+    if not np.isin(red, (0, 255)).all() or (red > 0).mean() > MOST_DOTS:
+        return None, 0, f"its mask {mask.name} is more than dots; each cell is one pixel (255, 0, 0) on black"
+    y, x = np.nonzero(red)
+    return np.stack([x, y], axis=1).astype(np.float32), len(x), ""

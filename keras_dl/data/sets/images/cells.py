@@ -1,0 +1,103 @@
+"""Fluorescent cells to count: Lempitsky and Zisserman 2010, drawn by the SIMCEP simulator, from Oxford's VGG.
+
+Source   https://www.robots.ox.ac.uk/~vgg/research/counting/cells.zip
+Licence  not stated by the authors
+Sizes    200 images of 256 x 256 px, blue on black, 74 to 317 cells each, 174 on average; no parts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_dl.data.archive import unpack, unpacked
+from keras_dl.data.counted import Counted, read_counted
+from keras_dl.data.download import cache_folder, fetch, made_once
+from keras_dl.errors import KerasDLError, UsageError
+
+TITLE = "VGG synthetic fluorescence cells"
+LICENCE = "not stated by the authors"
+CITATION = "Lempitsky, V., Zisserman, A. (2010). Learning to count objects in images. NIPS 23, 1324-1332."
+HOMEPAGE = "https://www.robots.ox.ac.uk/~vgg/research/counting/index_org.html"
+INTENDED_USE = "Teaching and method comparison on counting in images."
+LIMITS = (
+    "The images are simulated: all cells look alike, and their number nearly follows the total light (a ridge "
+    "regression on five statistics of the brightness errs by about 5 cells of 174). A model trained on them counts "
+    "nothing reliably in images of a real microscope; train it on counted images of your own."
+)
+SYNTHETIC_VERSION = 1  # of the drawing; a new one gets a new folder in the cache
+PICTURES, TINY_PICTURES = 60, 24  # of the embedded set
+SIDE, TINY_SIDE = 128, 64  # px
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place to download from."""
+
+    base: str
+    files: Mapping[str, str]  # part ("" for all) -> file below the base
+    images: int
+    by_hand: str  # where there is no network; {target} is the file or folder to make
+
+
+SOURCES = {
+    "vgg": Source(
+        base="https://www.robots.ox.ac.uk/~vgg/research/counting",
+        files={"": "cells.zip"},
+        images=200,
+        by_hand="open https://www.robots.ox.ac.uk/~vgg/research/counting/index_org.html, save cells.zip as "
+        "{target}.zip, then type: keras-dl train cells-unet --data {target}.zip",
+    ),
+}
+
+
+def read(source: Path, *, bad_share: float = 0.05) -> Counted:
+    """Read the set, or images of your own with counts, from a folder or an archive; see `counted.read_counted`.
+
+    Raises KerasDLError as that and `archive.unpacked` do.
+    """
+    return read_counted(unpacked(Path(source), cache_folder() / "unpacked"), bad_share=bad_share)
+
+
+def synthesize(folder: Path | None = None, *, tiny: bool = False, seed: int = 0) -> Path:
+    """Draw 60 pictures of cells of 128 px (tiny: 24 of 64 px), once, in `folder` or the cache; return where."""
+    size = "-tiny" if tiny else ""
+    target = Path(folder or cache_folder()) / f"cells-synthetic-{SYNTHETIC_VERSION}-{seed}{size}"
+
+    def make(work: Path) -> None:
+        from tqdm import tqdm
+
+        from keras_dl.data.sets.images.cells_synthetic import synthesize as draw
+
+        images, side = (TINY_PICTURES, TINY_SIDE) if tiny else (PICTURES, SIDE)
+        with tqdm(total=images, desc="draw the embedded set", unit=" images", disable=None) as bar:
+            draw(work, images=images, size=side, seed=seed, progress=lambda done, total: bar.update(done - bar.n))
+
+    return made_once(target, make)
+
+
+def download(folder: Path, source: str = "vgg", *, base: str | None = None) -> Path:
+    """Download the set into `folder` (16 MB) and return the folder to give to `read`.
+
+    `source` is a name from SOURCES. Nothing is fetched that is there already. The authors give no checksum: the sum
+    seen first is kept beside the file, and the number of images is checked. Raises KerasDLError that says what to do by
+    hand.
+    """
+    if source not in SOURCES:
+        raise UsageError(f"source '{source}' is not known; choose from {', '.join(SOURCES)}")
+    place = SOURCES[source]
+    target = Path(folder).absolute() / f"cells-{source}"
+    archive = target.with_name(f"{target.name}.zip")
+    if not target.exists():
+        try:
+            fetch(f"{base or place.base}/{place.files['']}", archive)
+        except KerasDLError as error:
+            raise KerasDLError(f"{error}; by hand: {place.by_hand.format(target=target)}") from error
+    made_once(target, lambda work: unpack(archive, work))
+    found = sum(not path.name.startswith(".") for path in target.rglob("*cell.png"))
+    if found != place.images:
+        raise KerasDLError(
+            f"{target}: {found} images instead of {place.images}; delete {target} and {archive}*, then download again"
+        )
+    return target

@@ -1,0 +1,55 @@
+"""The interval of a single number, by split conformal prediction: it holds for a stated share of new examples.
+
+See `measures.counts` for the method. The half-width grows with the square root of the number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_dl.measures import counts
+from keras_dl.task import Assets
+from keras_dl.task.blocks import Prose
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+COVERAGE = 0.9  # share of new examples whose true number is to lie in the interval
+
+
+def fit(truth: np.ndarray, predicted: np.ndarray) -> Assets:
+    """Return "radius", from the errors on validation, and "coverage"; the radius is None where these are too few.
+
+    Args:
+        truth: `[count]`.
+        predicted: `[count]`.
+    """
+    return {"radius": counts.scaled_radius(truth, np.maximum(predicted, 0), COVERAGE), "coverage": COVERAGE}
+
+
+def ends(number: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
+    """Return "low" and "high" of numbers `[batch]`, both in the interval; nothing where there is no radius."""
+    import tensorflow as tf
+
+    if assets["radius"] is None:
+        return {}
+    width = assets["radius"] * tf.sqrt(tf.maximum(number, 1.0))
+    return {"low": tf.maximum(number - width, 0.0), "high": number + width}
+
+
+def explained(measured: Mapping[str, Any], assets: Assets, example: str) -> Prose:
+    """Explain the interval, and how it held on the test part; `example` is what one is called."""
+    title, share = "Interval of a single answer", f"{100 * assets['coverage']:.0f} %"
+    if assets["radius"] is None:
+        few = f"The validation part has too few {example}s to promise an interval that holds for {share}."
+        return Prose(few, title, warning=True)
+    held = measured["network"]["coverage"]["value"]
+    return Prose(
+        f"Each answer comes with an interval that is to hold the true number for {share} of new {example}s of the same "
+        f"source. Its half-width is {assets['radius']:.2f} times the square root of the answer, from the errors on the "
+        f"validation part (split conformal prediction). On the test part it held for **{100 * held:.0f} %**.",
+        title,
+    )
