@@ -43,6 +43,7 @@ TASKS = {
     ),
     "cells-cnn": ("keras_dl.tasks.images.cells:CELLS_CNN", "how many cells an image shows, one number from a CNN"),
     "cells-deep": ("keras_dl.tasks.images.cells:CELLS_DEEP", "the same with a deeper, residual network"),
+    "cells-unet": ("keras_dl.tasks.images.cells:CELLS_UNET", "the same with a U-Net, whose map shows what it counted"),
     "emoji": ("keras_dl.tasks.texts.emoji:EMOJI", "which of five emoji goes with a sentence, from word vectors"),
     "spam": ("keras_dl.tasks.texts.spam:SPAM", "spam among text messages, n-grams beside an LSTM"),
     "imdb-ffn": (

@@ -1,4 +1,4 @@
-"""How many cells a fluorescence image shows: one number from a CNN.
+"""How many cells a fluorescence image shows: one number from a CNN, or the sum of a map of density from a U-Net.
 
 Source   course document C: `--set recipe=original`; data Lempitsky and Zisserman 2010
 Command  keras-dl train cells-unet --data cells.zip
@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from keras_dl.outputs.density import Density
 from keras_dl.outputs.number import Number
 from keras_dl.recipes import counting
 from keras_dl.recipes.counting import Counting
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from keras_dl.task import Data
 
 CELLS = Number("cells")
+MAP = Density("cells")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,22 @@ class CellsCNN(Counting):
     image_size: int = 128  # pixels that "flatten" resizes to; document C does not say
 
     RANGES: ClassVar[Ranges] = {**Counting.RANGES, "image_size": (32, 1024)}
+
+
+@dataclass(frozen=True)
+class CellsUNet(Counting):
+    """The settings of the U-Net."""
+
+    width: int = 16  # channels of the first level
+    crops: int = 4
+    margin: int = 20
+    crop_steps: int = 1800
+    whole_steps: int = 150
+    learning_rate: float = 4e-3
+    whole_rate: float = 5e-4
+    count_weight: float = 0.005
+
+    RANGES: ClassVar[Ranges] = {**Counting.RANGES, "width": (2, 256)}
 
 
 ORIGINAL = {"head": "flatten", "crop_steps": 0, "whole_steps": 200, "batch_size": 8, "learning_rate": 1e-3}
@@ -60,6 +78,13 @@ def build_deep(config: Counting, assets: Assets) -> keras.Model:
     return cells_deep(density=assets["density"])
 
 
+def build_unet(config: CellsUNet, assets: Assets) -> keras.Model:
+    """Build the U-Net."""
+    from keras_dl.models.images.cells_unet import cells_unet
+
+    return cells_unet(width=config.width)
+
+
 TINY: dict[str, Any] = {"crop": 32, "crop_steps": 18, "whole_steps": 9, "margin": 4}
 
 CELLS_CNN = Task(
@@ -78,4 +103,12 @@ CELLS_DEEP = Task(
     tiny=TINY,
     build=build_deep,
     **counting.record(CELLS, maps=False),
+)
+CELLS_UNET = Task(
+    name="cells-unet",
+    title="Cells in fluorescence images, counted by a map of density",
+    config=CellsUNet(),
+    tiny={**TINY, "width": 4},
+    build=build_unet,
+    **counting.record(MAP, maps=True),
 )
