@@ -22,9 +22,10 @@ PAIR = re.compile(r"(?P<stem>.*)(?P<kind>cell|dots)\.(?:png|jpe?g|tiff?|bmp|gif|
 IMAGES = (".png", ".jpg", ".jpeg")
 COUNTS, POINTS = ("file", "count"), ("file", "x", "y")  # the columns of the two kinds of CSV file
 MOST_DOTS = 0.1  # share of a mask's pixels; more is an outline or a segmentation, not dots
+MOST = 1e9  # of one image; more is a mistake in the table
 LAYOUTS = (
     "give a folder with pairs such as 001cell.png and 001dots.png, or with images and a CSV file with the columns "
-    "file,count or file,x,y"
+    "file,count or file,x,y, separated by commas"
 )
 
 
@@ -78,7 +79,7 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
     """Find the images at or below `root`, with the points or the counts of what is on them.
 
     Three layouts are known. Pairs: NNNcell.png beside NNNdots.png, in which each thing is one pixel (255, 0, 0); a
-    mask without any is a count of 0. Counts: a CSV file `file,count`, counts 0 or more, fractions allowed. Points: a
+    mask without any is a count of 0. Counts: a CSV file `file,count`, counts 0 to 1e9, fractions allowed. Points: a
     CSV file `file,x,y`, one row for each thing, 0 <= x < width and 0 <= y < height, and a row with empty x and y for an
     image without any. Files are named in a table as seen from the table's folder. Below folders train, val (valid,
     validation) and test, images are of that part.
@@ -93,7 +94,9 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
         raise KerasDLError(f"{root}: no such folder; {LAYOUTS}")
     inside = sorted(walk(root))
     pairs = [(path, match) for path in inside if (match := PAIR.fullmatch(path.name))]
-    found, faults = _pairs(root, pairs) if pairs else _tables(root, inside)
+    table = any(path.suffix.lower() == ".csv" for path in inside)  # then redcell.png may just be called so
+    masked = any(match["kind"].lower() == "dots" for _, match in pairs)
+    found, faults = _pairs(root, pairs) if masked or (pairs and not table) else _tables(root, inside)
     files = sorted((_name(root, path), path, _part(root, path), 0) for path in found)
     digests, reasons = examine_all(files, progress)
     reasons |= {name: found[path].fault for name, path, *_ in files if found[path].fault}
@@ -167,28 +170,28 @@ def _tables(root: Path, inside: Sequence[Path]) -> tuple[dict[Path, _Found], dic
     """Read the CSV files below the root. Returns what was found by image, and the rows that cannot be used."""
     images = [path for path in inside if path.suffix.lower() in IMAGES]
     tables = [(path, *_table(path)) for path in inside if path.suffix.lower() == ".csv"]
-    kinds = {kind for _, _, header in tables for kind in (COUNTS, POINTS) if set(kind) <= set(header)}
-    if len(kinds) != 1:
-        seen = [f"{_name(root, path)} has the columns {','.join(header)[:60]}" for path, _, header in tables[:3]]
-        neither = "; ".join(seen) or f"{len(images)} images and no CSV file"
-        raise KerasDLError(f"{root}: {'CSV files of counts and of points' if kinds else neither}; {LAYOUTS}")
-    kind = kinds.pop()
+    kind = _kind(root, tables, len(images))
     faults: dict[str, str] = {}
     values: dict[Path, list[tuple[float, ...]]] = defaultdict(list)
     broken: dict[Path, str] = {}
     known = {path.resolve(): path for path in images}
+    others = {path.resolve() for path in inside}
     for table, rows, header in tables:
         columns = [header.index(name) for name in kind if name in header]
         for line, row in rows if len(columns) == len(kind) else ():
             file, *cells = (row[at].strip() if at < len(row) else "" for at in columns)
             place = f"{_name(root, table)}:{line}"
-            path = known.get((table.parent / file).resolve()) if file else None
+            named = (table.parent / file.replace("\0", "?")).resolve()
+            path = known.get(named)
             if path is None:
-                faults[place] = f"no image '{file[:60]}' in {table.parent.name}; mend the name or remove the row"
+                missing = f"no image '{file[:60]}' in {table.parent.name}; mend the name or remove the row"
+                faults[place] = f"'{file[:60]}' is no PNG or JPEG; convert it" if named in others else missing
+            elif any(cell.strip() for cell in row[len(header) :]):
+                written = ",".join(row)[-30:]
+                broken.setdefault(path, f"'{written}' at {place} has more cells than columns; write 3.5, not 3,5")
             elif (value := _value(cells)) is None:
-                written = ",".join(cells)[:30]
-                allowed = "a count is a number of 0 or more" if kind == COUNTS else "x and y are numbers in pixels"
-                broken.setdefault(path, f"'{written}' at {place}; {allowed}")
+                allowed = "a count is a number of 0 to 1e9" if kind == COUNTS else "x and y are numbers in pixels"
+                broken.setdefault(path, f"'{','.join(cells)[:30]}' at {place}; {allowed}")
             elif kind == COUNTS and values[path]:
                 broken.setdefault(path, f"a second count at {place}; leave one row for each file")
             else:
@@ -199,11 +202,21 @@ def _tables(root: Path, inside: Sequence[Path]) -> tuple[dict[Path, _Found], dic
     for path in images:
         seen_here = values.get(path, [])
         fault = broken.get(path) or ("" if seen_here else f"no row in {names}; {hint}")
-        if kind == COUNTS:
-            found[path] = _Found(path, count=seen_here[0][0] if seen_here else None, fault=fault)
-        else:
-            found[path] = _Found(path, points=tuple((one[0], one[1]) for one in seen_here if one), fault=fault)
+        count = seen_here[0][0] if seen_here and kind == COUNTS else None
+        points = tuple((one[0], one[1]) for one in seen_here if one) if kind == POINTS else None
+        found[path] = _Found(path, count=count, points=points, fault=fault)
     return found, faults
+
+
+def _kind(root: Path, tables: Sequence[tuple[Path, Any, Sequence[str]]], images: int) -> tuple[str, ...]:
+    """Return which columns the tables have, COUNTS or POINTS; raises KerasDLError for none and for both."""
+    kinds = {kind for _, _, header in tables for kind in (COUNTS, POINTS) if set(kind) <= set(header)}
+    if len(kinds) != 1:
+        shown = [(_name(root, path), ",".join(header)[:60] or "(none)") for path, _, header in tables[:3]]
+        seen = [f"{name} has the columns {columns}" for name, columns in shown]
+        neither = "; ".join(seen) or f"{images} images and no CSV file"
+        raise KerasDLError(f"{root}: {'CSV files of counts and of points' if kinds else neither}; {LAYOUTS}")
+    return kinds.pop()
 
 
 def _table(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
@@ -220,7 +233,7 @@ def _value(cells: Sequence[str]) -> tuple[float, ...] | None:
         numbers = tuple(float(cell) for cell in cells)
     except ValueError:
         return None
-    if not all(math.isfinite(number) for number in numbers) or (len(numbers) == 1 and numbers[0] < 0):
+    if not all(math.isfinite(number) for number in numbers) or (len(numbers) == 1 and not 0 <= numbers[0] <= MOST):
         return None
     return numbers
 
@@ -233,12 +246,13 @@ def _points(one: _Found) -> tuple[np.ndarray | None, float, str]:
         width, height = image.size
     if one.mask is not None:
         return _dots(one.mask, (width, height))
-    points = np.array(one.points, dtype=np.float32).reshape(-1, 2)
+    points = np.array(one.points, dtype=np.float64).reshape(-1, 2)
     outside = ~((points >= 0) & (points < (width, height))).all(axis=1)
     if outside.any():
         x, y = points[outside][0]
         return None, 0, f"point {x:g},{y:g} lies outside of its {width}x{height} px; mend it, x goes to the right"
-    return points, len(points), ""
+    last = np.nextafter(np.array([width, height], np.float32), np.float32(0))  # float32 rounds 47.99999999 to 48
+    return np.minimum(points.astype(np.float32), last), len(points), ""
 
 
 def _dots(mask: Path, size: tuple[int, int]) -> tuple[np.ndarray | None, float, str]:
