@@ -7,14 +7,14 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from keras_dl.data.images import PARTS, Skipped, examine_all, find_copies, refuse_too_many, walk
+from keras_dl.data.images import PARTS, Files, Skipped, examine_all, find_copies, refuse_too_many, walk
 from keras_dl.data.texts import csv_rows
 from keras_dl.errors import KerasDLError
 
@@ -30,7 +30,7 @@ LAYOUTS = (
 
 
 @dataclass(frozen=True)
-class Counted:
+class Counted(Files):
     """The usable images of a folder with their counts; all arrays and tuples share one order, by path."""
 
     root: Path  # the folder that was given; ids are below it
@@ -42,26 +42,7 @@ class Counted:
     skipped: tuple[Skipped, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)  # counts a reader wants to see in card and report
 
-    def __len__(self) -> int:
-        """Count the usable images."""
-        return len(self.paths)
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Name every image by its path below the root, with forward slashes."""
-        return tuple(path.relative_to(self.root).as_posix() for path in self.paths)
-
-    def take(self, index: np.ndarray | Sequence[int]) -> Counted:
-        """Return the images at these positions (integers or a boolean mask), in this order."""
-        chosen = np.arange(len(self))[np.asarray(index, dtype=None if len(index) else int)]
-        return replace(
-            self,
-            paths=tuple(self.paths[i] for i in chosen),
-            counts=self.counts[chosen],
-            points=tuple(self.points[i] for i in chosen),
-            groups=self.groups[chosen],
-            parts=self.parts[chosen],
-        )
+    EACH = ("paths", "counts", "points", "groups", "parts")
 
 
 @dataclass(frozen=True)

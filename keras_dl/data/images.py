@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
@@ -31,8 +31,39 @@ class Skipped:
     reason: str
 
 
+class Rows:
+    """Examples of a set in one order; the fields that EACH names have an entry for every example."""
+
+    EACH: ClassVar[tuple[str, ...]]
+
+    def __len__(self) -> int:
+        """Count the examples."""
+        return len(getattr(self, self.EACH[0]))
+
+    def take(self, index: np.ndarray | Sequence[int]) -> Self:
+        """Return the examples at these positions (integers or a boolean mask), in this order."""
+        chosen = np.arange(len(self))[np.asarray(index, dtype=None if len(index) else int)]
+        picked = {}
+        for name in self.EACH:
+            values = getattr(self, name)
+            picked[name] = values[chosen] if isinstance(values, np.ndarray) else tuple(values[i] for i in chosen)
+        return replace(self, **picked)  # type: ignore[type-var]  # every subclass is a dataclass
+
+
+class Files(Rows):
+    """Examples that are files below a folder."""
+
+    root: Path
+    paths: tuple[Path, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Name every file by its path below the root, with forward slashes."""
+        return tuple(path.relative_to(self.root).as_posix() for path in self.paths)
+
+
 @dataclass(frozen=True)
-class Images:
+class Images(Files):
     """The usable images of a folder; `paths`, `labels`, `groups` and `parts` share one order, by path."""
 
     root: Path  # the folder that holds the parts or the classes
@@ -44,25 +75,7 @@ class Images:
     skipped: tuple[Skipped, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)  # counts a reader wants to see in card and report
 
-    def __len__(self) -> int:
-        """Count the usable images."""
-        return len(self.paths)
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Name every image by its path below the root, with forward slashes."""
-        return tuple(path.relative_to(self.root).as_posix() for path in self.paths)
-
-    def take(self, index: np.ndarray | Sequence[int]) -> Images:
-        """Return the images at these positions (integers or a boolean mask), in this order."""
-        chosen = np.arange(len(self))[np.asarray(index, dtype=None if len(index) else int)]
-        return replace(
-            self,
-            paths=tuple(self.paths[i] for i in chosen),
-            labels=self.labels[chosen],
-            groups=self.groups[chosen],
-            parts=self.parts[chosen],
-        )
+    EACH = ("paths", "labels", "groups", "parts")
 
 
 def read_folders(

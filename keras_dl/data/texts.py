@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_dl.data.images import Skipped
+from keras_dl.data.images import Rows, Skipped
 from keras_dl.errors import BadInput, KerasDLError
 
 LARGEST_TEXT = 1_000_000  # bytes; a novel has about as many
@@ -20,7 +20,7 @@ LARGEST_FILE = 2_000_000_000  # bytes
 
 
 @dataclass(frozen=True)
-class Texts:
+class Texts(Rows):
     """The usable texts of a set; all fields share one order, that of the files."""
 
     texts: tuple[str, ...]
@@ -32,21 +32,7 @@ class Texts:
     skipped: tuple[Skipped, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)  # counts a reader wants to see in card and report
 
-    def __len__(self) -> int:
-        """Count the usable texts."""
-        return len(self.texts)
-
-    def take(self, index: np.ndarray | Sequence[int]) -> Texts:
-        """Return the texts at these positions (integers or a boolean mask), in this order."""
-        chosen = np.arange(len(self))[np.asarray(index, dtype=None if len(index) else int)]
-        return replace(
-            self,
-            texts=tuple(self.texts[row] for row in chosen),
-            ids=tuple(self.ids[row] for row in chosen),
-            labels=self.labels[chosen],
-            groups=self.groups[chosen],
-            parts=self.parts[chosen],
-        )
+    EACH = ("texts", "ids", "labels", "groups", "parts")
 
 
 @dataclass(frozen=True)

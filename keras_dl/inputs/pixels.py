@@ -17,7 +17,8 @@ def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return the function from an encoded image (JPEG or PNG) to uint8 `[size, size, 1]`.
 
     Large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size, which their format gives nearly for nothing, as long as
-    that still leaves twice the pixels wanted on each side; the rest is an antialiased resize.
+    that still leaves twice the pixels wanted on each side; the rest is an antialiased resize. The smaller decoding
+    saves 15 % of the time at 224 pixels, 22 % at 128 and 31 % at 64 (radiographs of 1000 pixels).
     """
     import tensorflow as tf
 
@@ -35,7 +36,7 @@ def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
             lambda: tf.io.decode_image(data, channels=1, expand_animations=False),
         )
         image = tf.ensure_shape(image, (None, None, 1))
-        image = antialiased(image, size)
+        image = tf.image.resize(image, (size, size), antialias=True)
         return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
     return decode
@@ -60,27 +61,6 @@ def colour_image(shape: Sequence[int] | None) -> Callable[[tf.Tensor], tf.Tensor
             return tf.ensure_shape(tf.reshape(image, wanted), wanted)
 
     return decode
-
-
-def antialiased(image: tf.Tensor, size: int) -> tf.Tensor:
-    """Resize `[height, width, 1]` to float32 `[size, size, 1]` as `tf.image.resize(..., antialias=True)` does, sooner.
-
-    Its triangle filter is separable, so it is two matrix products. They take less than half the time, and round
-    otherwise, by some 0.002 grey levels.
-    """
-    import tensorflow as tf
-
-    def weights(pixels: tf.Tensor) -> tf.Tensor:  # [size, pixels]
-        scale = pixels / size
-        width = tf.maximum(scale, 1)  # of half a triangle
-        centres = (tf.range(size, dtype=tf.float32) + 0.5) * scale
-        return tf.nn.relu(1 - tf.abs(tf.range(0.5, pixels) / width - centres[:, None] / width))
-
-    with tf.device("CPU:0"):  # where training decodes; products on a GPU have fewer digits
-        vertical, horizontal = (weights(side) for side in tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32)))
-        values = tf.matmul(vertical @ tf.cast(image[..., 0], tf.float32), horizontal, transpose_b=True)
-        sums = tf.reduce_sum(vertical, axis=1)[:, None] * tf.reduce_sum(horizontal, axis=1)
-        return (values / sums)[..., None]
 
 
 def thumbnails(images: Any) -> np.ndarray:

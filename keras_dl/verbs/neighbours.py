@@ -48,15 +48,17 @@ class Neighbours:
             inputs: as the model takes them.
             rows: of the same inputs, with "input" and "label".
         """
-        for image, row, found in zip(inputs, rows, self.nearest(np.stack(inputs)), strict=True):
+        same = len({one.shape for one in inputs}) == 1
+        nearest = self.nearest(np.stack(inputs)) if same else [self.nearest(one[None])[0] for one in inputs]
+        for image, row, found in zip(inputs, rows, nearest, strict=True):
             row["neighbours"] = found
-            if self.texts is not None:
+            thumbnails = embeddings.read_thumbnails(self.run, [one["id"] for one in found])
+            if not thumbnails:  # texts stand in the rows
                 continue
             source = Path(row["input"])
             self.drawn[source.stem] += 1
             again = f"-{self.drawn[source.stem]}" if self.drawn[source.stem] > 1 else ""  # one name in several folders
             path = self.folder / f"{source.stem}-neighbours{again}.png"
-            thumbnails = embeddings.read_thumbnails(self.run, [one["id"] for one in found])
             group = self.run.task.words.get("group", "group")
             answer = self.run.task.output.answer(row).text
             title = f"{source.name}: {answer}. Its nearest training images, with {group} and distance"
@@ -91,7 +93,7 @@ class Neighbours:
             "label": self.run.task.output.told(truth, self.run.assets),
             "group": str(group),
             "distance": round(float(distance), 4),
-            **({} if self.texts is None else {"text": self.texts.get(str(name), "")}),
+            **({"text": self.texts.get(str(name), "")} if self.texts else {}),
         }
 
 
