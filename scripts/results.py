@@ -14,10 +14,9 @@ from typing import Any
 
 import click
 from benchmarks import measuring
+from scipy.special import stdtrit
 
 from keras_dl.errors import UsageError
-
-METRICS = ("auroc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "f1", "macro_f1", "brier", "ece")
 
 
 @click.command(help=__doc__)
@@ -52,18 +51,17 @@ def section(runs: list[Any]) -> str:
     """Describe one group of runs: a row per seed, network and baseline, and the mean over the seeds."""
     card = runs[0].card
     versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
-    shown = [name for name in METRICS if name in runs[0].metrics["test"]["network"]]
+    shown = [name for name in runs[0].task.output.first if name in runs[0].metrics["test"]["network"]]
     head = f"| seed | model | {' | '.join(shown)} | training |\n|{'---|' * (len(shown) + 3)}"
     rows = []
     for run in runs:
-        test = run.metrics["test"]
-        for model in ("network", "baseline"):
-            cells = " | ".join(interval(test[model][name]) for name in shown)
+        for model, measured in models(run).items():
+            cells = " | ".join(interval(measured[name]) for name in shown)
             rows.append(f"| {run.config.seed} | {model} | {cells} | {took(run) if model == 'network' else ''} |")
-    for model in ("network", "baseline") if len(runs) > 1 else ():
-        values = [[run.metrics["test"][model][name]["value"] for run in runs] for name in shown]
+    for model in models(runs[0]) if len(runs) > 1 else ():
+        values = [[models(run)[model][name]["value"] for run in runs] for name in shown]
         cells = " | ".join(spread(seen) for seen in values)
-        rows.append(f"| all | {model}, mean (standard deviation) | {cells} | |")
+        rows.append(f"| all | {model}, mean (standard deviation) [95 % of the mean, by t] | {cells} | |")
     splits = card["splits"]
     sizes = ", ".join(f"{name} {part['examples']} of {part['groups']} groups" for name, part in splits.items())
     from keras_dl.verbs.report import command
@@ -72,6 +70,12 @@ def section(runs: list[Any]) -> str:
     facts = f"`{asked}`, and the other seeds with `--seed`; splits of the first seed: {sizes}; "
     facts += f"{card['training']['device']}; {versions}"
     return f"{facts}\n\n{head}\n" + "\n".join(rows)
+
+
+def models(run: Any) -> dict[str, Any]:
+    """Return the metrics of a run's network and of its classical models, by name."""
+    test = run.metrics["test"]
+    return {name: test[name] for name in ("network", "baseline")} | test.get("others", {})
 
 
 def took(run: Any) -> str:
@@ -89,10 +93,15 @@ def interval(cell: dict) -> str:
 
 
 def spread(values: list[float | None]) -> str:
-    """Write the mean over the seeds and its spread; "-" where a metric is not defined for one of them."""
-    if None in values:
+    """Write the mean over the seeds, its spread and an interval; "-" where a metric is not defined for one of them."""
+    seen = [value for value in values if value is not None]
+    if len(seen) < len(values):
         return "-"
-    return f"{statistics.mean(values):.3f} ({statistics.stdev(values) if len(values) > 1 else 0:.3f})"
+    mean, deviation = statistics.mean(seen), statistics.stdev(seen) if len(seen) > 1 else 0.0
+    if len(seen) < 3:
+        return f"{mean:.3f} ({deviation:.3f})"
+    half = float(stdtrit(len(seen) - 1, 0.975)) * deviation / len(seen) ** 0.5
+    return f"{mean:.3f} ({deviation:.3f}) [{mean - half:.3f}, {mean + half:.3f}]"
 
 
 if __name__ == "__main__":

@@ -91,6 +91,14 @@ def gradients(
         yield weight.path, None if gradient is None else np.asarray(tf.convert_to_tensor(gradient))
 
 
+def nudge(model: keras.Model) -> None:
+    """Give kernels that begin as zeros small numbers: behind them no gradient arrives before the first step."""
+    random = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        if len(weight.shape) > 1 and not np.any(np.asarray(weight)):
+            weight.assign(random.normal(0, 0.01, weight.shape))
+
+
 def first(examples: Examples, count: int) -> Examples:
     """Take a few examples, evenly from all classes where they are sorted by class."""
     rows = slice(0, None, max(1, len(examples) // count))

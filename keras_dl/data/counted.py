@@ -104,11 +104,16 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
         skipped=tuple(Skipped(name, reasons[name]) for name in sorted(reasons)),
         notes={
             "files": len(files),
-            "cells": float(many.sum()),
-            "fewest": float(many.min(initial=np.inf)),
-            "most": float(many.max(initial=0)),
+            "cells": _plain(many.sum()),
+            "fewest": _plain(many.min()),
+            "most": _plain(many.max()),
         },
     )
+
+
+def _plain(number: float) -> float:
+    """Return a whole number as one: people read 267, not 267.0."""
+    return int(number) if number == int(number) else float(number)
 
 
 def _name(root: Path, path: Path) -> str:

@@ -114,13 +114,14 @@ def training(history: Mapping[str, Sequence[Any]], best: int | None = None) -> F
         for number, row in enumerate(begins if several else ()):
             if row:
                 axes.axvline(epochs[row] - 0.5, color=COLOURS["muted"], linewidth=0.8)
-            height = 0.99 - 0.09 * (number % 3)  # names of short phases do not run into each other
-            axes.text(epochs[row] - 0.5, height, f" {phases[row]}", va="top", transform=axes.get_xaxis_transform())
+            height = 1.01 + 0.08 * (number % 2)  # names of short phases do not run into each other
+            axes.text(epochs[row] - 0.5, height, phases[row], fontsize=9, transform=axes.get_xaxis_transform())
         if best in list(history["epoch"]):
             row = list(history["epoch"]).index(best)
             kept = f"kept: epoch {own[row]}" + (f" of '{phases[row]}'" if several else "")
             axes.axvline(epochs[row], color=COLOURS["ink"], linestyle=":", linewidth=1.2, label=kept)
-        axes.set(xlabel="epoch of the phase" if several else "epoch", title=name)
+        axes.set_xlabel("epoch of the phase" if several else "epoch")
+        axes.set_title(name, pad=28 if several else None)
         rows = ticks(own, begins)
         axes.set_xticks(epochs[rows], [str(own[row]) for row in rows])
     if names:

@@ -50,7 +50,7 @@ class Binary(Ranked):
     key = "binary"
     value = "probability"
     metrics = METRICS
-    first = ("auroc", "accuracy", "macro_f1", "sensitivity", "specificity", "f1", "ece")
+    first = ("auroc", "accuracy", "macro_f1", "sensitivity", "specificity", "f1", "brier", "ece")
 
     def __init__(self, *, threshold: float | None = None, both: bool = False) -> None:
         """Make the kind.

@@ -41,13 +41,16 @@ METRICS = {
 }
 
 
+SHOWN = 10  # classes at most, where an answer or a calibration is shown
+
+
 class Classes(Labelled):
     """Probabilities of several classes, calibrated by one temperature and a bias for each class."""
 
     key = "classes"
     value = "probabilities"
     metrics = METRICS
-    first = ("auroc", "accuracy", "macro_f1", "ece")
+    first = ("auroc", "accuracy", "macro_f1", "balanced_accuracy", "brier", "ece")
 
     def __init__(self, *, biases: bool = True, symbols: Mapping[str, str] | None = None) -> None:
         """Make the kind.
@@ -127,15 +130,23 @@ class Classes(Labelled):
 
     def answer(self, row: Mapping[str, Any]) -> Answer:
         """Name the class, with the probabilities of all."""
-        shares = ", ".join(f"{name} {value:.3f}" for name, value in row["probabilities"].items())
+        pairs = row["probabilities"].items()
+        pairs = pairs if len(pairs) <= SHOWN else sorted(pairs, key=lambda pair: -pair[1])[:SHOWN]
+        shares = ", ".join(f"{name} {value:.3f}" for name, value in pairs)
         return Answer(row["label"], shares, self.symbols.get(row["label"], ""))
 
     def view(self, row: Mapping[str, Any], assets: Assets) -> list[Block]:
         """Show a bar for each class."""
+        likeliest = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[:SHOWN]
+        shown = {name for name, _ in likeliest}
         bars = [
             Bar(name, share, self.symbols.get(name, ""), chosen=name == row["label"])
             for name, share in row["probabilities"].items()
+            if name in shown
         ]
+        others = 1 - sum(bar.share for bar in bars)
+        left = len(row["probabilities"]) - len(bars)
+        bars += [Bar(f"{left} others", others)] if left else []
         return [self.answer(row), Bars(bars, "Probabilities")]
 
     def target(self, row: Mapping[str, Any], assets: Assets) -> Target:
@@ -252,7 +263,9 @@ class Classes(Labelled):
         """Explain the answer and the calibration."""
         fitted = assets["calibration"]
         sure = "it was too sure of itself" if fitted["temperature"] > 1 else "it was not sure enough"
-        pairs = zip(fitted["biases"], assets["classes"], strict=True)
+        pairs = list(zip(fitted["biases"], assets["classes"], strict=True))
+        if len(pairs) > SHOWN:  # the largest
+            pairs = sorted(pairs, key=lambda pair: -abs(pair[0]))[:SHOWN]
         shifts = ", ".join(f"{bias:+.2f} for {name}".replace("-", "−", 1) for bias, name in pairs)
         return [
             Prose("The answer is the class with the highest probability; there is no threshold.", "Answer"),

@@ -15,6 +15,7 @@ from keras_dl.task.output import Output
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+KINDS = 10  # classes at most of which hits are shown
 PAIRS, ERRORS, RIGHT = 6, 8, 2  # kinds of error at most; pictures of all of them together, and per class that is right
 BAND_DRAWS = 200  # for bands one looks at; the intervals in the tables rest on more
 ANSWERS = {
@@ -136,9 +137,8 @@ class Labelled(Output):
             surest(f"{self.titled(classes[true])} taken for {self.titled(classes[given])}", true, given, each)
             for true, given in pairs
         ]
-        right = [
-            surest(f"{self.titled(classes[one])}, recognised", one, one, RIGHT) for one in reversed(range(len(classes)))
-        ]
+        shown = list(reversed(range(len(classes))))[:KINDS]
+        right = [surest(f"{self.titled(classes[one])}, recognised", one, one, RIGHT) for one in shown]
         return wrong + right
 
     def explained_class(self, given: int, classes: Sequence[str]) -> Target:

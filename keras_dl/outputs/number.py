@@ -71,7 +71,8 @@ class Number(Output):
             counted = ops.sum(error, axis=tuple(range(1, len(error.shape))))
             if len(error.shape) == 2:
                 return ops.square(counted)
-            return ops.sum(ops.square(scale * error)) / ops.sum(known) + count_weight * ops.square(counted)
+            mean = ops.sum(ops.square(scale * error)) / ops.maximum(ops.sum(known), 1)  # none near cuts, say
+            return mean + count_weight * ops.square(counted)
 
         def mae(true: Any, predicted: Any) -> Any:
             error = missing(true, predicted)[1]
@@ -120,11 +121,11 @@ class Number(Output):
         """Return what is learned from the training part: "edges", which part the strata, and "most", for the scale."""
         numbers = np.asarray(truth, dtype=float)
         inner = np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1])
-        return {"edges": [round(float(edge), 3) for edge in np.unique(inner)], "most": float(numbers.max())}
+        return {"edges": np.unique(np.round(inner, 3)).tolist(), "most": float(numbers.max())}
 
     def names(self, assets: Assets) -> Sequence[str]:
         """Name the strata: "up to 120", "120 to 170", "over 230"."""
-        ends = [f"{edge:g}" for edge in assets["edges"]]
+        ends = [f"{edge:.13g}" for edge in assets["edges"]]
         between = [f"{low} to {high}" for low, high in itertools.pairwise(ends)]
         return [f"up to {ends[0]}", *between, f"over {ends[-1]}"]
 
@@ -178,9 +179,8 @@ class Number(Output):
         said, high = self.answer(row), row["high"] or row["number"]
         most = max(assets["most"], high, 1.0)
         band = None if row["low"] is None else (row["low"], row["high"])
-        note = (
-            f"For {100 * row['coverage']:.0f} in 100 images like those of validation the true number lies in the band."
-        )
+        share = f"{100 * row['coverage']:.0f} in 100"
+        note = f"For {share} images like those of validation the true number lies in the band."
         gauge = Gauge(
             row["number"],
             0.0,
@@ -232,8 +232,8 @@ class Number(Output):
                 scatter,
                 "Predicted against true numbers",
                 "Predicted against true",
-                f"A point for each {words['example']}; on the dotted line an answer is exact. Bars: the network's "
-                "intervals.",
+                f"A point for each {words['example']}; on the dotted line an answer is exact. Bars, where there are any: "
+                "the network's intervals.",
             ),
             chart(
                 "agreement",
@@ -273,20 +273,20 @@ class Number(Output):
 
     def told(self, truth: Any, assets: Assets) -> str:
         """Write the number with its unit."""
-        return f"{float(truth):g} {self.unit}".rstrip()
+        return f"{float(truth):.13g} {self.unit}".rstrip()
 
     def sample(self, truth: Any, assets: Assets) -> str:
         """Return the number and its unit, for a file name."""
-        return f"{float(truth):g}-{self.unit or 'number'}"
+        return f"{float(truth):.13g}-{self.unit or 'number'}"
 
     def sampled(self, stem: str, assets: Assets) -> str | None:
         """Return the number that a file name tells."""
         number, *rest = stem.split("-")
-        return f"{number} {rest[0]}" if len(rest) == 2 and TYPED.fullmatch(number) else None
+        return f"{number} {self.unit}".rstrip() if len(rest) == 2 and TYPED.fullmatch(number) else None
 
     def noted(self, row: Mapping[str, Any]) -> tuple[str | None, float | None]:
         """Return the number, as text and as it is."""
-        return f"{row['number']:.6g}", float(row["number"])
+        return f"{round(row['number'], 3):.13g}", float(row["number"])
 
     def feedback(self, label: str, assets: Assets) -> str:
         """Return the true number as written; raises BadInput for what is none."""

@@ -52,7 +52,10 @@ def crops(size: int, *, each: int = 1, margin: int = 0) -> Augment:
 
 
 def turns() -> Augment:
-    """Mirror and turn each square image, and its map alike, into one of its eight positions by chance."""
+    """Mirror and turn each image, and its map alike, into one of its eight positions by chance.
+
+    Images that are not square are only mirrored: four positions.
+    """
 
     def apply(images: tf.Tensor, maps: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         coin = tf.random.stateless_uniform((3, tf.shape(images)[0], 1, 1, 1), seed) < 0.5
@@ -60,6 +63,8 @@ def turns() -> Augment:
         def turn(batch: tf.Tensor) -> tf.Tensor:
             batch = tf.where(coin[0], batch[:, ::-1], batch)
             batch = tf.where(coin[1], batch[:, :, ::-1], batch)
+            if batch.shape[1] != batch.shape[2]:
+                return batch
             # With both mirrors, swapping the axes makes all rotations by 90 degrees.
             return tf.where(coin[2], tf.transpose(batch, (0, 2, 1, 3)), batch)
 

@@ -34,11 +34,14 @@ class BrightnessRidge(RegressorMixin, BaseEstimator):
         self.folds = folds
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> BrightnessRidge:
-        """Learn from images and their counts `[images]`; at least as many images as folds."""
-        statistics = brightness(x, self.channel)
+        """Learn from images and their counts `[images]`; with fewer images than folds, each image is a fold."""
+        statistics, y = brightness(x, self.channel), np.asarray(y, np.float64)
         self.mean_, self.deviation_ = statistics.mean(axis=0), statistics.std(axis=0) + 1e-9
-        ridge = RidgeCV(np.logspace(-4, 3, 22), cv=self.folds, scoring="neg_mean_absolute_error")
-        ridge.fit((statistics - self.mean_) / self.deviation_, np.asarray(y, np.float64))
+        if len(x) < 2:  # one image has no second one to be tried on
+            self.alpha_, self.weights_, self.offset_ = np.inf, np.zeros(len(STATISTICS)), float(y.mean())
+            return self
+        ridge = RidgeCV(np.logspace(-4, 3, 22), cv=min(self.folds, len(x)), scoring="neg_mean_absolute_error")
+        ridge.fit((statistics - self.mean_) / self.deviation_, y)
         self.alpha_, self.weights_, self.offset_ = float(ridge.alpha_), ridge.coef_, float(ridge.intercept_)
         return self
 

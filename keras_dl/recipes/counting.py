@@ -16,7 +16,7 @@ from keras_dl.data.sets.images import cells
 from keras_dl.errors import KerasDLError
 from keras_dl.inputs.image import ImageInput
 from keras_dl.outputs.number import Number
-from keras_dl.recipes import reading
+from keras_dl.recipes import counted_splits, reading
 from keras_dl.task import Assets, Config, Data, Phase, Ranges, Split
 from keras_dl.task.records import Augment
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MULTIPLE = 8  # pixels: the networks halve the image three times
 INPUT = ImageInput(multiple=MULTIPLE)
 WARM_UP = 50  # steps, at most, in which the rate rises from 0
-STRATA = 4  # of the counts, for splits with equal shares of small and large ones
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ class Counting(Config):
 
     images: int = 0  # to train on, drawn from the training part; 0: all of it
     sigma: float = 2.0  # pixels, of the Gaussian that stands for one cell in the map
-    crop: int = 128  # side in pixels of the squares that the first phase is trained on
+    crop: int = 128  # side in pixels of the squares that the first phase is trained on; a multiple of 8, or less of it
     crops: int = 2  # squares out of each image in a step
-    margin: int = 16  # pixels beside a cut where the density counts as unknown
+    margin: int = 16  # pixels beside a cut where the density counts as unknown, at most a quarter of the square
     turn: bool = True  # mirror and turn by 90 degrees, image and map together
     crop_steps: int = 1000  # of the first phase; 0: whole images from the beginning
     whole_steps: int = 200  # of the second phase, on whole images: it takes the bias of the cuts away
@@ -83,7 +82,7 @@ def load(config: Counting, source: Path, *, output: Number, maps: bool, fixed: b
             f"{source}: only counts are known, and a map of density needs the place of each cell; give a CSV file with "
             "file,x,y or masks of dots, or train cells-cnn or cells-deep"
         )
-    rows = splits.by_group(found.groups, strata(found.counts), seed=config.seed, parts=found.parts)
+    rows = counted_splits.rows(found, source, config.seed)
     if config.images:
         drawn = np.random.default_rng(config.seed).permutation(rows["train"])
         rows["train"] = np.sort(drawn[: config.images])
@@ -99,9 +98,19 @@ def load(config: Counting, source: Path, *, output: Number, maps: bool, fixed: b
 
 
 def read(config: Counting, assets: Assets, source: Path, *, output: Number) -> Split:
-    """Read counted images as one test split: the test part, or all of them where there are no parts."""
+    """Read counted images as one test split: the test part, or all of them where there are no parts.
+
+    Raises:
+        KerasDLError: as `load` does, and if the network takes another size alone.
+    """
     found = reading.test_part(cells.read(source, bad_share=config.bad_share))
-    return counted_split(found, size_of(found, source), None, output, assets)
+    shape, fixed = size_of(found, source), tuple(assets.get("image_shape", ()))
+    if fixed and shape != fixed:
+        raise KerasDLError(
+            f"{source}: the images have {shape[1]} x {shape[0]} px, and this network takes {fixed[1]} x {fixed[0]} px "
+            "alone; cut them to that size, with their points, or train a network for any size"
+        )
+    return counted_split(found, shape, None, output, assets)
 
 
 def notes(config: Counting, found: Counted) -> dict[str, Any]:
@@ -135,13 +144,6 @@ def size_of(found: Counted, source: Path) -> tuple[int, int]:
             f"them to {width - width % MULTIPLE} x {height - height % MULTIPLE} px, with their points"
         )
     return height, width
-
-
-def strata(counts: np.ndarray) -> np.ndarray:
-    """Return a stratum for each count `[images]`: quarters by size, or halves by chance where there are few images."""
-    several = min(STRATA, len(counts) // 6)
-    edges = np.unique(np.quantile(counts, np.linspace(0, 1, several + 1)[1:-1])) if several > 1 else np.empty(0)
-    return np.searchsorted(edges, counts) if len(edges) else np.arange(len(counts)) % 2
 
 
 def counted_split(found: Counted, shape: tuple[int, int], sigma: float | None, output: Number, assets: Assets) -> Split:
@@ -190,7 +192,8 @@ def phases(config: Counting, data: Data, *, output: Number, maps: bool) -> Seque
 
     A network sees something else at a cut than there in the whole image, which shifts its counts. So what is near a cut
     is left out, and the second phase takes the rest of the shift away. A network that gives a number first learns what
-    to count at each place (`at_each_place`). Where only counts are known, whole images take all steps.
+    to count at each place (`at_each_place`). Whole images take all steps where only counts are known, and where
+    the network takes one size alone.
     """
     from keras_dl.recipes import augment_maps
     from keras_dl.recipes.augment import chain
@@ -198,9 +201,10 @@ def phases(config: Counting, data: Data, *, output: Number, maps: bool) -> Seque
     image, target = (spec.shape for spec in data.train.examples.element_spec)
     turned = [augment_maps.turns()] if config.turn else []
     phase = partial(one_phase, config, max(1, len(data.train) // config.batch_size), output)
-    if len(target) != 3 or not config.crop_steps:
+    if len(target) != 3 or not config.crop_steps or "image_shape" in data.assets:
         return [phase("whole", config.crop_steps + config.whole_steps, config.learning_rate, chain(*turned))]
-    squares = augment_maps.crops(min(config.crop, *image[:2]), each=config.crops, margin=config.margin)
+    side = min(config.crop // MULTIPLE * MULTIPLE, *image[:2])
+    squares = augment_maps.crops(side, each=config.crops, margin=min(config.margin, side // 4))
     return [
         phase(
             "crops",

@@ -101,13 +101,16 @@ def signatures(run: Run) -> dict[str, tuple[Callable[[tf.Tensor], dict[str, tf.T
         "serving_default": (serving_default, tf.TensorSpec([None], tf.string, name=raw_name)),
         "tensors": (tensors, tf.TensorSpec(wanted.shape, wanted.dtype, name=wanted.name)),
     }
-    for name in output.large:
 
-        def large(raw: tf.Tensor, name: str = name) -> dict[str, tf.Tensor]:
+    def large(name: str) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        def of_one(raw: tf.Tensor) -> dict[str, tf.Tensor]:
             outputs = model(decode(raw[0])[None], training=False)
             return {name: output.signatures(outputs, run.assets)[name]}
 
-        found[name] = (large, tf.TensorSpec([1], tf.string, name=raw_name))
+        return of_one
+
+    for name in output.large:
+        found[name] = (large(name), tf.TensorSpec([1], tf.string, name=raw_name))
     return found
 
 

@@ -69,6 +69,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         settled=output.explained(measured, run.assets, run.config, words),
         draws=DRAWS,
         kept=history.said(epochs, best),
+        kept_last=len(epochs) > 0 and best == epochs["epoch"].max(),
         charts=output.figures(found, run.config, words),
         training=training_chart(epochs, best),
         shares=output.shares(run.card["splits"], words),

@@ -70,7 +70,7 @@ def test_an_archive_saved_by_hand_is_taken(site, tmp_path):
 
 def test_download_notices_missing_images(site, tmp_path, monkeypatch):
     monkeypatch.setitem(cells.SOURCES, "vgg", replace(cells.SOURCES["vgg"], images=200))
-    with pytest.raises(KerasDLError, match="3 images instead of 200; delete .*cells-vgg and .*cells-vgg.zip"):
+    with pytest.raises(KerasDLError, match=r"3 images instead of 200; delete .*cells-vgg and .*cells-vgg\.zip"):
         cells.download(tmp_path / "data", base=site)
 
 

@@ -26,7 +26,7 @@ def embedded_set():
 
 
 def test_brightness_does_not_give_the_count_away(drawn):
-    """Its R² is 0.1 to 0.3 by cross-validation; that of the VGG set is above 0.98."""
+    """Its R² is 0.43 by ten-fold cross-validation; by the total light alone the VGG set is nearly counted."""
     pictures, counts = drawn
     ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-4, 3, 22)))
     said = cross_val_predict(ridge, brightness(pictures), counts, cv=10)

@@ -34,13 +34,14 @@ def test_pairs_of_image_and_mask(tmp_path):
     assert found.counts.tolist() == [5, 0]
     assert {tuple(point) for point in found.points[0].tolist()} == set(points), "x and y, not row and column"
     assert found.points[1].shape == (0, 2)
-    assert found.notes == {"files": 2, "cells": 5, "fewest": 0, "most": 5}
+    assert str(found.notes) == "{'files': 2, 'cells': 5, 'fewest': 0, 'most': 5}"
     assert not found.skipped
 
 
 def test_a_table_of_counts(tmp_path):
     found = read_counted(tabled(tmp_path, "File , note,COUNT\na0.png,x,3\n\na1.png,,0\n a2.png ,,4.5\n"))
     assert found.counts.tolist() == [3, 0, 4.5]
+    assert str(found.notes) == "{'files': 3, 'cells': 7.5, 'fewest': 0, 'most': 4.5}"
     assert found.points == (None, None, None)
 
 

@@ -123,7 +123,7 @@ def test_explaining_a_file_writes_a_picture_and_gives_the_prediction(tiny_run, t
 
 def test_methods_are_for_texts(tiny_run):
     run = tiny_run("pneumonia")
-    with pytest.raises(UsageError, match="method=occlusion is for texts"):
+    with pytest.raises(UsageError, match="method=occlusion must be one of: grad-cam"):
         explain.explain(run, min((run.path / "examples").iterdir()), method="occlusion")
 
 

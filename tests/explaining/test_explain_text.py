@@ -2,6 +2,8 @@
 
 import re
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import click
 import kept_runs
@@ -15,8 +17,18 @@ from scipy.special import logit
 from keras_dl import show
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.explaining import words
-from keras_dl.verbs import gallery
-from keras_dl.verbs.explain import explain
+from keras_dl.verbs import explain as verb
+
+
+def explain(run, source, out=None, **options):
+    """Explain as `Run.explain` does."""
+    return verb.explain(run, source, out, **options).json()
+
+
+def shown(run, text, out, **options):
+    """Explain, and return what the terminal shows."""
+    return show.explained(verb.explain(run, text, out, **options), run)
+
 
 MESSAGE = "Hello: you WON a prize!!! see you at lunch, ok?"
 
@@ -46,7 +58,7 @@ def weights(result):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "parts"),
     [
         (MESSAGE, ["Hello:", "you", "WON", "a", "prize!!!", "see", "you", "at", "lunch,", "ok?"]),
         ("nice...but  DON'T\n", ["nice...", "but", "DON'T"]),
@@ -59,11 +71,10 @@ def weights(result):
         (" ", []),
     ],
 )
-def test_a_text_is_divided_into_words_as_typed(run, split, text, words):
-    run.config = kept_runs.TextConfig(length=30)
-    read = words.reading(run, text, split)
-    run.config = kept_runs.TextConfig()
-    assert [text[start:end] for start, end in read.spans] == words
+def test_a_text_is_divided_into_words_as_typed(run, split, text, parts):
+    longer = SimpleNamespace(config=replace(run.config, length=30))
+    read = words.reading(longer, text, split)
+    assert [text[start:end] for start, end in read.spans] == parts
     assert read.text == text
 
 
@@ -91,7 +102,7 @@ def test_of_a_long_text_only_what_the_model_reads_is_explained(run, tmp_path):
     page = (tmp_path / "prize-the-the-the-explained.html").read_text()
     assert '<span class="unread"> lunch is beyond &lt;b&gt;' in page
     assert "characters more)" in page
-    assert "more characters, beyond the words that it reads)" in show.explained(result)
+    assert "more characters, beyond the words that it reads)" in shown(run, text, tmp_path)
     assert weights(result)["prize"] == weights(explain(run, text[: result["read"]], tmp_path))["prize"]
 
 
@@ -158,7 +169,7 @@ def test_texts_of_all_kinds_can_be_explained(run, tmp_path, text):
     assert ("note" in result) == ("prize" not in text)
     assert any(weights(result).values()) == ("prize" in text)
     assert "prize" not in text or weights(result)["prize"] == pytest.approx(2)
-    show.explained(result)
+    assert shown(run, text, tmp_path / "page.html").endswith("page.html")
 
 
 # The other methods
@@ -166,7 +177,6 @@ def test_texts_of_all_kinds_can_be_explained(run, tmp_path, text):
 
 @pytest.mark.parametrize("kind", ["text", "texts"])
 def test_shap_values_add_up(runs, kind, tmp_path):
-    pytest.importorskip("shap")
     result = explain(runs[kind], MESSAGE, tmp_path, method="shap")
     found = [word["weight"] for word in result["words"]]
     of = runs[kind].assets["classes"].index(result["of"])
@@ -187,7 +197,7 @@ def test_attention_is_that_of_the_last_layer_and_adds_up(runs, tmp_path):
     for layer in ("attention_1", "attention_2"):
         model = run.model.get_layer(layer)
         model.set_weights([10 * weight for weight in kept_random(model)])
-    ids = run.task.decode(run.config, run.assets)(tf.constant("you won a prize at noon"))[None]
+    ids = run.task.input.decode(run.config, run.assets)(tf.constant("you won a prize at noon"))[None]
     answers = run.model(ids).numpy()
     result = explain(run, "You won, a prize at noon", tmp_path, method="attention")
     found = [word["weight"] for word in result["words"]]
@@ -195,8 +205,9 @@ def test_attention_is_that_of_the_last_layer_and_adds_up(runs, tmp_path):
     assert max(found) > 1.2 / 6
     np.testing.assert_allclose(found, by_hand(run.model, ids)[:6], atol=1e-4)
     np.testing.assert_array_equal(run.model(ids).numpy(), answers)
-    text = show.explained(result)
-    assert "most attention" in text
+    text = shown(run, "You won, a prize at noon", tmp_path, method="attention")
+    assert "most weight" in text
+    assert "share of the attention in the last layer" in text
     assert "against" not in text
 
 
@@ -223,11 +234,14 @@ def test_attention_of_tokens_that_depend_on_their_neighbours_is_matched(runs):
     np.testing.assert_allclose(words.attention(run, read), whole)
 
 
-def test_a_method_that_cannot_be_names_those_that_can(run, tmp_path):
-    with pytest.raises(UsageError, match="no layer of attention; method=occlusion"):
-        explain(run, MESSAGE, tmp_path, method="attention")
+def test_a_method_that_cannot_be_names_those_that_can(runs, run, tmp_path):
+    for method in ("attention", "magic"):
+        with pytest.raises(UsageError, match=f"method={method} must be one of: occlusion, shap$"):
+            explain(run, MESSAGE, tmp_path, method=method)
     with pytest.raises(UsageError, match="method=magic must be one of: occlusion, shap, attention"):
-        explain(run, MESSAGE, tmp_path, method="magic")
+        explain(runs["attention"], MESSAGE, tmp_path, method="magic")
+    with pytest.raises(UsageError, match="no layer of attention; method=occlusion"):
+        words.attention(run, words.reading(run, MESSAGE, words.tokenizer(run)))
 
 
 # What is shown
@@ -241,9 +255,9 @@ def test_the_page_is_safe_and_needs_nothing_else(run, tmp_path):
     assert not re.search(r"<(script|img|link)|https?:|@import|url\(", page)
     assert "&lt;script&gt;" in page
     assert 'dir="auto"' in page
-    assert '<mark class="for" style="--w:1.00" title="+2.000">prize</mark>' in page
+    assert '<mark class="for" style="--w: 1.00" title="+2.000">prize</mark>' in page
     assert "prefers-color-scheme: dark" in page
-    assert len(page) < 10_000
+    assert len(page) < 12_000
 
 
 def test_a_file_is_explained_under_its_name(run, tmp_path, monkeypatch):
@@ -270,15 +284,15 @@ def test_what_cannot_be_explained(run, tmp_path):
 
 def test_the_terminal_shows_colours_numbers_and_no_commands(run, tmp_path, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
-    result = explain(run, "you won a prize\x1b[2J, lunch", tmp_path)
-    text = show.explained(result)
+    said = "you won a prize\x1b[2J, lunch"
+    text = shown(run, said, tmp_path)
     assert "\x1b[2J" not in text
     assert click.style("prize\ufffd[", fg=16, bg=208) in text
     assert "+2.000  prize" in text
     assert "against spam\n   -1.500  lunch" in text
-    assert text.endswith(result["html"])
+    assert text.endswith(explain(run, said, tmp_path)["html"])
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b" not in show.explained(result)
+    assert "\x1b" not in shown(run, said, tmp_path)
 
 
 def test_the_part_of_a_long_text_that_matters_is_shown():
@@ -289,10 +303,10 @@ def test_the_part_of_a_long_text_that_matters_is_shown():
         asked.append(given)
         return np.array([-2.0 if start <= 1500 < end else 1.0 for start, end in given])
 
-    part = gallery.strongest_part(spans, weigh)
+    part = words.strongest_part(spans, weigh)
     assert part[0][0] <= 1500 < part[-1][1]
-    assert part[-1][1] - part[0][0] <= gallery.SHOWN
+    assert part[-1][1] - part[0][0] <= words.SHOWN
     assert asked[0][0][0] == 0
     assert asked[0][-1][1] == 2999
-    assert gallery.strongest_part(spans[:5], weigh) == spans[:5]
-    assert gallery.strongest_part([], weigh) == []
+    assert words.strongest_part(spans[:5], weigh) == spans[:5]
+    assert words.strongest_part([], weigh) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_dl import api
+from keras_dl import api, training
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs import files, run, sources
 from keras_dl.runs.files import replacing
@@ -33,7 +33,7 @@ def test_the_newest_run_is_the_one_begun_last_also_when_the_clock_was_set_back(t
     first = api.begin(TASK, tiny=True)
     os.utime(first.path / "config.json", (4e9, 4e9))  # of the year 2096
     monkeypatch.setattr(run, "datetime", SetBack)
-    monkeypatch.setattr(run.time, "time_ns", lambda: 978_307_200_000_000_000)
+    monkeypatch.setattr(files.time, "time_ns", lambda: 978_307_200_000_000_000)
     second = api.begin(TASK, tiny=True)
     assert second.path.name < first.path.name
     assert Run.find(TASK, complete=False).path == second.path
@@ -42,10 +42,11 @@ def test_the_newest_run_is_the_one_begun_last_also_when_the_clock_was_set_back(t
 
 
 def test_no_time_that_a_training_keeps_is_of_the_clock_that_can_be_set():
-    package = Path(run.__file__).parent
-    for name in ("training", "checkpoints", "progress", "distributed"):
-        text = (package / f"{name}.py").read_text()
-        assert not [word for word in ("time.time(", "datetime.now(") if word in text], name
+    modules = [path for path in Path(training.__file__).parent.rglob("*.py") if path.name != "__init__.py"]
+    assert {"fit", "checkpoints", "progress", "distributed"} <= {path.stem for path in modules}
+    for path in modules:
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in ("time.time(", "datetime.now(") if word in text], path
 
 
 def test_of_two_that_want_a_directory_at_once_one_is_refused(tmp_path, monkeypatch):

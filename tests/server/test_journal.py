@@ -242,8 +242,6 @@ def test_processes_share_one_file(opened, tmp_path):
 )
 def test_a_database_that_cannot_be(url, message, monkeypatch):
     monkeypatch.setattr(database, "PATIENCE", 0)
-    if url.startswith("postgresql"):
-        pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
     with pytest.raises(KerasDLError, match=message) as caught:
         Journal(url)
     assert "secret" not in str(caught.value)

@@ -1,7 +1,6 @@
 """The journal in a real PostgreSQL, started for the test where its programs are installed."""
 
 import contextlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -28,8 +27,6 @@ def postgres():
     }
     if not all(programs.values()):
         pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
-    if importlib.util.find_spec("psycopg") is None:
-        pytest.skip("psycopg, the extra 'postgres', is not installed")
     user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: a socket's path has at most 107 characters
     if user:

@@ -110,14 +110,12 @@ def test_a_reader_who_does_not_read_is_let_go(server, monkeypatch, caplog):
 
 
 def test_headers_that_do_not_end_are_given_up(server, monkeypatch):
-    patience = pytest.importorskip("keras_dl.server.patience")
-    monkeypatch.setattr(patience, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr("keras_dl.server.patience.HEAD_SECONDS", 0.2)
     assert read_all(connected(server, SLOW["in its headers"])) == b""
     assert read_all(connected(server)) == b""
 
 
 def test_headers_without_end_are_refused(server):
-    pytest.importorskip("keras_dl.server.patience")
     with connected(server, b"GET / HTTP/1.1\r\n") as connection, pytest.raises(OSError, match=r"reset|Broken"):
         send_headers(connection, 10_000_000)
 

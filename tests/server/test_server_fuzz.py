@@ -19,11 +19,10 @@ from urllib.parse import quote, urlsplit
 import hypothesis
 import pytest
 import requests
+import schemathesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 from live_server import serving
-
-schemathesis = pytest.importorskip("schemathesis")
 
 EXAMPLES = int(os.environ.get("KERAS_DL_FUZZ", "0"))  # per part; 0 for the few of the suite
 REFUSALS = {400, 401, 404, 405, 408, 413, 429, 503}

@@ -67,14 +67,14 @@ def test_another_seed_is_another_order(tmp_path):
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, 2), min_size=4, max_size=40).filter(lambda labels: len(set(labels)) > 1))
 def test_balanced_classes_fill_equal_shares(labels):
-    order = pipeline.draw_order(np.array(labels), "classes", tf.constant([3, 5], tf.int64)).numpy()
+    order = pipeline.draw_order(len(labels), np.array(labels), "classes", tf.constant([3, 5], tf.int64)).numpy()
     assert len(order) == len(labels)
     counts = np.bincount(np.array(labels)[order], minlength=3)[np.unique(labels)]
     assert counts.max() - counts.min() <= len(set(labels))
 
 
 def test_a_large_class_is_not_repeated_while_a_small_one_is():
-    order = pipeline.draw_order(np.array([0] * 8 + [1] * 2), "classes", tf.constant([0, 0], tf.int64)).numpy()
+    order = pipeline.draw_order(10, np.array([0] * 8 + [1] * 2), "classes", tf.constant([0, 0], tf.int64)).numpy()
     large, small = order[order < 8], order[order >= 8]
     assert len(set(large)) == len(large)
     assert np.bincount(small - 8).max() - np.bincount(small - 8).min() <= 1

@@ -11,7 +11,10 @@ import pytest
 
 from keras_dl import registry, show
 from keras_dl.errors import UsageError
-from keras_dl.verbs.predict import answer, expand, predict
+from keras_dl.inputs.given import expand
+from keras_dl.verbs.predict import answer, predict
+
+NOTE = "none of its words is known: the answer rests on nothing that was learned"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,7 @@ def test_texts_that_cannot_be_used_have_a_reason_each(run, folder):
     assert ["error" in row for row in rows] == [True] * 5 + [False]
     assert "10,000,000 bytes are more than" in rows[3]["error"]
     assert "not UTF-8 at byte 3" in rows[4]["error"]
-    text = show.predictions(rows)
+    text = show.predictions(rows, run.task.output.answer)
     assert "\ufffd  cannot be used: not UTF-8" in text
     assert max(map(len, text.splitlines())) < 200
     assert rows[5]["input"] == "prize " * 1000
@@ -81,8 +84,8 @@ def test_texts_that_cannot_be_used_have_a_reason_each(run, folder):
 def test_what_is_to_be_known_of_a_text_is_noted(run):
     known, unknown = predict(run, ["prize", "xyzzy"])
     assert "note" not in known
-    assert unknown["note"] == "none of its words is known"
-    assert show.predictions([unknown]).endswith("; none of its words is known")
+    assert unknown["note"] == NOTE
+    assert show.predictions([unknown], run.task.output.answer).endswith(f"; {NOTE}")
 
 
 def test_a_batch_that_the_model_does_not_take_is_described(run):

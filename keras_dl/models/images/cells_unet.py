@@ -11,7 +11,7 @@ from keras import layers
 SCALE = 100.0  # the last convolution gives this for one cell per pixel; densities are small, its weights need not be
 
 
-def cells_unet(*, width: int = 16, levels: int = 3, momentum: float = 0.98) -> keras.Model:
+def cells_unet(*, width: int = 16, levels: int = 3, momentum: float = 0.995) -> keras.Model:
     """Build the network: a strided stem, `levels` steps down and up again with two convolutions each.
 
     Input "image": uint8 `[batch, height, width, 3]`, 0 to 255, both sides multiples of 8 (2 to the power of `levels`).
@@ -21,7 +21,8 @@ def cells_unet(*, width: int = 16, levels: int = 3, momentum: float = 0.98) -> k
     Args:
         width: channels of the stem and of the first level; each further level has twice as many.
         levels: resolutions, the first of them half of the image's.
-        momentum: of the batch normalisation; how much of the running statistics a step keeps.
+        momentum: of the batch normalisation: how much of the running statistics a step keeps. The sum over a whole map
+            feels their noise, so it is higher than usual.
     """
     # inputs
     image = keras.Input((None, None, 3), dtype="uint8", name="image")

@@ -48,10 +48,10 @@ class CellsUNet(Counting):
     crops: int = 4
     margin: int = 20
     crop_steps: int = 1800
-    whole_steps: int = 150
+    whole_steps: int = 200
     learning_rate: float = 4e-3
-    whole_rate: float = 5e-4
-    count_weight: float = 0.005
+    whole_rate: float = 1e-4
+    count_weight: float = 0.001
 
     RANGES: ClassVar[Ranges] = {**Counting.RANGES, "width": (2, 256)}
 
