@@ -110,7 +110,8 @@ def make(path, kind="binary", seed=0):
     said.write(run, run.task.output.columns(ASSETS[kind]))
     splits = said.table.assign(split="test")[["id", "split", "group", "label"]]
     splits.to_csv(path / "splits.csv", index=False)
-    history = {"epoch": [1, 2, 3], "phase": ["head", "head", "all"], "loss": [3, 2, 1], "val_loss": [3.0, 1.0, 2.0]}
+    history = {"epoch": [1, 2, 3], "phase": ["head", "head", "all"], "phase_epoch": [1, 2, 1]}
+    history |= {"loss": [3, 2, 1], "val_loss": [3.0, 1.0, 2.0]}
     pd.DataFrame(history).to_csv(path / "history.csv", index=False)
     raw = sms if kind in TEXTS else png
     gallery.keep(run, Split(None, list(splits["id"]), [], [], raw=raw), said.found(ASSETS[kind]))

@@ -65,6 +65,12 @@ def test_the_tables_have_the_columns_of_real_ones(both, name):
     assert columns[0] == columns[1]
 
 
+def test_the_history_has_the_columns_of_real_ones(both):
+    made, real = (set(pd.read_csv(run.path / "history.csv")) for run in both)
+    assert {"epoch", "phase", "phase_epoch"} <= made & real
+    assert made <= real | {"loss", "val_loss"}, "which a phase that is fitted at once has not"
+
+
 def test_the_files_are_there_that_tests_read(both):
     made, real = both
     extra = {"checkpoints", "logs", "examples", "report.html", ".lock", "baseline.skops"}

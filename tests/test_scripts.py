@@ -30,8 +30,8 @@ def test_results_are_a_table_with_the_command_and_a_row_per_model(script, tiny_r
     runs, _, speed = result.stdout.partition("## Speed")
     rows = [line for line in runs.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[1] for row in rows[1:]] == [
-        "network", "baseline", "network", "baseline", "network, mean (standard deviation)",
-        "baseline, mean (standard deviation)",
+        "network", "baseline", "network", "baseline", "network, mean (standard deviation) [95 % of the mean, by t]",
+        "baseline, mean (standard deviation) [95 % of the mean, by t]",
     ]  # fmt: skip
     assert "`keras-dl train pneumonia --tiny" in runs
     auroc = run.metrics["test"]["network"]["auroc"]

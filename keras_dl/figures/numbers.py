@@ -66,7 +66,7 @@ def bland_altman(truth: np.ndarray, predicted: np.ndarray, unit: str) -> Figure:
     for height, style in ((mean, "-"), (mean - 1.96 * spread, "--"), (mean + 1.96 * spread, "--")):
         axes.axhline(height, color=COLOURS["ink"], linestyle=style, linewidth=1.1)
         text = f" {height:+.1f}".replace("-", "−")
-        axes.text(1, height, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
+        axes.text(1.01, height, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     axes.margins(y=0.15)
     axes.set(xlabel=f"mean of predicted and true {unit}", ylabel=f"predicted − true {unit}")
     return figure

@@ -185,7 +185,7 @@ class Number(Output):
             row["number"],
             0.0,
             1.05 * most,
-            f"{said.text}, {said.certainty}",
+            said.certainty,
             interval=band,
             ends=("0", f"{1.05 * most:.0f}"),
             note=note if band else "",
@@ -232,7 +232,7 @@ class Number(Output):
                 scatter,
                 "Predicted against true numbers",
                 "Predicted against true",
-                f"A point for each {words['example']}; on the dotted line an answer is exact. Bars, where there are any: "
+                f"A point for each {words['example']}; on the dotted line an answer is exact. Bars, if any: "
                 "the network's intervals.",
             ),
             chart(

@@ -81,7 +81,7 @@ def prepare(family: Family, *, quick: bool = False) -> Prepared:
     config = resolve(record, settings)
     steps = family.per_call * (2 if quick else family.calls + 1)
     count = steps * config.batch_size
-    drawn = images if record.modality == "image" else texts
+    drawn = images if record.input.key == "image" else texts
     return drawn(record, config, count)
 
 
@@ -100,7 +100,7 @@ def texts(record: Task, config: Any, count: int) -> Prepared:
     """Draw word ids, int32 `[count, length]`, with padding behind: half of the texts are under a quarter full."""
     generator = np.random.default_rng(0)
     vocabulary = [f"word{number}" for number in range(config.vocabulary)]
-    classes = [f"class{number}" for number in range(5 if record.value == "probabilities" else 2)]
+    classes = [f"class{number}" for number in range(5 if record.output.key == "classes" else 2)]
     x = generator.integers(2, 2 + len(vocabulary), (count, config.length), dtype=np.int32)
     lengths = np.clip(generator.lognormal(np.log(config.length / 4), 0.6, count), 3, config.length)
     x[np.arange(config.length) >= lengths[:, None]] = 0
@@ -123,8 +123,6 @@ def prepared(
 
     y = labels[:, None].astype(np.float32)
     names = [str(number) for number in range(len(x))]
-    split = Split(
-        tf.data.Dataset.from_tensor_slices((x, y)), names, names, labels.tolist(), raw=lambda row: b"", texts=None
-    )
+    split = Split(tf.data.Dataset.from_tensor_slices((x, y)), names, names, labels.tolist(), raw=lambda row: b"")
     data = Data(split, split, split, assets=assets, augment=augment, balance=config.balance, bucket=bucket)
-    return Prepared(record, config, data, Examples(tf.constant(x), tf.constant(y), labels))
+    return Prepared(record, config, data, Examples(tf.constant(x), tf.constant(y), labels, labels))

@@ -74,7 +74,7 @@ def measure_warm(rounds: int, quick: bool) -> list[Row]:
 
     from keras_dl.training.pipeline import Examples
 
-    examples = Examples(tf.constant(x), tf.constant(labels[:, None].astype("float32")), labels)
+    examples = Examples(tf.constant(x), tf.constant(labels[:, None].astype("float32")), labels, labels)
     ours = endless(ours_batches(examples, augmented=False), batches)
     cached = tf.data.Dataset.from_tensor_slices((x.astype("float32"), labels)).cache().shuffle(1000).repeat()
     works |= {WARM: ours, "tf.data, cached, shuffled, float32": endless(cached.batch(BATCH).prefetch(2), batches)}

@@ -25,7 +25,7 @@ def main(emoji: str, pneumonia: str, port: int) -> None:
 
     app = FastAPI()
     runs = {"emoji": keras_dl.open_run(emoji), "pneumonia": keras_dl.open_run(pneumonia)}
-    decode = {name: run.task.decode(run.config, run.assets) for name, run in runs.items()}
+    decode = {name: run.task.input.decode(run.config, run.assets) for name, run in runs.items()}
 
     def predict(name: str, raw: bytes) -> Any:
         return runs[name].model.predict(decode[name](tf.constant(raw))[None], verbose=0)[0].tolist()

@@ -56,9 +56,8 @@ def training(ready: families.Prepared, count: int, quick: bool) -> Callable[[], 
     model.steps_per_execution = 1  # MirroredStrategy allows no more; so all have the same
     size, steps = ready.config.batch_size, 3 if quick else 7
     batches = partial(pipeline.training, ready.examples, ready.data, ready.config)
-    few = replace(
-        ready.examples, x=ready.examples.x[:size], y=ready.examples.y[:size], labels=ready.examples.labels[:size]
-    )
+    parts = ("x", "y", "truth", "strata")
+    few = replace(ready.examples, **{part: getattr(ready.examples, part)[:size] for part in parts})
 
     def train() -> float:
         timer = clock(size)

@@ -1,11 +1,9 @@
 """What the words of a text say for an answer: true to the model, to the text as typed, and safe to look at."""
 
-import re
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
-import click
 import kept_runs
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import logit
 
 from keras_dl import show
-from keras_dl.errors import BadInput, UsageError
+from keras_dl.errors import UsageError
 from keras_dl.explaining import words
 from keras_dl.verbs import explain as verb
 
@@ -242,57 +240,6 @@ def test_a_method_that_cannot_be_names_those_that_can(runs, run, tmp_path):
         explain(runs["attention"], MESSAGE, tmp_path, method="magic")
     with pytest.raises(UsageError, match="no layer of attention; method=occlusion"):
         words.attention(run, words.reading(run, MESSAGE, words.tokenizer(run)))
-
-
-# What is shown
-
-
-def test_the_page_is_safe_and_needs_nothing_else(run, tmp_path):
-    evil = "<script>alert('prize')</script> prize <img src=x onerror=alert(1)>"
-    result = explain(run, evil, tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert result["html"] == str(tmp_path / "page.html")
-    assert not re.search(r"<(script|img|link)|https?:|@import|url\(", page)
-    assert "&lt;script&gt;" in page
-    assert 'dir="auto"' in page
-    assert '<mark class="for" style="--w: 1.00" title="+2.000">prize</mark>' in page
-    assert "prefers-color-scheme: dark" in page
-    assert len(page) < 12_000
-
-
-def test_a_file_is_explained_under_its_name(run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "sms 1.txt").write_text("a prize 🍕", encoding="utf-8")
-    result = explain(run, tmp_path / "sms 1.txt")
-    assert result["input"] == str(tmp_path / "sms 1.txt")
-    assert result["html"] == "sms 1-explained.html"
-    assert (tmp_path / "sms 1-explained.html").is_file()
-    assert weights(result) == pytest.approx({"a": 0, "prize": 2, "🍕": 2})
-
-
-def test_what_cannot_be_explained(run, tmp_path):
-    (tmp_path / "latin.txt").write_bytes("café".encode("latin-1"))
-    with pytest.raises(BadInput, match=r"latin.txt cannot be used: not UTF-8"):
-        explain(run, tmp_path / "latin.txt")
-    with pytest.raises(BadInput, match="the text is empty"):
-        explain(run, "  ")
-    with pytest.raises(UsageError, match="explain takes one input"):
-        explain(run, tmp_path)
-    with pytest.raises(UsageError, match=r"there is no file nowhere\.txt"):
-        explain(run, "nowhere.txt")
-
-
-def test_the_terminal_shows_colours_numbers_and_no_commands(run, tmp_path, monkeypatch):
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    said = "you won a prize\x1b[2J, lunch"
-    text = shown(run, said, tmp_path)
-    assert "\x1b[2J" not in text
-    assert click.style("prize\ufffd[", fg=16, bg=208) in text
-    assert "+2.000  prize" in text
-    assert "against spam\n   -1.500  lunch" in text
-    assert text.endswith(explain(run, said, tmp_path)["html"])
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b" not in shown(run, said, tmp_path)
 
 
 def test_the_part_of_a_long_text_that_matters_is_shown():

@@ -149,6 +149,18 @@ def test_the_server_answers_as_predict_does_and_refuses_with_the_reason(server, 
     assert "multiples of 8" in refused.json()["error"]
 
 
+def test_the_server_gives_the_map_of_each_image(server, run, pictures):
+    files = [pictures / "0.png", pictures / "2.png"]
+    asked = {"signature_name": "density", **sent(files)}
+    maps = np.array(post(f"{server}/map:predict", asked).json()["predictions"])
+    assert maps.shape == (2, 64, 64, 1)
+    numbers = [row["number"] for row in run.predict(*files)]
+    np.testing.assert_allclose(np.maximum(maps.sum(axis=(1, 2, 3)), 0), numbers, rtol=1e-3, atol=1e-3)
+    explained = post(f"{server}/map:explain", sent(files[:1])).json()
+    assert explained["method"] == "density"
+    assert explained["prediction"]["number"] == pytest.approx(numbers[0], rel=CLOSE)
+
+
 def test_a_batch_is_answered_file_by_file(server, pictures):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

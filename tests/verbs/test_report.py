@@ -17,7 +17,7 @@ from kept_runs import EVIL, KINDS, cell, measured
 
 from keras_dl import api
 from keras_dl.api import Run
-from keras_dl.figures import curves, plots
+from keras_dl.figures import plots
 from keras_dl.inputs.image import ImageInput
 from keras_dl.outputs.score import Score
 from keras_dl.task import settings
@@ -105,7 +105,7 @@ def test_it_says_what_was_measured(page):
     assert "25 files: duplicate" in text
     assert "1 file: truncated JPEG" in text
     assert "Files found 146 Examples used 120" in text
-    assert "The weights of epoch 2 were kept" in text
+    assert "The weights of epoch 2 of 'head' were kept, the best on the validation part" in text
     assert not re.search(r"\b(None|nan)\b(?!\.)", text.replace("None.", ""))
     assert "Synthetic" not in text
 
@@ -234,42 +234,6 @@ def test_several_classes(run):
     assert any(image["alt"] == "the same with a heatmap: what speaks for VIRAL (Grad-CAM)" for image in page.images)
     assert "VIRAL, recognised" in page.text
     assert "at its own threshold" not in page.text
-
-
-def drawn(kind, monkeypatch, name):
-    """Draw the figures of a kind and return what `figures.curves` is asked for under this name."""
-    asked = []
-    original = getattr(curves, name)
-    monkeypatch.setattr(curves, name, lambda *given, **options: asked.append(given) or original(*given, **options))
-    few_bands(monkeypatch)
-    words = {"example": "radiograph", "group": "patient", "baseline": "HOG + SVM"}
-    kept_runs.task(kind).output.figures(kept_runs.found(kind), kept_runs.task(kind).config, words)
-    (given,) = asked
-    return given
-
-
-def test_of_several_classes_each_is_ranked_against_the_rest(monkeypatch):
-    said = kept_runs.found("classes")
-    rankings, draws = drawn("classes", monkeypatch, "roc")
-    assert (draws.draws, draws.groups) == (5, kept_runs.COUNT // 2)
-    assert [one.name for one in rankings] == [*kept_runs.SEVERAL, "", "", ""]
-    assert [one.dashed for one in rankings] == [False] * 3 + [True] * 3
-    for place, one in enumerate(rankings):
-        name, index = ("network", "baseline")[place // 3], place % 3
-        assert one.colour == plots.class_colour(index)
-        assert np.array_equal(one.labels, said.truth == index)
-        assert np.array_equal(one.values, said.values[name][:, index])
-        assert np.array_equal(one.answers, said.values[name].argmax(axis=1) == index)
-
-
-@pytest.mark.parametrize("kind", ["binary", "classes"])
-def test_calibration_is_of_class_1_or_of_the_answer(kind, monkeypatch):
-    said = kept_runs.found(kind)
-    values = said.values["network"]
-    hits, probabilities, _ = drawn(kind, monkeypatch, "reliability")
-    right = said.truth if kind == "binary" else values.argmax(axis=1) == said.truth
-    assert np.array_equal(hits, right)
-    assert np.array_equal(probabilities, values if kind == "binary" else values.max(axis=1))
 
 
 @pytest.mark.parametrize("kind", ["text", "texts"])

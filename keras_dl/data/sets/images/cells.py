@@ -22,7 +22,7 @@ CITATION = "Lempitsky, V., Zisserman, A. (2010). Learning to count objects in im
 HOMEPAGE = "https://www.robots.ox.ac.uk/~vgg/research/counting/index_org.html"
 INTENDED_USE = "Teaching and method comparison on counting in images."
 LIMITS = (
-    "The images are simulated: all cells look alike, and their number nearly follows the total light (a ridge "
+    "The VGG images are simulated: all cells look alike, and their number nearly follows the total light (a ridge "
     "regression on five statistics of the brightness errs by about 5 cells of 174). A model trained on them counts "
     "nothing reliably in images of a real microscope; train it on counted images of your own."
 )
