@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_dl.figures import classes as class_figures
-from keras_dl.figures import curves
-from keras_dl.figures.curves import Ranking
-from keras_dl.figures.plots import COLOURS
-from keras_dl.measures.bootstrap import Draws
 from keras_dl.outputs.labelled import BAND_DRAWS, Labelled, chart
 from keras_dl.task.blocks import Answer, Block, Chart, Gauge
 from keras_dl.task.kinds import Assets, Column, Found, Target
+
+if TYPE_CHECKING:
+    from keras_dl.measures.bootstrap import Draws
 
 BANDS = f"Bands: 95\N{NO-BREAK SPACE}% of {BAND_DRAWS} bootstrap draws of whole {{group}}s"
 
@@ -86,6 +84,11 @@ class Ranked(Labelled):
 
     def figures(self, found: Found, config: Any, words: Mapping[str, str]) -> list[Chart]:
         """Draw confusion matrices, ROC and precision-recall curves, and histograms of the values."""
+        from keras_dl.figures import curves
+        from keras_dl.figures.curves import Ranking
+        from keras_dl.figures.plots import COLOURS
+        from keras_dl.measures.bootstrap import Draws
+
         draws = Draws(found.groups, config.seed, draws=BAND_DRAWS)
         truth, assets = np.asarray(found.truth), found.assets["network"]
         classes, threshold = assets["classes"], assets["threshold"]
@@ -125,6 +128,8 @@ class Ranked(Labelled):
         self, truth: np.ndarray, values: np.ndarray, answers: np.ndarray, classes: Sequence[str], threshold: float
     ) -> Any:
         """Draw the values of each true class, with the threshold."""
+        from keras_dl.figures import classes as class_figures
+
         xlabel = f"probability of {classes[1]}; dashed: threshold {threshold:.2f}"
         return class_figures.histograms(truth, values, answers, classes, xlabel=xlabel, threshold=threshold)
 

@@ -3,7 +3,6 @@
 import importlib.util
 import inspect
 import json
-import shutil
 import subprocess
 import sys
 from copy import copy
@@ -204,19 +203,3 @@ def test_an_export_that_decodes_otherwise_in_the_graph_is_refused(task, tiny_run
     with pytest.raises(KerasDLError, match=r"is refused: .* of 'serving_default'"):
         run.export(tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("damage", ["cut off", "lost"])
-@pytest.mark.parametrize("file", ["card.json", "assets/assets.json", "model.keras", "examples"])
-def test_a_damaged_run_is_reported_by_the_name_of_the_file(task, file, damage, tiny_run, tmp_path):
-    path = tmp_path / "run"
-    shutil.copytree(tiny_run(task).path, path, ignore=shutil.ignore_patterns("checkpoints", "logs"))
-    (path / file).rename(tmp_path / "whole")
-    if damage == "cut off" and file == "examples":
-        (path / file).mkdir()
-    elif damage == "cut off":
-        whole = (tmp_path / "whole").read_bytes()
-        (path / file).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(KerasDLError, match=Path(file).name):
-        Run(path).export(tmp_path / "models")
-    assert list((tmp_path / "models").iterdir()) == []
