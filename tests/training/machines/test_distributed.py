@@ -168,7 +168,7 @@ def test_a_worker_that_waits_for_another_one_can_be_stopped(tmp_path, how, train
     try:
         if not trained:
             other.kill()
-        wait_for("train 2/" if trained else "waiting for worker 2", tmp_path, chief)
+        wait_for("wide 2/" if trained else "waiting for worker 2", tmp_path, chief)
         if trained:
             os.kill(other.pid, signal.SIGSTOP)
             time.sleep(1)
@@ -185,7 +185,7 @@ def test_a_worker_that_is_stopped_while_it_waits_leaves_nothing(tmp_path):
     command = ("train", "spam", "--tiny", "--out", str(tmp_path / "run"))
     chief, other = workers(2, tmp_path, replicas_at_work.command, *command, heartbeat=60)
     try:
-        wait_for("train 2/", tmp_path, chief)
+        wait_for("wide 2/", tmp_path, chief)
         assert list((tmp_path / "temporary-1").glob("keras-dl-*"))
         os.kill(chief.pid, signal.SIGSTOP)
         time.sleep(1)
