@@ -258,10 +258,10 @@ def test_a_directory_that_holds_something_is_not_taken(tmp_path):
 def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path, monkeypatch):
     import keras
 
-    def compile_broken(model, optimizer, label_smoothing):
+    def compile_broken(self, model, optimizer, **options):
         model.compile(keras.optimizers.Adam(0.5), lambda wanted, given: keras.ops.log(given - 2.0))
 
-    monkeypatch.setattr("keras_dl.recipes.fitting.compile_classifier", compile_broken)
+    monkeypatch.setattr("keras_dl.outputs.binary.Binary.compile", compile_broken)
     with pytest.raises(KerasDLError, match=r"not finite.*smaller --set learning_rate"):
         api.train("pneumonia", tiny=True, out=tmp_path / "run")
     assert not Run(tmp_path / "run").complete
