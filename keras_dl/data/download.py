@@ -1,4 +1,4 @@
-"""Download a file once, resumably and verified, and keep it; the folder where everything downloaded lives."""
+"""Download a file once, resumably and verified, and keep it; the places to download sets from; the folder for all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_dl.errors import KerasDLError
+from keras_dl.errors import KerasDLError, UsageError
 
 if TYPE_CHECKING:
     import requests
@@ -19,6 +20,18 @@ ATTEMPTS = 4
 FIRST_PAUSE = 1.0  # seconds; doubled after every failed attempt
 TIMEOUT = 30  # seconds without an answer
 BLOCK = 1 << 16  # bytes; as many may be lost when the connection fails
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place to download a set from."""
+
+    base: str  # address
+    files: Mapping[str, str]  # part or file of the set, "" for all of it -> path below the base
+    holds: Mapping[str, int]  # part or file of the set, "" for all of it -> how many examples
+    by_hand: str  # what to do without a network or an account; {target} is the file or folder to make
+    md5: Mapping[str, str] = field(default_factory=dict)  # of the files whose checksum is published
+    account: Callable[[], tuple[str, str] | None] = lambda: None  # returns (user, password), where one helps
 
 
 def cache_folder() -> Path:
@@ -69,6 +82,33 @@ def fetch(
     except OSError as error:
         raise KerasDLError(f"{target}: {error.strerror or error}; choose another --out, or KERAS_DL_CACHE") from error
     return target
+
+
+def source_named(name: str, sources: Mapping[str, Source]) -> Source:
+    """Return the source of that name. Raises UsageError that names all of them."""
+    if name not in sources:
+        raise UsageError(f"source '{name}' is not known; choose from {', '.join(sources)}")
+    return sources[name]
+
+
+def fetch_files(source: Source, files: Mapping[str, Path], target: Path, *, base: str | None = None) -> None:
+    """Download what is not there yet of a set that shall become the folder `target`.
+
+    Args:
+        source: where the files are.
+        files: key of `source.files` -> where to keep that file.
+        target: is named in what there is to do by hand.
+        base: another address that has the same files below it.
+
+    Raises:
+        KerasDLError: if a file cannot be had, with how to get the set by hand.
+    """
+    account = source.account()
+    try:
+        for name, file in files.items():
+            fetch(f"{base or source.base}/{source.files[name]}", file, auth=account, md5=source.md5.get(name))
+    except KerasDLError as error:
+        raise KerasDLError(f"{error}; by hand: {source.by_hand.format(target=target)}") from error
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:

@@ -203,7 +203,7 @@ def site(tmp_path, monkeypatch):
     for part, (wrap, count) in {"train": ("", 3), "valid": ("valid/", 1), "test": ("", 2)}.items():
         zipped(root / f"{part}.zip", {f"{wrap}{label}": count for label in chest_xray.CLASSES})
     for name, source in chest_xray.SOURCES.items():
-        monkeypatch.setitem(chest_xray.SOURCES, name, replace(source, images=wanted))
+        monkeypatch.setitem(chest_xray.SOURCES, name, replace(source, holds=wanted))
 
     class Handler(SimpleHTTPRequestHandler):
         asked = 0
@@ -239,7 +239,7 @@ def test_download_gives_a_folder_that_read_takes(site, tmp_path, source):
 
 
 def test_download_notices_missing_images(site, tmp_path, monkeypatch):
-    whole = replace(chest_xray.SOURCES["kaggle"], images={"train": 5216, "validation": 16, "test": 624})
+    whole = replace(chest_xray.SOURCES["kaggle"], holds={"train": 5216, "validation": 16, "test": 624})
     monkeypatch.setitem(chest_xray.SOURCES, "kaggle", whole)
     with pytest.raises(KerasDLError, match=r"'train': 6.* instead of .*5216.*delete"):
         chest_xray.download(tmp_path / "data", base=site.base)

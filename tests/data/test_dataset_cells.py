@@ -41,7 +41,7 @@ def site(tmp_path, monkeypatch):
         for file in sorted(folder.iterdir()):
             out.write(file, file.name)
         out.writestr("__MACOSX/._001cell.png", "resource fork")
-    monkeypatch.setitem(cells.SOURCES, "vgg", replace(cells.SOURCES["vgg"], images=3))
+    monkeypatch.setitem(cells.SOURCES, "vgg", replace(cells.SOURCES["vgg"], holds={"": 3}))
     Handler.asked = 0
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -69,7 +69,7 @@ def test_an_archive_saved_by_hand_is_taken(site, tmp_path):
 
 
 def test_download_notices_missing_images(site, tmp_path, monkeypatch):
-    monkeypatch.setitem(cells.SOURCES, "vgg", replace(cells.SOURCES["vgg"], images=200))
+    monkeypatch.setitem(cells.SOURCES, "vgg", replace(cells.SOURCES["vgg"], holds={"": 200}))
     with pytest.raises(KerasDLError, match=r"3 images instead of 200; delete .*cells-vgg and .*cells-vgg\.zip"):
         cells.download(tmp_path / "data", base=site)
 

@@ -181,7 +181,7 @@ def site(tmp_path, monkeypatch):
     """The address of a server with data/train_emoji.csv and data/tesss.csv of five lines each."""
     write(tmp_path / "site/data/train_emoji.csv")
     write(tmp_path / "site/data/tesss.csv", OTHER)
-    small = replace(emoji.SOURCES["github"], least={"train_emoji.csv": 5, "tesss.csv": 5})
+    small = replace(emoji.SOURCES["github"], holds={"train_emoji.csv": 5, "tesss.csv": 5})
     monkeypatch.setitem(emoji.SOURCES, "github", small)
     monkeypatch.setattr(download, "FIRST_PAUSE", 0.001)
 

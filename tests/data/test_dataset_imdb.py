@@ -247,12 +247,12 @@ def test_a_tiny_set_and_another_seed_go_into_the_cache(tmp_path, cache):
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a server of small sets like those of Stanford and Kaggle."""
     root = tmp_path / "site"
-    archive, csv = packed(write(root, {"x": ""}) / "aclImdb_v1.tar.gz", FILES), root / imdb.SOURCES["kaggle"].file
+    archive, csv = packed(write(root, {"x": ""}) / "aclImdb_v1.tar.gz", FILES), root / imdb.SOURCES["kaggle"].files[""]
     csv.parent.mkdir()
     packed(root / "x.zip", {"IMDB Dataset.csv": COLUMNS + "no,negative\nyes,positive\n"}).rename(csv)
     checksum = hashlib.md5(archive.read_bytes()).hexdigest()
-    monkeypatch.setitem(imdb.SOURCES, "stanford", replace(imdb.SOURCES["stanford"], md5=checksum, reviews=7))
-    monkeypatch.setitem(imdb.SOURCES, "kaggle", replace(imdb.SOURCES["kaggle"], reviews=2))
+    monkeypatch.setitem(imdb.SOURCES, "stanford", replace(imdb.SOURCES["stanford"], md5={"": checksum}, holds={"": 7}))
+    monkeypatch.setitem(imdb.SOURCES, "kaggle", replace(imdb.SOURCES["kaggle"], holds={"": 2}))
     handler = partial(SimpleHTTPRequestHandler, directory=str(root))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -270,10 +270,10 @@ def test_download_gives_a_folder_that_read_takes(site, tmp_path, source, parts):
 
 
 def test_download_notices_another_archive_and_missing_reviews(site, tmp_path, monkeypatch):
-    monkeypatch.setitem(imdb.SOURCES, "stanford", replace(imdb.SOURCES["stanford"], reviews=50_000))
+    monkeypatch.setitem(imdb.SOURCES, "stanford", replace(imdb.SOURCES["stanford"], holds={"": 50_000}))
     with pytest.raises(KerasDLError, match=r"7 reviews instead of 50,000; delete .*download again"):
         imdb.download(tmp_path / "data", base=site)
-    monkeypatch.setitem(imdb.SOURCES, "stanford", replace(imdb.SOURCES["stanford"], md5="0" * 32))
+    monkeypatch.setitem(imdb.SOURCES, "stanford", replace(imdb.SOURCES["stanford"], md5={"": "0" * 32}))
     with pytest.raises(KerasDLError, match=r"its md5 is not the expected 000.*; by hand: open https://ai\.stanford"):
         imdb.download(tmp_path / "other", base=site)
 

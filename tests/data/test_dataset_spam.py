@@ -226,7 +226,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     zipped(root / "uciml/sms-spam-collection-dataset", spam_csv=KAGGLE)
     zipped(root / "sms+spam+collection.zip", SMSSpamCollection=UCI)
     for name, rows in {"kaggle": 6, "uci": 3}.items():
-        monkeypatch.setitem(spam.SOURCES, name, replace(spam.SOURCES[name], rows=rows))
+        monkeypatch.setitem(spam.SOURCES, name, replace(spam.SOURCES[name], holds={"": rows}))
 
     class Handler(SimpleHTTPRequestHandler):
         def __init__(self, *arguments):
@@ -251,7 +251,7 @@ def test_download_gives_a_folder_that_read_takes(site, source, rows, tmp_path):
 
 
 def test_download_notices_missing_rows(site, tmp_path, monkeypatch):
-    monkeypatch.setitem(spam.SOURCES, "uci", replace(spam.SOURCES["uci"], rows=5574))
+    monkeypatch.setitem(spam.SOURCES, "uci", replace(spam.SOURCES["uci"], holds={"": 5574}))
     with pytest.raises(KerasDLError, match=r"3 rows instead of 5574; delete .*spam-uci.zip\*"):
         spam.download(tmp_path / "data", "uci", base=site)
 

@@ -7,14 +7,12 @@ Sizes    200 images of 256 x 256 px, blue on black, 74 to 317 cells each, 174 on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from keras_dl.data.archive import unpack, unpacked
 from keras_dl.data.counted import Counted, read_counted
-from keras_dl.data.download import cache_folder, fetch, made_once
-from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
+from keras_dl.errors import KerasDLError
 
 TITLE = "VGG synthetic fluorescence cells"
 LICENCE = "not stated by the authors"
@@ -31,21 +29,11 @@ PICTURES, TINY_PICTURES = 60, 24  # of the embedded set
 SIDE, TINY_SIDE = 128, 64  # px
 
 
-@dataclass(frozen=True)
-class Source:
-    """A place to download from."""
-
-    base: str
-    files: Mapping[str, str]  # part ("" for all) -> file below the base
-    images: int
-    by_hand: str  # where there is no network; {target} is the file or folder to make
-
-
 SOURCES = {
     "vgg": Source(
         base="https://www.robots.ox.ac.uk/~vgg/research/counting",
         files={"": "cells.zip"},
-        images=200,
+        holds={"": 200},
         by_hand="open https://www.robots.ox.ac.uk/~vgg/research/counting/index_org.html, save cells.zip as "
         "{target}.zip, then type: keras-dl train cells-unet --data {target}.zip",
     ),
@@ -84,20 +72,16 @@ def download(folder: Path, source: str = "vgg", *, base: str | None = None) -> P
     seen first is kept beside the file, and the number of images is checked. Raises KerasDLError that says what to do by
     hand.
     """
-    if source not in SOURCES:
-        raise UsageError(f"source '{source}' is not known; choose from {', '.join(SOURCES)}")
-    place = SOURCES[source]
+    place = source_named(source, SOURCES)
     target = Path(folder).absolute() / f"cells-{source}"
     archive = target.with_name(f"{target.name}.zip")
     if not target.exists():
-        try:
-            fetch(f"{base or place.base}/{place.files['']}", archive)
-        except KerasDLError as error:
-            raise KerasDLError(f"{error}; by hand: {place.by_hand.format(target=target)}") from error
+        fetch_files(place, {"": archive}, target, base=base)
     made_once(target, lambda work: unpack(archive, work))
     found = sum(not path.name.startswith(".") for path in target.rglob("*cell.png"))
-    if found != place.images:
+    if found != place.holds[""]:
         raise KerasDLError(
-            f"{target}: {found} images instead of {place.images}; delete {target} and {archive}*, then download again"
+            f"{target}: {found} images instead of {place.holds['']}; "
+            f"delete {target} and {archive}*, then download again"
         )
     return target

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from keras_dl.data import kaggle
 from keras_dl.data.archive import unpack, unpacked
-from keras_dl.data.download import cache_folder, fetch, made_once
+from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
 from keras_dl.data.images import Images, Skipped, find_layout, read_folders
-from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.errors import KerasDLError
 
 TITLE = "Chest X-Ray Images (Pneumonia)"
 LICENCE = "CC BY 4.0"
@@ -44,21 +44,12 @@ NORMAL = re.compile(r"(?P<patient>(?:NORMAL2-)?IM-\d+)-\d")
 SICK = re.compile(r"(?P<patient>person\d+)_(?P<kind>bacteria|virus)_\d")
 
 
-@dataclass(frozen=True)
-class Source:
-    """A place to download from."""
-
-    base: str
-    files: Mapping[str, str]  # part ("" for all) -> file below the base
-    images: Mapping[str, int]  # part -> how many
-    by_hand: str  # where there is no network or no account; {target} is the file or folder to make
-
-
 SOURCES = {
     "kaggle": Source(
         base="https://www.kaggle.com/api/v1/datasets/download",
         files={"": "paultimothymooney/chest-xray-pneumonia"},
-        images={"train": 5216, "validation": 16, "test": 624},
+        account=kaggle.account,
+        holds={"train": 5216, "validation": 16, "test": 624},
         by_hand="open https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia, sign in, "
         "press Download and save archive.zip as {target}.zip, then type: "
         "keras-dl train pneumonia --data {target}.zip",
@@ -67,7 +58,7 @@ SOURCES = {
     "huggingface": Source(
         base="https://huggingface.co/datasets/keremberke/chest-xray-classification/resolve/main/data",
         files={"train": "train.zip", "valid": "valid.zip", "test": "test.zip"},
-        images={"train": 4077, "validation": 1165, "test": 582},
+        holds={"train": 4077, "validation": 1165, "test": 582},
         by_hand="open https://huggingface.co/datasets/keremberke/chest-xray-classification/tree/main/data and "
         "unpack train.zip, valid.zip and test.zip into {target}/train, {target}/valid and {target}/test, then type: "
         "keras-dl train pneumonia --data {target}",
@@ -150,18 +141,11 @@ def download(folder: Path, source: str = "kaggle", *, base: str | None = None) -
     sum seen first is kept beside each file, and the number of images is checked. Raises KerasDLError that says what
     to do by hand.
     """
-    if source not in SOURCES:
-        raise UsageError(f"source '{source}' is not known; choose from {', '.join(SOURCES)}")
-    place = SOURCES[source]
+    place = source_named(source, SOURCES)
     target = Path(folder).absolute() / f"chest_xray-{source}"
     archives = {part: target.with_name(f"{target.name}{part and '-'}{part}.zip") for part in place.files}
     if not target.exists():
-        account = kaggle.account() if source == "kaggle" else None
-        try:
-            for part, archive in archives.items():
-                fetch(f"{base or place.base}/{place.files[part]}", archive, auth=account)
-        except KerasDLError as error:
-            raise KerasDLError(f"{error}; by hand: {place.by_hand.format(target=target)}") from error
+        fetch_files(place, archives, target, base=base)
     made_once(target, lambda work: _assemble(archives, work))
     _refuse_incomplete(target, place)
     return target
@@ -208,11 +192,11 @@ def _assemble(archives: Mapping[str, Path], work: Path) -> None:
 
 def _refuse_incomplete(target: Path, place: Source) -> None:
     _, folders = find_layout(target, FOLDERS)
-    found = dict.fromkeys(place.images, 0)
+    found = dict.fromkeys(place.holds, 0)
     for part, _, folder in folders:
         found[part] = found.get(part, 0) + sum(not path.name.startswith(".") for path in folder.iterdir())
-    if found != dict(place.images):
+    if found != dict(place.holds):
         raise KerasDLError(
-            f"{target}: {found} images instead of {dict(place.images)}; "
+            f"{target}: {found} images instead of {dict(place.holds)}; "
             f"delete {target} and the archives {target.name}*.zip beside it, then download again"
         )

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from keras_dl.data import samples
 from keras_dl.data.archive import SUFFIXES, unpacked
-from keras_dl.data.download import cache_folder, fetch, made_once
+from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
 from keras_dl.data.texts import Row, Texts, collect, csv_rows
-from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.errors import KerasDLError
 
 TITLE = "Emojify: sentences with an emoji"
 LICENCE = "course material; no licence is stated"
@@ -44,23 +43,13 @@ FORMAT = "one sentence and its number, 0 to 4, in a line, such as: see you at lu
 TINY_SENTENCES = {TRAIN: 60, "test_emoji.csv": 30}
 
 
-@dataclass(frozen=True)
-class Source:
-    """A place to download from."""
-
-    base: str
-    files: Mapping[str, str]  # name of the file here -> path below the base
-    least: Mapping[str, int]  # name of the file here -> lines it must have
-    by_hand: str  # where there is no network; {target} is the folder to make
-
-
 COPY = "bharathjatoth/Sentiment_analysis", "5faea4f9edcbf2a2f715dcfd7e60179f9d8c06ef"
 SOURCES = {
     # The training sentences were compared with the exercise's own: the same 132, after a header.
     "github": Source(
         base="https://raw.githubusercontent.com/{}/{}".format(*COPY),
         files={TRAIN: "data/train_emoji.csv", "tesss.csv": "data/tesss.csv"},
-        least={TRAIN: 132, "tesss.csv": 50},
+        holds={TRAIN: 132, "tesss.csv": 50},
         by_hand="open https://github.com/{}/tree/{}/data ".format(*COPY)
         + "(or the course's exercise Emojify), save train_emoji.csv and tesss.csv in {target}, then type: "
         "keras-dl train emoji --data {target}",
@@ -126,21 +115,14 @@ def download(folder: Path, source: str = "github", *, base: str | None = None) -
         UsageError: if the source is not known.
         KerasDLError: if it cannot be had, with how to get it by hand.
     """
-    if source not in SOURCES:
-        raise UsageError(f"source '{source}' is not known; choose from {', '.join(SOURCES)}")
-    place = SOURCES[source]
+    place = source_named(source, SOURCES)
     target = Path(folder).absolute() / f"emoji-{source}"
-    for name, path in place.files.items():
-        if not (target / name).exists():
-            try:
-                fetch(f"{base or place.base}/{path}", target / name)
-            except KerasDLError as error:
-                raise KerasDLError(f"{error}; by hand: {place.by_hand.format(target=target)}") from error
+    fetch_files(place, {name: target / name for name in place.files if not (target / name).exists()}, target, base=base)
+    for name, least in place.holds.items():
         count = sum(1 for _ in _rows(target / name, ""))
-        if count < place.least[name]:
+        if count < least:
             raise KerasDLError(
-                f"{target / name}: {count} sentences instead of {place.least[name]} and more; "
-                f"delete {target}, then download again"
+                f"{target / name}: {count} sentences instead of {least} and more; delete {target}, then download again"
             )
     return target
 

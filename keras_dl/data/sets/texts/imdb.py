@@ -11,18 +11,18 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from keras_dl.data import kaggle, samples
 from keras_dl.data.archive import SUFFIXES, unpack, unpacked
-from keras_dl.data.download import cache_folder, fetch, made_once
+from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
 from keras_dl.data.images import Skipped, find_layout
 from keras_dl.data.sets.texts import reviews_synthetic
 from keras_dl.data.texts import Row, Texts, check, collect, csv_rows
-from keras_dl.errors import BadInput, KerasDLError, UsageError
+from keras_dl.errors import BadInput, KerasDLError
 
 TITLE = "Large Movie Review Dataset (IMDb)"
 LICENCE = "None stated: free for research with the citation; the reviews belong to their writers"
@@ -49,34 +49,20 @@ NUMBER = re.compile(r"(\d+)_\d+\.txt")  # 17_8.txt: review 17, 8 stars
 FILM = re.compile(r"tt\d+")
 
 
-@dataclass(frozen=True)
-class Source:
-    """A place to download from."""
-
-    base: str
-    file: str  # below the base
-    suffix: str
-    md5: str | None
-    reviews: int
-    by_hand: str  # where there is no network or no account; {target} is the file or folder to make
-
-
 SOURCES = {
     "stanford": Source(
         base="https://ai.stanford.edu/~amaas/data/sentiment",
-        file="aclImdb_v1.tar.gz",
-        suffix=".tar.gz",
-        md5="7c2ac02c03563afcf9b574c7e56c153a",
-        reviews=50_000,
+        files={"": "aclImdb_v1.tar.gz"},
+        md5={"": "7c2ac02c03563afcf9b574c7e56c153a"},
+        holds={"": 50_000},
         by_hand="open https://ai.stanford.edu/~amaas/data/sentiment/, save 'Large Movie Review Dataset v1.0' as "
         "{target}.tar.gz, then type: keras-dl train imdb-bilstm --data {target}.tar.gz",
     ),
     "kaggle": Source(
         base="https://www.kaggle.com/api/v1/datasets/download",
-        file="lakshmi25npathi/imdb-dataset-of-50k-movie-reviews",
-        suffix=".zip",
-        md5=None,
-        reviews=50_000,
+        files={"": "lakshmi25npathi/imdb-dataset-of-50k-movie-reviews"},
+        account=kaggle.account,
+        holds={"": 50_000},
         by_hand="open https://www.kaggle.com/datasets/lakshmi25npathi/imdb-dataset-of-50k-movie-reviews, sign in, "
         "press Download and save archive.zip as {target}.zip, then type: "
         "keras-dl train imdb-bilstm --data {target}.zip",
@@ -135,22 +121,16 @@ def download(folder: Path, source: str = "stanford", *, base: str | None = None)
     `source` is a name from SOURCES; Kaggle's file has no parts. Nothing is fetched that is there already. Stanford's
     archive is checked by its md5, and the number of reviews of both. Raises KerasDLError that says what to do by hand.
     """
-    if source not in SOURCES:
-        raise UsageError(f"source '{source}' is not known; choose from {', '.join(SOURCES)}")
-    place = SOURCES[source]
+    place = source_named(source, SOURCES)
     target = Path(folder).absolute() / f"imdb-{source}"
-    archive = target.with_name(f"{target.name}{place.suffix}")
+    archive = target.with_name(f"{target.name}{'.tar.gz' if source == 'stanford' else '.zip'}")
     if not target.exists():
-        account = kaggle.account() if source == "kaggle" else None
-        try:
-            fetch(f"{base or place.base}/{place.file}", archive, auth=account, md5=place.md5)
-        except KerasDLError as error:
-            raise KerasDLError(f"{error}; by hand: {place.by_hand.format(target=target)}") from error
+        fetch_files(place, {"": archive}, target, base=base)
     made_once(target, lambda work: unpack(archive, work))
     found = read(target).notes["rows"]
-    if found != place.reviews:
+    if found != place.holds[""]:
         raise KerasDLError(
-            f"{target}: {found:,} reviews instead of {place.reviews:,}; "
+            f"{target}: {found:,} reviews instead of {place.holds['']:,}; "
             f"delete {target} and {archive.name}* beside it, then download again"
         )
     return target

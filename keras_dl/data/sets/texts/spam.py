@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from keras_dl.data import kaggle, samples
 from keras_dl.data.archive import SUFFIXES, unpack, unpacked
-from keras_dl.data.download import cache_folder, fetch, made_once
+from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
 from keras_dl.data.texts import Row, Texts, collect, csv_rows, text_of
-from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.errors import KerasDLError
 
 TITLE = "SMS Spam Collection"
 LICENCE = "CC BY 4.0"
@@ -46,28 +46,19 @@ LOST = {"Ì_": "ü", "‰Û_": "…"}
 CONTROLS = {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
 
 
-@dataclass(frozen=True)
-class Source:
-    """A place to download from."""
-
-    base: str
-    file: str  # below the base
-    rows: int
-    by_hand: str  # where there is no network or no account; {target} is the file or folder to make
-
-
 SOURCES = {
     "kaggle": Source(
         base="https://www.kaggle.com/api/v1/datasets/download",
-        file="uciml/sms-spam-collection-dataset",
-        rows=5572,
+        files={"": "uciml/sms-spam-collection-dataset"},
+        account=kaggle.account,
+        holds={"": 5572},
         by_hand="open https://www.kaggle.com/datasets/uciml/sms-spam-collection-dataset, sign in, press Download and "
         "save archive.zip as {target}.zip, then type: keras-dl train spam --data {target}.zip",
     ),
     "uci": Source(
         base="https://archive.ics.uci.edu/static/public/228",
-        file="sms+spam+collection.zip",
-        rows=5574,
+        files={"": "sms+spam+collection.zip"},
+        holds={"": 5574},
         by_hand="open https://archive.ics.uci.edu/dataset/228/sms+spam+collection, press Download and save the file "
         "as {target}.zip, then type: keras-dl train spam --data {target}.zip",
     ),
@@ -131,21 +122,16 @@ def download(folder: Path, source: str = "kaggle", *, base: str | None = None) -
     sum seen first is kept beside the file, and the number of rows is checked. Raises KerasDLError that says what to
     do by hand.
     """
-    if source not in SOURCES:
-        raise UsageError(f"source '{source}' is not known; choose from {', '.join(SOURCES)}")
-    place = SOURCES[source]
+    place = source_named(source, SOURCES)
     target = Path(folder).absolute() / f"spam-{source}"
     archive = target.with_name(f"{target.name}.zip")
     if not target.exists():
-        try:
-            fetch(f"{base or place.base}/{place.file}", archive, auth=kaggle.account() if source == "kaggle" else None)
-        except KerasDLError as error:
-            raise KerasDLError(f"{error}; by hand: {place.by_hand.format(target=target)}") from error
+        fetch_files(place, {"": archive}, target, base=base)
     made_once(target, lambda work: unpack(archive, work))
     found = read(target).notes["rows"]
-    if found != place.rows:
+    if found != place.holds[""]:
         raise KerasDLError(
-            f"{target}: {found} rows instead of {place.rows}; delete {target} and {archive}*, then download again"
+            f"{target}: {found} rows instead of {place.holds['']}; delete {target} and {archive}*, then download again"
         )
     return target
 
