@@ -20,6 +20,7 @@ from keras_dl.errors import KerasDLError
 
 PAIR = re.compile(r"(?P<stem>.*)(?P<kind>cell|dots)\.(?:png|jpe?g|tiff?|bmp|gif|webp)", re.IGNORECASE)
 IMAGES = (".png", ".jpg", ".jpeg")
+OTHER_IMAGES = (".tif", ".tiff", ".bmp", ".gif", ".webp")  # are told to be converted
 COUNTS, POINTS = ("file", "count"), ("file", "x", "y")  # the columns of the two kinds of CSV file
 MOST_DOTS = 0.1  # share of a mask's pixels; more is an outline or a segmentation, not dots
 MOST = 1e9  # of one image; more is a mistake in the table
@@ -62,12 +63,13 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
     Three layouts are known. Pairs: NNNcell.png beside NNNdots.png, in which each thing is one pixel (255, 0, 0); a
     mask without any is a count of 0. Counts: a CSV file `file,count`, counts 0 to 1e9, fractions allowed. Points: a
     CSV file `file,x,y`, one row for each thing, 0 <= x < width and 0 <= y < height, and a row with empty x and y for an
-    image without any. Files are named in a table as seen from the table's folder. Below folders train, val (valid,
-    validation) and test, images are of that part.
+    image without any. Files are named in a table as seen from the table's folder. `parts` names the part of images
+    below folders train, val (valid, validation) and test; the recipes keep the test part, and split the rest anew.
 
     `skipped` has what cannot be used and why: unreadable images, an image or a mask without the other, a mask of
-    another size, or that is no PNG of dots, rows that name no file, a count that is none, points outside of their
-    image, images without a row, copies of another image. Raises KerasDLError when the folder has none of the layouts,
+    another size, or that is no PNG of dots, other images beside pairs, images of other formats beside a table, rows
+    that name no file, a count that is none, points outside of their image, images without a row, copies of another
+    image. Raises KerasDLError when the folder has none of the layouts,
     or all or more than `bad_share` (0 to 1) of the files are unusable (copies do not count).
     """
     root = Path(root)
@@ -77,7 +79,7 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
     pairs = [(path, match) for path in inside if (match := PAIR.fullmatch(path.name))]
     table = any(path.suffix.lower() == ".csv" for path in inside)  # then redcell.png may just be called so
     masked = any(match["kind"].lower() == "dots" for _, match in pairs)
-    found, faults = _pairs(root, pairs) if masked or (pairs and not table) else _tables(root, inside)
+    found, faults = _pairs(root, inside) if masked or (pairs and not table) else _tables(root, inside)
     files = sorted((_name(root, path), path, _part(root, path), 0) for path in found)
     digests, reasons = examine_all(files, progress)
     reasons |= {name: found[path].fault for name, path, *_ in files if found[path].fault}
@@ -88,8 +90,8 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
             points[name], counts[name], reason = _points(found[path])
             reasons |= {name: reason} if reason else {}
     good = [(name, path, part, round(1000 * counts[name])) for name, path, part, _ in files if name not in reasons]
-    copies, contradictions = find_copies(good, digests)
-    reasons |= {name: reason.replace("label", "count") for name, reason in contradictions.items()} | faults
+    copies, contradictions = find_copies(good, digests, what="count")
+    reasons |= contradictions | faults
     refuse_too_many(root, reasons, len(files) + len(faults), bad_share)
     reasons |= copies
     kept = [(name, path, part) for name, path, part, _ in good if name not in reasons]
@@ -125,12 +127,22 @@ def _part(root: Path, path: Path) -> str:
     return next((PARTS[one.casefold()] for one in path.relative_to(root).parts[:-1] if one.casefold() in PARTS), "")
 
 
-def _pairs(root: Path, named: Iterable[tuple[Path, re.Match[str]]]) -> tuple[dict[Path, _Found], dict[str, str]]:
-    """Join images and masks by folder and number. Returns what was found by image, and the masks without an image."""
+def _pairs(root: Path, inside: Iterable[Path]) -> tuple[dict[Path, _Found], dict[str, str]]:
+    """Join images and masks by folder and number. Returns what was found by image, and the other images and tables."""
     both: dict[tuple[Path, str], dict[str, Path]] = defaultdict(dict)
-    for path, match in named:
-        both[path.parent, match["stem"].casefold()][match["kind"].casefold()] = path
     found, faults = {}, {}
+    for path in inside:
+        match = PAIR.fullmatch(path.name)
+        if match:
+            pair, kind = both[path.parent, match["stem"].casefold()], match["kind"].casefold()
+            if kind in pair:
+                faults[_name(root, path)] = f"a second file for {pair[kind].name}; remove one of the two"
+            else:
+                pair[kind] = path
+        elif path.suffix.lower() in (*IMAGES, *OTHER_IMAGES):
+            faults[_name(root, path)] = "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png"
+        elif path.suffix.lower() == ".csv" and _kinds(_table(path)[1]):
+            faults[_name(root, path)] = "a table beside pairs, which is not read; keep the table or the masks"
     for pair in both.values():
         if "cell" not in pair:
             lone = pair["dots"]
@@ -157,36 +169,36 @@ def _tables(root: Path, inside: Sequence[Path]) -> tuple[dict[Path, _Found], dic
     images = [path for path in inside if path.suffix.lower() in IMAGES]
     tables = [(path, *_table(path)) for path in inside if path.suffix.lower() == ".csv"]
     kind = _kind(root, tables, len(images))
-    faults: dict[str, str] = {}
-    values: dict[Path, list[tuple[float, ...]]] = defaultdict(list)
-    broken: dict[Path, str] = {}
     known = {path.resolve(): path for path in images}
     others = {path.resolve() for path in inside}
+    absent: dict[Path, str] = {}  # a file that cannot be used -> the first row that names it
+    faults: dict[str, str] = {}
+    broken: dict[Path, str] = {}
+    values: dict[Path, list[tuple[float, ...]]] = defaultdict(list)
     for table, rows, header in tables:
         columns = [header.index(name) for name in kind if name in header]
         for line, row in rows if len(columns) == len(kind) else ():
             file, *cells = (row[at].strip() if at < len(row) else "" for at in columns)
             place = f"{_name(root, table)}:{line}"
             named = (table.parent / file.replace("\0", "?")).resolve()
-            path = known.get(named)
-            if path is None:
+            if path := known.get(named):
+                value = _value(cells)
+                fault = _fault(kind, value, cells, row, len(header), values[path], place)
+                if fault:
+                    broken.setdefault(path, fault)
+                elif value is not None:
+                    values[path].append(value)
+            elif absent.setdefault(named, place) == place:  # one fault for a file, however many points it has
                 missing = f"no image '{file[:60]}' in {table.parent.name}; mend the name or remove the row"
                 faults[place] = f"'{file[:60]}' is no PNG or JPEG; convert it" if named in others else missing
-            elif any(cell.strip() for cell in row[len(header) :]):
-                written = ",".join(row)[-30:]
-                broken.setdefault(path, f"'{written}' at {place} has more cells than columns; write 3.5, not 3,5")
-            elif (value := _value(cells)) is None:
-                allowed = "a count is a number of 0 to 1e9" if kind == COUNTS else "x and y are numbers in pixels"
-                broken.setdefault(path, f"'{','.join(cells)[:30]}' at {place}; {allowed}")
-            elif kind == COUNTS and values[path]:
-                broken.setdefault(path, f"a second count at {place}; leave one row for each file")
-            else:
-                values[path].append(value)
+    for path in inside:
+        if path.suffix.lower() in OTHER_IMAGES and path.resolve() not in absent:
+            faults[_name(root, path)] = "no PNG or JPEG; convert it"
     names = " or ".join(table.name for table, _, _ in tables[:2])
     hint = "add its count" if kind == COUNTS else "for an image without cells, add a row with empty x and y"
     found = {}
     for path in images:
-        seen_here = values.get(path, [])
+        seen_here = values[path]
         fault = broken.get(path) or ("" if seen_here else f"no row in {names}; {hint}")
         count = seen_here[0][0] if seen_here and kind == COUNTS else None
         points = tuple((one[0], one[1]) for one in seen_here if one) if kind == POINTS else None
@@ -194,15 +206,42 @@ def _tables(root: Path, inside: Sequence[Path]) -> tuple[dict[Path, _Found], dic
     return found, faults
 
 
+def _fault(
+    kind: tuple[str, ...],
+    value: tuple[float, ...] | None,
+    cells: Sequence[str],
+    row: Sequence[str],
+    columns: int,
+    former: Sequence[tuple[float, ...]],
+    place: str,
+) -> str:
+    """Say why a row of a table cannot be used, or nothing; `former` are the values of its image in former rows."""
+    if any(cell.strip() for cell in row[columns:]):
+        return f"'{','.join(row)[-30:]}' at {place} has more cells than columns; write 3.5, not 3,5"
+    if value is None:
+        allowed = "a count is a number of 0 to 1e9" if kind == COUNTS else "x and y are numbers in pixels"
+        return f"'{','.join(cells)[:30]}' at {place}; {allowed}"
+    if former and kind == COUNTS:
+        return f"a second count at {place}; leave one row for each file"
+    if former and () in (value, former[0]):
+        return f"points and an empty row, which says none, at {place}; remove one of them"
+    return ""
+
+
 def _kind(root: Path, tables: Sequence[tuple[Path, Any, Sequence[str]]], images: int) -> tuple[str, ...]:
     """Return which columns the tables have, COUNTS or POINTS; raises KerasDLError for none and for both."""
-    kinds = {kind for _, _, header in tables for kind in (COUNTS, POINTS) if set(kind) <= set(header)}
+    kinds = {kind for _, _, header in tables for kind in _kinds(header)}
     if len(kinds) != 1:
         shown = [(_name(root, path), ",".join(header)[:60] or "(none)") for path, _, header in tables[:3]]
         seen = [f"{name} has the columns {columns}" for name, columns in shown]
         neither = "; ".join(seen) or f"{images} images and no CSV file"
         raise KerasDLError(f"{root}: {'CSV files of counts and of points' if kinds else neither}; {LAYOUTS}")
     return kinds.pop()
+
+
+def _kinds(header: Sequence[str]) -> set[tuple[str, ...]]:
+    """Return which kinds of table have these columns."""
+    return {kind for kind in (COUNTS, POINTS) if set(kind) <= set(header)}
 
 
 def _table(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:

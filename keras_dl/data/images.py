@@ -204,8 +204,10 @@ def _examine(path: Path) -> tuple[bytes, str]:
     return hashlib.sha256(data).digest(), ""
 
 
-def find_copies(files: list[File], digests: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the reasons of files that repeat another one, and of those that stand under two classes.
+def find_copies(
+    files: list[File], digests: Mapping[str, bytes], *, what: str = "label"
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the reasons of files that repeat another one, and of those that repeat one of another `what`.
 
     Copies within the test part stay, and training gives way to it: a published test set is taken as it is.
     """
@@ -221,8 +223,8 @@ def find_copies(files: list[File], digests: Mapping[str, bytes]) -> tuple[dict[s
         if clash is None:
             copies |= {name: f"duplicate of {first}" for outside, name, _ in others if outside}
         else:
-            contradictions |= {name: f"the same image has another label at {first}" for _, name, _ in others}
-            contradictions[first] = f"the same image has another label at {clash}"
+            contradictions |= {name: f"the same image has another {what} at {first}" for _, name, _ in others}
+            contradictions[first] = f"the same image has another {what} at {clash}"
     return copies, contradictions
 
 
@@ -232,8 +234,12 @@ def refuse_too_many(home: Path, reasons: Mapping[str, str], files: int, bad_shar
     if len(reasons) == files:
         raise KerasDLError(f"{home}: no usable image in {files} files ({examples}); give --data other images")
     if (share := len(reasons) / files) > bad_share:
-        enough = min(1.0, (int(share * 100) + 1) / 100)  # rounded up, so that the setting shown is enough
         raise KerasDLError(
             f"{home}: {len(reasons)} of {files} files ({share:.1%}) cannot be used, {bad_share:.1%} may be "
-            f"({examples}); mend them, or train with --set bad_share={enough:g} to accept it"
+            f"({examples}); mend them, or train with {allowing(share)}"
         )
+
+
+def allowing(share: float) -> str:
+    """Say what to type to accept that share of bad examples: rounded up to percent, so that it is enough."""
+    return f"--set bad_share={min(1.0, (int(share * 100) + 1) / 100):g} to accept it"

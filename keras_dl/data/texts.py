@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_dl.data.images import Rows, Skipped
+from keras_dl.data.images import Rows, Skipped, allowing
 from keras_dl.errors import BadInput, KerasDLError
 
 LARGEST_TEXT = 1_000_000  # bytes; a novel has about as many
@@ -130,7 +130,8 @@ def fault(row: Row, classes: Mapping[str, str]) -> str:
 
 def refuse_too_many(source: Path, skipped: Sequence[Skipped], good: int, bad_share: float) -> None:
     """Raise KerasDLError if nothing is left, or more was left out than may be."""
-    if good and len(skipped) <= bad_share * (good + len(skipped)):
+    count = good + len(skipped)
+    if good and len(skipped) <= bad_share * count:
         return
     reasons = Counter(one.reason for one in skipped).most_common(3)
     why = (
@@ -138,8 +139,8 @@ def refuse_too_many(source: Path, skipped: Sequence[Skipped], good: int, bad_sha
         or "it is empty"
     )
     raise KerasDLError(
-        f"{source}: {len(skipped)} of {good + len(skipped)} rows cannot be used ({why}); "
-        f"mend them, or allow more with --set bad_share=0.5"
+        f"{source}: {len(skipped)} of {count} rows cannot be used ({why}); "
+        + (f"mend them, or train with {allowing(len(skipped) / count)}" if good else "give --data another file")
     )
 
 

@@ -28,19 +28,22 @@ def rows(found: Counted, source: Path, seed: int) -> dict[str, np.ndarray]:
 
 
 def strata(counts: np.ndarray, tested: np.ndarray) -> np.ndarray:
-    """Return a stratum for each count `[images]`: quarters by size, or halves by chance where there are few images.
+    """Return a stratum for each count `[images]`: quarters by size of what is to be split.
 
-    Where these leave hardly anything to split, as many counts are equal, say: halves by size and name.
+    Halves by size and name where there are fewer than 12 images, or too few different counts. Images of the test part
+    are in stratum 0: they are not split.
 
     Args:
         counts: `[images]`.
         tested: bool `[images]`, what is in a test part already, and not split.
     """
-    several = min(STRATA, len(counts) // 6)
-    edges = np.unique(np.quantile(counts, np.linspace(0, 1, several + 1)[1:-1])) if several > 1 else np.empty(0)
-    found = np.searchsorted(edges, counts) if len(edges) else np.arange(len(counts)) % 2
-    _, sizes = np.unique(found[~tested], return_counts=True)
+    rest = np.flatnonzero(~tested)
+    found = np.zeros(len(counts), np.int64)
+    several = min(STRATA, len(rest) // 6)
+    if several > 1:
+        edges = np.unique(np.quantile(counts[rest], np.linspace(0, 1, several + 1)[1:-1]))
+        found[rest] = np.searchsorted(edges, counts[rest])
+    _, sizes = np.unique(found[rest], return_counts=True)
     if len(sizes) < 2 or sizes.min() < len(splits.NAMES):
-        rest = np.flatnonzero(~tested)
-        found[rest[np.argsort(counts[rest], kind="stable")]] = 2 * np.arange(len(rest)) // max(1, len(rest))
+        found[rest[np.argsort(counts[rest], kind="stable")]] = 2 * np.arange(len(rest)) // len(rest)
     return found

@@ -111,6 +111,18 @@ def test_halves_of_a_pair_are_named_with_what_is_missing(tmp_path):
     }
 
 
+def test_what_lies_beside_pairs_is_named(tmp_path):
+    pairs(tmp_path, [3, 3, 3])
+    for name in ("001cell.jpg", "overview.png", "large.tif", "counts.csv", "people.csv", "readme.txt"):
+        (tmp_path / name).write_bytes(b"file,count\n001cell.png,9\n" if name == "counts.csv" else picture(9))
+    assert reasons(tmp_path) == {
+        "001cell.png": "a second file for 001cell.jpg; remove one of the two",
+        "overview.png": "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png",
+        "large.tif": "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png",
+        "counts.csv": "a table beside pairs, which is not read; keep the table or the masks",
+    }
+
+
 def test_masks_that_are_no_dots(tmp_path):
     pairs(tmp_path, [3] * 7)
     Image.fromarray(mask([], width=48)).save(tmp_path / "001dots.png")
@@ -158,14 +170,34 @@ def test_points_outside_of_their_image(tmp_path, point):
 
 def test_rows_that_name_no_image(tmp_path):
     long, rows = "x" * 5000, "\na0.png,1\na1.png,4\na2.png,5\n"
-    table = f"file,count\nb.png,3\n,4\n{long},3\na\0b.png,3\n/etc/passwd,3\n../a0.png,4\n.,3\nold.tif,3{rows}"
+    table = f"file,count\nb.png,3\n,4\n{long},3\na\0b.png,3\n/etc/passwd,3\n../a0.png,4\n..,3\nold.tif,3{rows}"
     folder = tabled(tmp_path / "set", table)
     (folder / "old.tif").write_bytes(b"II*\0")
     found = reasons(folder)
-    named = {2: "b.png", 3: "", 4: long[:60], 5: "a\0b.png", 6: "/etc/passwd", 7: "../a0.png", 8: "."}
+    named = {2: "b.png", 3: "", 4: long[:60], 5: "a\0b.png", 6: "/etc/passwd", 7: "../a0.png", 8: ".."}
     for line, name in named.items():
         assert found.pop(f"t.csv:{line}") == f"no image '{name}' in set; mend the name or remove the row"
     assert found == {"t.csv:9": "'old.tif' is no PNG or JPEG; convert it"}
+
+
+def test_a_file_that_many_rows_name_is_one_fault(tmp_path):
+    rows = "".join(f"a{number}.png,1,1\n" for number in range(30)) + "b.png,1,2\n" * 40
+    folder = tabled(tmp_path, "file,x,y\n" + rows, 30)
+    found = read_counted(folder, progress=False)  # 1 of 31 is less than 5 %
+    assert [one.path for one in found.skipped] == ["t.csv:32"]
+
+
+def test_images_of_other_formats_beside_a_table_are_named(tmp_path):
+    folder = tabled(tmp_path, "file,count\na0.png,1\na1.png,2\na2.png,3\n")
+    (folder / "large.TIF").write_bytes(b"II*\0")
+    assert reasons(folder) == {"large.TIF": "no PNG or JPEG; convert it"}
+
+
+@pytest.mark.parametrize("rows", ["a0.png,1,1\na0.png,,\n", "a0.png,,\na0.png,1,1\n", "a0.png,,\na0.png,,\n"])
+def test_points_and_an_empty_row_contradict_each_other(tmp_path, rows):
+    folder = tabled(tmp_path, f"file,x,y\n{rows}a1.png,4,4\na2.png,,\n")
+    said = "points and an empty row, which says none, at t.csv:3; remove one of them"
+    assert reasons(folder) == {"a0.png": said}
 
 
 def test_images_without_a_row_and_with_two(tmp_path):
@@ -232,6 +264,14 @@ def test_copies_and_contradictions(tmp_path):
         "a5.png": "the same image has another count at a4.png",
     }
     assert read_counted(folder, bad_share=0.34, progress=False).counts.tolist() == [1, 2, 3]
+
+
+def test_a_clash_of_counts_leaves_file_names_as_they_are(tmp_path):
+    names = ["labels/a.png", "labels/b.png", "labels/c.png"]
+    folder = tabled(tmp_path, "file,count\nlabels/a.png,1\nlabels/b.png,2\nlabels/c.png,3\n", names)
+    for name in names[:2]:
+        (folder / name).write_bytes(picture(7))
+    assert reasons(folder)["labels/b.png"] == "the same image has another count at labels/a.png"
 
 
 def test_too_many_bad_files_are_an_error_that_says_how_to_go_on(tmp_path):

@@ -144,7 +144,7 @@ def test_files_that_cannot_be_read_are_reported(tmp_path):
     reasons = {one.path: one.reason.split(";")[0] for one in texts.skipped}
     assert reasons.pop("neg/1_1.txt") == "cannot be read: Is a directory"
     assert reasons == {name: reason for name, (_, reason) in bad.items()}
-    with pytest.raises(KerasDLError, match=r"6 of 8 rows cannot be used .*--set bad_share=0.5"):
+    with pytest.raises(KerasDLError, match=r"6 of 8 rows cannot be used .*--set bad_share=0.76"):
         imdb.read(tmp_path)
 
 

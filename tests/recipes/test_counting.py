@@ -98,6 +98,14 @@ def test_strata_are_quarters_by_size_whatever_the_order():
     ]
 
 
+def test_a_test_part_of_larger_counts_changes_no_stratum_of_the_rest():
+    counts = np.concatenate([np.arange(20.0), np.arange(100.0, 140.0)])
+    tested = counts >= 100
+    alone = counted_splits.strata(counts[~tested], np.zeros(20, bool))
+    assert set(alone) == {0, 1, 2}
+    assert counted_splits.strata(counts, tested)[~tested].tolist() == alone.tolist()
+
+
 @given(st.lists(st.integers(0, 4), min_size=6, max_size=60), st.data())
 def test_every_stratum_can_be_split(counts, data):
     count = len(counts)
@@ -107,6 +115,14 @@ def test_every_stratum_can_be_split(counts, data):
     _, sizes = np.unique(found[~tested], return_counts=True)
     assert len(sizes) >= 2
     assert sizes.min() >= 3
+
+
+def test_a_test_part_of_larger_counts_can_be_used(tmp_path):
+    pairs(tmp_path / "train", list(range(20)))
+    pairs(tmp_path / "test", [60 + number for number in range(20)], start=100)
+    data = load(CNN, tmp_path)
+    assert min(data.test.truth) == 60
+    assert max(data.train.truth + data.validation.truth) == 19
 
 
 @pytest.mark.parametrize("counts", [[5] * 6, [0] * 14, [5] * 12 + [6], [0] * 20 + [3, 9], [0, 1] * 6])
