@@ -67,7 +67,7 @@ class Run(directory.Run):
 
 
 def train(task: str | None = None, **options: Any) -> Run:
-    """Train a task to a complete run; see `begin` for the options. Settings can be given by name: `epochs=3`.
+    """Train a task to a complete run. Settings are given by name, `epochs=3`; the other options are those of `begin`.
 
     Raises:
         UsageError: for an unknown task or setting, before anything heavy happens.

@@ -68,9 +68,11 @@ def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: boo
     """
     from keras_dl.runs import sources
 
+    if synthetic and source:
+        raise UsageError("--synthetic writes the embedded set and downloads nothing: leave --from out")
     module = sources.module(registry.find(task))
     path = module.synthesize(out / f"{task}-synthetic") if synthetic else module.download(out, *filter(None, [source]))
-    emit({"data": str(path)}, as_json, f"{path}\nnext: keras-dl train {task} --data {path}")
+    emit({"data": str(path)}, as_json, f"{path}\nnext: keras-dl train {task} --data {shlex.quote(str(path))}")
 
 
 @main.command()
@@ -199,14 +201,14 @@ def predict(
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: NAME-explained.png or .html]")
 @click.option(
     "--method",
-    help="How: of a text occlusion, shap or attention, of an image grad-cam.  [default: the task's own]",
+    help="How to explain; a wrong name lists those that the run has.  [default: the task's own]",
 )
 @json_option
 def explain(run: str, input: str, out: Path | None, method: str | None, as_json: bool) -> None:
-    """Show what in an image or a text speaks for the answer: of two classes for the second, of several the likeliest.
+    """Show what in an input speaks for the answer: of two classes for the second, of several for the likeliest.
 
-    Of an image it is Grad-CAM; for a detector of anomalies, how far each place is from healthy ones. Of a text, the
-    file or the text itself, the words are coloured.
+    An image gets a heatmap in a PNG: Grad-CAM, the distance from healthy images, or the map of density. A text, which
+    is a file or the text itself, gets a page with coloured words.
 
     \b
     Example: keras-dl explain pneumonia image.jpeg --out heatmap.png

@@ -61,7 +61,7 @@ from keras_dl.terminal import emit, json_option
     type=click.FloatRange(0, 600),
     default=2.0,
     show_default=True,
-    help="Seconds between SIGTERM, when it says that it is not ready, and closing the door; what it took it answers.",
+    help="Seconds that it still takes requests after SIGTERM, while /readyz says 503; what it took is answered.",
 )
 def serve(runs: tuple[str, ...], **options: Any) -> None:
     """Serve models: a web page, a REST API like TensorFlow Serving's, its own routes (/docs), and metrics.

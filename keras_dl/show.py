@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_dl.pages import terminal
-from keras_dl.pages.terminal import shown, table
+from keras_dl.pages.terminal import harmless, shown, table
 from keras_dl.runs import sources
 from keras_dl.task import settings
 from keras_dl.task.blocks import Answer
@@ -56,7 +57,8 @@ def trained(run: Run) -> str:
     if run.card["data"]["synthetic"]:
         lines.append("These figures are of SYNTHETIC data of the package: they say nothing about the real world.")
     lines += ["", f"run     {run.path}", f"report  {run.path / 'report.html'}"]
-    lines += [f"next    keras-dl explain {run.path} {min((run.path / 'examples').glob('[!.]*'))}"]
+    example = min((run.path / "examples").glob("[!.]*"))
+    lines += [f"next    {shlex.join(['keras-dl', 'explain', str(run.path), str(example)])}"]
     return "\n".join(lines)
 
 
@@ -85,13 +87,13 @@ def predictions(rows: list[dict[str, Any]], answer: Callable[[dict[str, Any]], A
     lines = []
     for row in rows:
         if "error" in row:
-            lines.append(f"{shown(row['input'])}  cannot be used: {row['error']}")
+            lines.append(f"{shown(row['input'])}  cannot be used: {harmless(row['error'])}")
         else:
-            note = f"; {row['note']}" if "note" in row else ""
+            note = f"; {harmless(row['note'])}" if "note" in row else ""
             lines.append(f"{shown(row['input'])}  {terminal.line(answer(row))}{note}")
             for one in row.get("neighbours", []):
                 what = shown(one.get("text") or one["group"])
-                lines.append(f"  {one['distance']:6.2f}  {one['label']}  {what}  {one['id']}")
+                lines.append(f"  {one['distance']:6.2f}  {harmless(str(one['label']))}  {what}  {harmless(one['id'])}")
             lines += [f"  picture {row['picture']}"] if "picture" in row else []
     return "\n".join(lines)
 

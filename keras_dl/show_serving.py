@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,11 @@ def promoted(folder: Path, serving: Serving) -> str:
         rows.append((label, str(serving.labels[label]), f"{weight:g}{gone}"))
     lines += ["", table(rows)] if serving.labels else []
     if not serving.labels and there:
-        lines.append(f"no label is set: version {there[-1]} answers who names no version")
+        lines.append(f"no label is set: a request without a version gets version {there[-1]}")
     if serving.history:
         label = serving.history[-1][1]
         option = "" if label == STABLE else f" --label {label}"
-        lines += ["", f"back    keras-dl promote {folder}{option} --back"]
+        lines += ["", f"back    keras-dl promote {shlex.quote(str(folder))}{option} --back"]
     return "\n".join(lines)
 
 

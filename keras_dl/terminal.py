@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.pages.terminal import harmless
 
 GRACE = 5  # seconds between a signal and the end of a process that does not hear it
 
@@ -49,7 +50,7 @@ def fail(context: click.Context, error: Exception, code: int, prefix: str = "", 
     """Print the reason in one line and exit; with --debug let the traceback through."""
     if context.params.get("debug"):
         raise error
-    reason = " ".join(str(error).split())
+    reason = harmless(" ".join(str(error).split()))  # it may be a server's
     click.echo(f"Error: {prefix}{reason}{suffix}", err=True)
     context.exit(code)
 

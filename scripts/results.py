@@ -5,8 +5,10 @@ python scripts/results.py --benchmark benchmark.json runs/pneumonia/A runs/pneum
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import shlex
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -40,11 +42,21 @@ def main(runs: tuple[str, ...], benchmark: str | None) -> None:
     click.echo(
         "# Results\n\nWritten by `scripts/results.py` from complete runs. Values are on the test part, with 95 %"
     )
-    click.echo("bootstrap intervals drawn by group (patients); the threshold was chosen on validation.")
+    click.echo("bootstrap intervals drawn by group (patients, films, images). Thresholds and widths of intervals were")
+    click.echo("chosen on validation.")
     for (task, recipe, data, _), members in groups.items():
-        click.echo(f"\n## {task}, recipe {recipe}, on {data}\n\n{section(members)}")
+        click.echo(f"\n## {task}, recipe {recipe}{changed(members[0])}, on {data}\n\n{section(members)}")
     if speeds:
         click.echo(f"\n## Speed, by scripts/benchmark.py\n\n{measuring.markdown(speeds)}")
+
+
+def changed(run: Any) -> str:
+    """Name the settings that differ from those of the recipe, but for the seed: ", images=64"."""
+    from keras_dl.verbs.report import command
+
+    words = shlex.split(command(run))
+    asked = [word for before, word in itertools.pairwise(words) if before == "--set"]
+    return "".join(f", {one}" for one in asked if not one.startswith(("recipe=", "seed=")))
 
 
 def section(runs: list[Any]) -> str:
@@ -67,7 +79,8 @@ def section(runs: list[Any]) -> str:
     from keras_dl.verbs.report import command
 
     asked = re.sub(r"/\S*/", "", command(runs[0]))  # names of files, without the folders of one machine
-    facts = f"`{asked}`, and the other seeds with `--seed`; splits of the first seed: {sizes}; "
+    others = ", and the other seeds with `--seed`; splits of the first seed" if len(runs) > 1 else "; splits"
+    facts = f"`{asked}`{others}: {sizes}; "
     facts += f"{card['training']['device']}; {versions}"
     return f"{facts}\n\n{head}\n" + "\n".join(rows)
 
@@ -83,6 +96,8 @@ def took(run: Any) -> str:
     from keras_dl.runs import history
 
     seconds, epochs = run.card["training"]["seconds"], len(history.read(run.path))
+    if not epochs:
+        return f"fitted at once, {seconds:.0f} s"
     rate = epochs * run.card["splits"]["train"]["examples"] / seconds
     return f"{epochs} epochs, {seconds / 60:.1f} min, {rate:.0f} examples/s"
 

@@ -1,4 +1,4 @@
-"""Download a file once, resumably and verified, and keep it; the places to download sets from; the folder for all."""
+"""Download a file once, resumably and verified, and keep it; the places to download sets from; the cache folder."""
 
 from __future__ import annotations
 

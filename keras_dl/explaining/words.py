@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
@@ -34,7 +33,6 @@ PART = re.compile(rf"[{ALONE}]|[\U0001f1e6-\U0001f1ff]{{2}}|[^\W{ALONE}]+|\S{FOL
 Span = tuple[int, int]  # of characters of a text: first, and one after the last
 Split = Callable[[str], list[bytes]]  # of a text: its tokens
 Score = Callable[[Sequence[str], int], np.ndarray]  # of texts, for a class index: log-odds [count]
-PREPARED: WeakKeyDictionary[Any, tuple[Score, Split]] = WeakKeyDictionary()  # by run
 
 
 @dataclass(frozen=True)
@@ -109,9 +107,9 @@ def strongest_part(places: list[Span], weigh: Callable[[list[Span]], np.ndarray]
 
 def prepared(run: Any) -> tuple[Score, Split]:
     """Return `log_odds` and `tokenizer` of a run; tracing their graphs takes a while, so they are kept with it."""
-    if run not in PREPARED:
-        PREPARED[run] = log_odds(run), tokenizer(run)
-    return PREPARED[run]
+    if "prepared_words" not in vars(run):
+        run.prepared_words = log_odds(run), tokenizer(run)
+    return run.prepared_words
 
 
 def has_attention(run: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from keras_dl.figures.names import shortened
 from keras_dl.figures.plots import COLOURS, styled
 from keras_dl.task.kinds import Metric
 
@@ -134,4 +135,4 @@ def legend(rows: Sequence[Mapping[str, Any]]) -> str:
 def label(row: Mapping[str, Any]) -> str:
     """Name a line: a network by its run, with the middle of a long name left out, what follows it by what it is."""
     name = row["name"] if row["model"] == "network" else row["model"]
-    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2 - 1]}…{name[-LONGEST // 2 :]}"
+    return shortened(name, LONGEST)

@@ -45,13 +45,13 @@ class Points:
 
     @property
     def wrong(self) -> np.ndarray:
-        """Which test images the network got wrong."""
+        """Which test examples the network answered with another class, or with a number in another stratum."""
         return self.tested & (self.answers != self.labels)
 
     @property
     def ring(self) -> str:
-        """What the ring around a test image says."""
-        return f"network wrong ({self.wrong.sum():,} of {self.tested.sum():,})"
+        """What the ring around a test example says."""
+        return f"answer in another class ({self.wrong.sum():,} of {self.tested.sum():,})"
 
     def sets(self) -> Iterator[tuple[int, str, bool, np.ndarray]]:
         """Give of each class and part that has images: class index, what they are, whether tested, which they are."""
@@ -81,7 +81,7 @@ def perplexity(count: int) -> float:
 
 @styled
 def flat(points: Points, places: np.ndarray, title: str) -> Figure:
-    """Draw a map in two dimensions: classes by colour, parts by marker, wrong test images ringed.
+    """Draw a map in two dimensions: classes by colour, parts by marker, test examples with another answer ringed.
 
     More than CLASSES classes, whose colours are too alike, are named where they lie instead of in the legend.
     """

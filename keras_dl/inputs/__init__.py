@@ -1,4 +1,4 @@
-"""Kinds of input: each file owns everything that depends on the kind."""
+"""Kinds of input: everything that depends on the kind; beside them what they share: pixels, tokens, columns, files."""
 
 from __future__ import annotations
 

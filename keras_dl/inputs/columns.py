@@ -11,6 +11,7 @@ from keras_dl.errors import BadInput, TooMuch
 
 COLUMNS = ("text", "message", "sentence", "review")  # that the texts may stand in
 CELLS = 5_000_000  # of a file
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 def in_columns(data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
@@ -18,7 +19,7 @@ def in_columns(data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]
 
     Args:
         data: a CSV file in UTF-8: the texts stand in its only column, or in one called text.
-        most: rows; of a longer file so many and one more are read.
+        most: rows that are wanted; of a longer file two more are read at most, for the caller to see that it is longer.
 
     Raises:
         BadInput: if it cannot be read.
@@ -30,7 +31,7 @@ def in_columns(data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]
     csv.field_size_limit(10_000_001)
     sign = separator(text)
     if text.count(sign) > CELLS:
-        raise TooMuch(f"more than {CELLS:,} columns and rows are too many; cut the file into parts")
+        raise TooMuch(f"more than {CELLS:,} cells are too many; cut the file into parts")
     read = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
     try:
         rows = list(islice((row for row in read if row), most + 2))  # one line more than can be
@@ -40,8 +41,18 @@ def in_columns(data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]
         raise BadInput("the CSV file is empty")
     header = [cell.strip().lower() for cell in rows[0]]
     place = next((header.index(name) for name in COLUMNS if name in header), None)
-    if place is None and max(map(len, rows)) > 1:
-        raise BadInput(f"the CSV file has {len(header)} columns and none is called 'text'; its first line names them")
+    most_cells = max(map(len, rows))
+    if place is None and most_cells > 1:
+        raise BadInput(
+            f"the CSV file has up to {most_cells} columns and none is called 'text'; name the column of the texts in "
+            "the first line, or put each text in double quotes"
+        )
+    torn = next((number for number, row in enumerate(rows, 1) if any(row[len(header) :])), None)
+    if place is not None and torn:
+        raise BadInput(
+            f"row {torn} of the CSV file has more cells than the first line names; put a text that holds "
+            f"{NAMES[sign]} in double quotes"
+        )
     rows = rows if place is None else rows[1:]
     texts = [row[place or 0] if len(row) > (place or 0) else "" for row in rows]
     return len(texts), ((text, text.encode("utf-8", "replace")) for text in texts)

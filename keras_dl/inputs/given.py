@@ -67,7 +67,7 @@ def expand(taker: Taker, inputs: Iterable[str | Path]) -> Iterator[Given]:
             yield Given(str(path), path)
         else:
             hint = taker.input.hint.format(name=taker.name) if isinstance(item, str) else ""
-            raise UsageError(f"there is no file {path}{hint}")
+            raise UsageError(f"there is no file '{item}'{hint}")
 
 
 def kind_of(item: str | Path) -> str:

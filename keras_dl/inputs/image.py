@@ -30,6 +30,7 @@ class ImageInput(Input):
     key = "image"
     raw_name = "image_bytes"
     plural = "pictures"
+    hint = "; give an image file, or a folder of them"
 
     def __init__(self, *, multiple: int | None = None) -> None:
         """Make the kind; `multiple`: take colour images as they are, if it divides their sides in pixels."""
@@ -47,7 +48,7 @@ class ImageInput(Input):
         fixed = (assets or {}).get("image_shape")
         if fixed and [height, width] != list(fixed):
             raise BadInput(
-                f"it is {width} x {height} px, and this network takes {fixed[1]} x {fixed[0]} px alone; cut it into "
+                f"it is {width} x {height} px, and this network takes only {fixed[1]} x {fixed[0]} px; cut it into "
                 "parts of that size and add the answers, or take a network for any size"
             )
         if width % self.multiple or height % self.multiple:

@@ -21,12 +21,23 @@ if TYPE_CHECKING:
 
 FILE_NAME = re.compile(r"(?!\w+://)\S*(/\S*|\.[A-Za-z]\w{0,3})")  # of a text that is one, whole
 SMALL = 4096  # bytes of texts that are checked in no time
-METHODS = {  # name -> title, what a weight is
-    "occlusion": ("leave a word out", "the change of the log-odds of {of} when the word is left out"),
-    "shap": ("SHAP values", "the word's share in the log-odds of {of} (SHAP values)"),
+COLOURS = "Orange words spoke **for {of}**, blue words **against it**: "
+LONG = "; the strongest word of each text is in full colour. Of a long text the part is shown that mattered most."
+METHODS = {  # name -> title, what a weight is, legend
+    "occlusion": (
+        "leave a word out",
+        "the change of the log-odds of {of} when the word is left out",
+        f"{COLOURS}by how much the log-odds change when the word is left out{LONG}",
+    ),
+    "shap": (
+        "SHAP values",
+        "the word's share in the log-odds of {of} (SHAP values)",
+        f"{COLOURS}the word's share in the log-odds{LONG}",
+    ),
     "attention": (
         "attention",
         "the share of the attention in the last layer of it that the word gets; no proof of a cause",
+        f"The darker a word, the more attention the last layer of it gives{LONG}",
     ),
 }
 
@@ -104,21 +115,14 @@ class TextInput(Input):
     def method(self, name: str) -> Method:
         """Return one way to explain."""
 
-        def explain(
-            run: Any, raws: Sequence[bytes], targets: Sequence[Target], brief: bool, *, name: str
-        ) -> list[Block]:
+        def explain(run: Any, raws: Sequence[bytes], targets: Sequence[Target], brief: bool) -> list[Block]:
             from keras_dl.explaining import words
 
-            way = partial(words.spans, run, method=name, meaning=METHODS[name][1], brief=brief)
+            way = partial(words.spans, run, method=name, meaning=meaning, brief=brief)
             return [way(raw.decode("utf-8", "replace"), target) for raw, target in zip(raws, targets, strict=True)]
 
-        title, meaning = METHODS[name]
-        legend = (
-            "Orange words spoke **for {of}**, blue words **against it**: by how much the log-odds change when the word "
-            "is left out, the strongest word of each text in full colour. Of a long text the part is shown that "
-            "mattered most."
-        )
-        return Method(title, meaning, legend, partial(explain, name=name), served=name != "shap")
+        title, meaning, legend = METHODS[name]
+        return Method(title, meaning, legend, explain, served=name != "shap")
 
     def suffix(self, name: str) -> str:
         """Return ".txt": of "spam.csv:17" there is none."""

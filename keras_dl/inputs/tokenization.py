@@ -1,6 +1,6 @@
 """From a raw text to the integers that a model reads, in the graph: the exported model takes plain strings.
 
-0 is padding, after the words; 1 is a word outside the vocabulary; the vocabulary follows from 2 on.
+0 is padding, after the words, or before them with `front`. 1 is a word outside the vocabulary, which follows from 2 on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STYLES = {  # what is kept, beside blanks; everything else becomes a blank
     "signs": r"[^\p{L}\p{M}\p{N}\p{So}\p{P}\p{Sc}\p{Sm}']+",
     "letters": r"[^\p{L}\p{M}]+",
 }
-BUCKETS = 2**63 - 1  # of the fingerprint: two words in one are not met with
+BUCKETS = 2**63 - 1  # of the fingerprint: so many that two words hardly ever share one
 
 
 def tokens(style: Style = "words") -> Tokens:

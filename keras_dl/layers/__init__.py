@@ -1,1 +1,1 @@
-"""The few Keras layers that had to be written: registered, so that saved models reload in safe mode."""
+"""The few layers and losses that Keras lacks: registered, so that saved models reload in safe mode."""

@@ -22,13 +22,15 @@ def squared_hinge(labels: keras.KerasTensor, probabilities: keras.KerasTensor) -
         labels: `[batch, 1]`, 0 or 1.
         probabilities: `[batch, 1]`, after a sigmoid.
     """
-    near = keras.ops.clip(probabilities, 1e-7, 1 - 1e-7)
-    log_odds = keras.ops.log(near) - keras.ops.log1p(-near)
+    near = ops.clip(probabilities, 1e-7, 1 - 1e-7)
+    log_odds = ops.log(near) - ops.log1p(-near)
     return keras.losses.squared_hinge(2 * labels - 1, log_odds)
 
 
 def missing(true: Any, predicted: Any) -> tuple[Any, Any]:
-    """Return what is known, 0 or 1, and how much is missing there, true minus predicted; both as `predicted` is.
+    """Return (known, error): 1 where the truth is known, else 0; and true minus predicted, 0 where unknown.
+
+    Both have the shape of `predicted` where truth and prediction are maps, else `[batch, 1]`.
 
     Args:
         true: numbers `[batch, 1]`, or maps of density `[batch, height, width, 1]`; below 0: unknown, and left out.

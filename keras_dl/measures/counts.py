@@ -79,16 +79,15 @@ def scaled_radius(truth: np.ndarray, predicted: np.ndarray, coverage: float) -> 
     return conformal_radius(errors / scale(predicted), coverage)
 
 
-def bounds(predicted: np.ndarray, radius: float | None, scaled: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def bounds(predicted: np.ndarray, radius: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of the interval of each predicted count, both `[count]` and included; low ones are at least 0.
 
     Args:
         predicted: `[count]`.
-        radius: from `scaled_radius`, or from `conformal_radius` where not `scaled`. None: from 0 to infinity.
-        scaled: whether the radius is one of scaled errors.
+        radius: from `scaled_radius`. None: from 0 to infinity.
     """
     predicted = np.asarray(predicted, dtype=float)
-    width = np.full(predicted.shape, np.inf) if radius is None else radius * (scale(predicted) if scaled else 1.0)
+    width = np.full(predicted.shape, np.inf) if radius is None else radius * scale(predicted)
     return np.maximum(predicted - width, 0), np.maximum(predicted + width, 0)
 
 
@@ -97,8 +96,8 @@ def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> Measuring:
 
     Args:
         truth: `[count]`.
-        low: `[count]`, the lower ends.
-        high: `[count]`, the upper ends.
+        low: `[count]`, the lower ends, finite.
+        high: `[count]`, the upper ends, finite.
 
     Returns:
         A measurement of coverage, the share of the truth that lies in its interval, ends included, and width, the mean
@@ -106,11 +105,9 @@ def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> Measuring:
     """
     truth, low, high = (np.asarray(values, dtype=float) for values in (truth, low, high))
     inside, width = ((low <= truth) & (truth <= high)).astype(float), high - low
-    endless = bool(np.isinf(width).any())
 
     def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
         everything = weights.sum(axis=1, dtype=float)
-        wide = np.full(len(weights), np.inf) if endless else weights @ width
-        return {"coverage": ratio(weights @ inside, everything), "width": ratio(wide, everything)}
+        return {"coverage": ratio(weights @ inside, everything), "width": ratio(weights @ width, everything)}
 
     return measured

@@ -181,7 +181,9 @@ def two_classes(labels: np.ndarray, probabilities: np.ndarray, threshold: float)
     def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
         found = whole(weights)
         recall, precision = found["specificity"], found["npv"]  # of class 0
-        other = 2 * recall * precision / np.where(recall + precision == 0, 1, recall + precision)
+        both = np.nan_to_num(recall) + np.nan_to_num(precision)
+        other = 2 * np.nan_to_num(recall * precision) / np.where(both == 0, 1, both)  # 0: true or answered, never both
+        other = np.where(np.isnan(recall) & np.isnan(precision), np.nan, other)
         return {**found, "macro_f1": (found["f1"] + other) / 2}
 
     return measured

@@ -1,1 +1,1 @@
-"""Kinds of output: each file owns everything that depends on the kind."""
+"""Kinds of output: everything that depends on the kind; `labelled`, `ranked`, `interval` hold what several share."""

@@ -61,18 +61,18 @@ class Binary(Ranked):
         """
         self.threshold, self.both = threshold, both
 
-    def compile(self, model: keras.Model, optimizer: Any, **options: Any) -> None:
+    def compile(self, model: keras.Model, optimizer: Any, *, loss: Any = None, label_smoothing: float = 0.0) -> None:
         """Set binary cross entropy, accuracy and AUROC.
 
         Args:
             model: with one output in [0, 1].
             optimizer: of Keras.
-            options: `label_smoothing`, a share, or `loss`, which takes the place of the cross entropy.
+            loss: of Keras, in place of the binary cross entropy.
+            label_smoothing: of the binary cross entropy, a share in [0, 1).
         """
         import keras
 
-        smoothing = options.get("label_smoothing", 0.0)
-        loss = options.get("loss") or keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
+        loss = loss or keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing)
         metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.AUC(name="auroc")]
         model.compile(optimizer, loss, metrics=metrics)
 
@@ -129,9 +129,7 @@ class Binary(Ranked):
 
     def log_odds(self, found: np.ndarray, assets: Assets, index: int, *, plain: bool) -> np.ndarray:
         """Return the calibrated log-odds of class 1."""
-        margin = found[:, 0]
-        if not plain:
-            margin = np.log(np.clip(margin, 1e-7, 1)) - np.log1p(-np.clip(margin, 0, 1 - 1e-7))
+        margin = found[:, 0] if plain else calibration.log_odds(found[:, 0])
         return margin / assets["calibration"]["temperature"] + assets["calibration"]["bias"]
 
     def advice(self, assets: Assets) -> str:
@@ -178,7 +176,7 @@ class Binary(Ranked):
             ),
         ]
 
-    def notes(self, found: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
+    def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
         """Say that the numbers are probabilities."""
         return (
             f"The errors the network was surest of, at most one per {words['group']}; look at them before you trust a "

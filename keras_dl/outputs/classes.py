@@ -62,7 +62,7 @@ class Classes(Labelled):
         """
         self.biases, self.symbols = biases, dict(symbols or {})
 
-    def compile(self, model: keras.Model, optimizer: Any, **options: Any) -> None:
+    def compile(self, model: keras.Model, optimizer: Any) -> None:
         """Set cross entropy and accuracy; `model` has one output for each class, labels are class indices."""
         import keras
 
@@ -144,9 +144,9 @@ class Classes(Labelled):
             for name, share in row["probabilities"].items()
             if name in shown
         ]
-        others = 1 - sum(bar.share for bar in bars)
+        others = max(0.0, 1 - sum(bar.share for bar in bars))  # float32 sums are only nearly 1
         left = len(row["probabilities"]) - len(bars)
-        bars += [Bar(f"{left} others", others)] if left else []
+        bars += [Bar("1 other" if left == 1 else f"{left} others", others)] if left else []
         return [self.answer(row), Bars(bars, "Probabilities")]
 
     def target(self, row: Mapping[str, Any], assets: Assets) -> Target:
@@ -166,7 +166,7 @@ class Classes(Labelled):
         from scipy.special import logsumexp
 
         fitted = assets["calibration"]
-        margins = found if plain else np.log(np.clip(found, 1e-7, 1))
+        margins = found if plain else np.log(np.clip(found, calibration.EPSILON, 1))
         margins = margins / fitted["temperature"] + np.asarray(fitted["biases"])
         return margins[:, index] - logsumexp(np.delete(margins, index, axis=1), axis=1)
 
@@ -264,19 +264,20 @@ class Classes(Labelled):
         fitted = assets["calibration"]
         sure = "it was too sure of itself" if fitted["temperature"] > 1 else "it was not sure enough"
         pairs = list(zip(fitted["biases"], assets["classes"], strict=True))
-        if len(pairs) > SHOWN:  # the largest
-            pairs = sorted(pairs, key=lambda pair: -abs(pair[0]))[:SHOWN]
-        shifts = ", ".join(f"{bias:+.2f} for {name}".replace("-", "−", 1) for bias, name in pairs)
+        largest = sorted(pairs, key=lambda pair: -abs(pair[0]))[:SHOWN] if len(pairs) > SHOWN else pairs
+        shifts = ", ".join(f"{f'{bias:+.2f}'.replace('-', '−')} for {name}" for bias, name in largest)
+        each = "a number for each class, the largest" if len(pairs) > SHOWN else "a number for each class"
+        shifted = f" and shifted by {each}: {shifts}; all" if self.biases else ","
         return [
             Prose("The answer is the class with the highest probability; there is no threshold.", "Answer"),
             Prose(
-                f"{RIGHT_IN_80} the network's log-probabilities are divided by {fitted['temperature']:.2f} ({sure}) "
-                f"and shifted by {shifts}, all fitted on the validation part.",
+                f"{RIGHT_IN_80} the network's log-probabilities are divided by {fitted['temperature']:.2f} "
+                f"({sure}){shifted} fitted on the validation part.",
                 "Calibration",
             ),
         ]
 
-    def notes(self, found: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
+    def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
         """Say that the numbers are of the likeliest class."""
         return (
             f"The errors the network was surest of, at most one per {words['group']}; look at them before you trust a "

@@ -26,9 +26,9 @@ class Density(Number):
     key = "density"
     large = ("density",)
 
-    def compile(self, model: keras.Model, optimizer: Any, **options: Any) -> None:
+    def compile(self, model: keras.Model, optimizer: Any, *, scale: float = SCALE, count_weight: float = 0.0) -> None:
         """Set the squared error of the density times SCALE as loss; see `Number.compile`."""
-        super().compile(model, optimizer, scale=SCALE, **options)
+        super().compile(model, optimizer, scale=scale, count_weight=count_weight)
 
     def reduced(self, outputs: Any) -> Any:
         """Return the sum of each map, `[batch, 1]`."""

@@ -28,9 +28,12 @@ METRICS = {
     "mae": Metric("Mean absolute error", False, "the mean distance from the true number, in {unit}", 2),
     "rmse": Metric("Root mean squared error", False, "the same, large errors counting more, in {unit}", 2),
     "relative_error": Metric("Relative error", False, "the mean distance from the true number, as a share of it"),
+    "bias": Metric("Bias", None, "the mean of the number minus the true one, in {unit}; below 0: too low", 2),
     "r2": Metric("R²", True, "the explained share of the variance; below 0: worse than the mean of the truth"),
     "coverage": Metric(
-        "Coverage", None, "the share of examples whose true number lies in its interval; aimed at: 0.90"
+        "Coverage",
+        None,
+        f"the share of examples whose true number lies in its interval; aimed at: {interval.COVERAGE:.2f}",
     ),
     "width": Metric("Width of the interval", False, "mean width of the intervals, in {unit}", 1),
 }
@@ -45,17 +48,18 @@ class Number(Output):
     first = ("mae", "rmse", "relative_error", "r2")
     style = ".1f"
 
-    def __init__(self, unit: str = "") -> None:
+    def __init__(self, unit: str) -> None:
         """Make the kind; `unit` is that of the number, in the plural: "cells"."""
         self.unit = unit
 
-    def compile(self, model: keras.Model, optimizer: Any, **options: Any) -> None:
+    def compile(self, model: keras.Model, optimizer: Any, *, scale: float = 1.0, count_weight: float = 0.0) -> None:
         """Set the squared error as loss, and the mean absolute error of the number.
 
         Args:
             model: gives numbers `[batch, 1]`, or maps whose sum is the number: what is counted at each place.
             optimizer: of Keras.
-            options: `scale` of the errors of maps, `count_weight` of the squared error of the number beside those.
+            scale: of the errors of maps.
+            count_weight: of the squared error of the number, beside that of maps.
 
         The truth is a number `[batch, 1]`, or a map of density `[batch, height, width, 1]`; see `missing`.
         """
@@ -63,8 +67,6 @@ class Number(Output):
         from keras import ops
 
         from keras_dl.layers.losses import missing
-
-        scale, count_weight = options.get("scale", 1.0), options.get("count_weight", 0.0)
 
         def loss(true: Any, predicted: Any) -> Any:
             known, error = missing(true, predicted)
@@ -108,14 +110,10 @@ class Number(Output):
     def measuring(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Measuring:
         """Measure numbers `[count]`, and whether their intervals hold."""
         errors = counts.numbers(truth, values)
-        low, high = counts.bounds(values, assets["radius"])
-        held = counts.coverage(truth, low, high)
-
-        def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
-            found = {name: one for name, one in errors(weights).items() if name in METRICS}
-            return found if assets["radius"] is None else {**found, **held(weights)}
-
-        return measured
+        if assets["radius"] is None:
+            return errors
+        held = counts.coverage(truth, *counts.bounds(values, assets["radius"]))
+        return lambda weights: {**errors(weights), **held(weights)}
 
     def learned(self, truth: Sequence[float] | np.ndarray) -> Assets:
         """Return what is learned from the training part: "edges", which part the strata, and "most", for the scale."""
@@ -168,7 +166,7 @@ class Number(Output):
 
     def answer(self, row: Mapping[str, Any]) -> Answer:
         """Say the number, and between which ends the true one lies."""
-        text = f"{row['number']:.0f} {row['unit']}".rstrip()
+        text = f"{row['number']:.0f} {row['unit']}"
         if row["low"] is None:
             return Answer(text, "no interval: validation was too small for one")
         share = f"{100 * row['coverage']:.0f} % interval"
@@ -180,12 +178,12 @@ class Number(Output):
         most = max(assets["most"], high, 1.0)
         band = None if row["low"] is None else (row["low"], row["high"])
         share = f"{100 * row['coverage']:.0f} in 100"
-        note = f"For {share} images like those of validation the true number lies in the band."
+        note = f"For {share} inputs like those of validation the true number lies in the band."
         gauge = Gauge(
             row["number"],
             0.0,
             1.05 * most,
-            said.certainty,
+            said.text,
             interval=band,
             ends=("0", f"{1.05 * most:.0f}"),
             note=note if band else "",
@@ -207,7 +205,7 @@ class Number(Output):
     def table(self, assets: Assets) -> list[Column]:
         """Return the number and the ends of its interval."""
         return [
-            Column(self.unit.capitalize() or "Number", ("number",), "number"),
+            Column(self.unit.capitalize(), ("number",), "number"),
             Column("From", ("low",), "number"),
             Column("To", ("high",), "number"),
         ]
@@ -264,25 +262,25 @@ class Number(Output):
         kinds = {"Counted too high": above, "Counted too low": below, "Nearest to the truth": near[:2]}
         return [Notable(title, rows, [target] * len(rows), open=True) for title, rows in kinds.items()]
 
-    def notes(self, found: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
+    def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
         """Say that the numbers are those of the unit."""
         return (
             f"The {words['example']}s with the largest errors; look at them before you trust a number above. The "
-            f"numbers are {self.unit or 'the answers'}."
+            f"numbers are {self.unit}."
         )
 
     def told(self, truth: Any, assets: Assets) -> str:
         """Write the number with its unit."""
-        return f"{float(truth):.13g} {self.unit}".rstrip()
+        return f"{float(truth):.13g} {self.unit}"
 
     def sample(self, truth: Any, assets: Assets) -> str:
         """Return the number and its unit, for a file name."""
-        return f"{float(truth):.13g}-{self.unit or 'number'}"
+        return f"{float(truth):.13g}-{self.unit}"
 
     def sampled(self, stem: str, assets: Assets) -> str | None:
         """Return the number that a file name tells."""
-        number, *rest = stem.split("-")
-        return f"{number} {self.unit}".rstrip() if len(rest) == 2 and TYPED.fullmatch(number) else None
+        number, dash, _ = stem.partition("-")
+        return f"{number} {self.unit}" if dash and TYPED.fullmatch(number) else None
 
     def noted(self, row: Mapping[str, Any]) -> tuple[str | None, float | None]:
         """Return the number, as text and as it is."""
@@ -290,9 +288,9 @@ class Number(Output):
 
     def feedback(self, label: str, assets: Assets) -> str:
         """Return the true number as written; raises BadInput for what is none."""
-        text = label.strip().removesuffix(self.unit).strip() if self.unit else label.strip()
+        text = label.strip().removesuffix(self.unit).strip()
         if not TYPED.fullmatch(text):
-            raise BadInput(f"label '{label[:80]}' must be a number of {self.unit or 'its unit'}, such as 174")
+            raise BadInput(f"label '{label[:80]}' must be a number of {self.unit}, such as 174")
         return text
 
     def error(self, answer: str, label: str) -> float | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_dl.outputs.labelled import BAND_DRAWS, Labelled, chart
-from keras_dl.task.blocks import Answer, Block, Chart, Gauge
+from keras_dl.task.blocks import Answer, Block, Chart, Gauge, percent
 from keras_dl.task.kinds import Assets, Column, Found, Target
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ BANDS = f"Bands: 95\N{NO-BREAK SPACE}% of {BAND_DRAWS} bootstrap draws of whole 
 class Ranked(Labelled):
     """An output of one number per example that is higher for the second class, with a threshold."""
 
-    digits = ".3f"  # of a threshold
+    digits = ".3f"  # of a value and of a threshold
 
     def answered(self, values: np.ndarray, assets: Assets) -> np.ndarray:
         """Return class 1 from the threshold on, else class 0."""
@@ -37,7 +37,7 @@ class Ranked(Labelled):
     def answer(self, row: Mapping[str, Any]) -> Answer:
         """Name the class, with the value and the threshold."""
         value, threshold = row[self.value], row["threshold"]
-        text = f"{self.value} of {row['of']} {value:.3f}, threshold {threshold:.3f}"
+        text = f"{self.value} of {row['of']} {value:{self.digits}}, threshold {threshold:{self.digits}}"
         return Answer(row["label"], text, self.symbols.get(row["label"], ""))
 
     def view(self, row: Mapping[str, Any], assets: Assets) -> list[Block]:
@@ -140,12 +140,3 @@ class Ranked(Labelled):
     def thresholds(self, measured: Mapping[str, Any]) -> dict[str, str]:
         """Write the threshold of each model."""
         return {name: f"{threshold:{self.digits}}" for name, threshold in measured["thresholds"].items()}
-
-
-def percent(value: float) -> str:
-    """Write a probability in percent: never "0 %" or "100 %" where it is not."""
-    if 0 < value < 0.001:
-        return "under 0.1 %"
-    if 0.999 < value < 1:
-        return "over 99.9 %"
-    return f"{100 * value:.{1 if value < 0.1 or value > 0.9 else 0}f} %"

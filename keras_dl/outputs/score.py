@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_dl.errors import KerasDLError
 from keras_dl.measures import ranking, thresholds
 from keras_dl.outputs.binary import METRICS
 from keras_dl.outputs.ranked import Ranked
@@ -36,7 +35,7 @@ class Score(Ranked):
         """Make the kind; `heatmap(model, images)` gives where images are unlike healthy ones, in [0, 1]."""
         self.heatmap = heatmap
 
-    def compile(self, model: keras.Model, optimizer: Any, **options: Any) -> None:
+    def compile(self, model: keras.Model, optimizer: Any) -> None:
         """Train on the mean of the output: the model measures its own error."""
         from keras_dl.layers.losses import mean_output
 
@@ -54,10 +53,6 @@ class Score(Ranked):
             KerasDLError: if no example is healthy.
         """
         healthy = outputs[np.asarray(truth) == 0, 0]
-        if not len(healthy):
-            raise KerasDLError(
-                "no healthy example in validation to choose the threshold from; add some of other patients"
-            )
         return {"calibration": None, "threshold": thresholds.false_alarm_threshold(healthy, config.false_alarms)}
 
     def respond(self, outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
@@ -104,7 +99,7 @@ class Score(Ranked):
 
     def written(self, value: float) -> str:
         """Write a score."""
-        return f"{value:.4g}" if abs(value) >= 1000 else f"{value:.2f}"
+        return f"{value:.4g}"
 
     def advice(self, assets: Assets) -> str:
         """Say that a score is no probability."""
@@ -138,9 +133,9 @@ class Score(Ranked):
             ),
         ]
 
-    def notes(self, found: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
+    def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
         """Say that the numbers are scores, and from where on the answer is the second class."""
-        shown = self.thresholds(found)
+        shown = self.thresholds(measured)
         return (
             f"The errors the network was surest of, at most one per {words['group']}; look at them before you trust a "
             f"number above. The numbers are scores; from {shown['network']} on (baseline: {shown['baseline']}) the "

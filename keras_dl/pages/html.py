@@ -14,8 +14,8 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from keras_dl.pages import pixels
-from keras_dl.pages.wording import PALE, described, parts, percent, place, shortened, stretches, strongest
-from keras_dl.task.blocks import Answer, Bars, Block, Chart, Gauge, Picture, Prose, Spans, Table
+from keras_dl.pages.wording import PALE, described, parts, place, shortened, stretches, strongest
+from keras_dl.task.blocks import Answer, Bars, Block, Chart, Gauge, Picture, Prose, Spans, Table, percent
 
 STRONGEST = 8  # words in the table of each side
 UNREAD = 5000  # characters shown of what a model does not read

@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from keras_dl.pages.wording import interval, parts, percent, place, stretches, strongest
-from keras_dl.task.blocks import Answer, Bars, Block, Chart, Gauge, Picture, Prose, Spans, Table
+from keras_dl.pages.wording import interval, parts, place, stretches, strongest
+from keras_dl.task.blocks import Answer, Bars, Block, Chart, Gauge, Picture, Prose, Spans, Table, percent
 
-WIDEST = 100  # columns of a drawing: longer bars say no more
+WIDEST, NARROWEST = 100, 20  # columns of a drawing: longer bars say no more, shorter ones nothing
 STRONGEST = 5  # words listed of each side
 EIGHTHS = " ▏▎▍▌▋▊▉"
 JOINER, EMOJI_STYLE = "\u200d", "\ufe0f"  # the second asks for the wide form of the character before it
@@ -107,7 +107,7 @@ def cut(text: str, width: int) -> str:
 
 def screen() -> int:
     """Return how many columns a drawing may take."""
-    return min(WIDEST, shutil.get_terminal_size().columns)
+    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
 
 
 def styled(text: str, **style: Any) -> str:

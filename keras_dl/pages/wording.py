@@ -13,17 +13,6 @@ LONGEST = 300  # characters of what may still be a word
 PALE = 0.02  # of the strongest word: a word below it gets no colour
 
 
-def percent(share: float) -> str:
-    """Write a share in percent: never "0 %" or "100 %" where it is not."""
-    if not math.isfinite(share):
-        return "not known"
-    if 0 < share < 0.001:
-        return "under 0.1 %"
-    if 0.999 < share < 1:
-        return "over 99.9 %"
-    return f"{100 * share:.{1 if share < 0.1 or share > 0.9 else 0}f} %"
-
-
 def parts(text: str) -> Iterator[tuple[str, str]]:
     """Divide a text at its markup: gives ("strong", "code" or "", part)."""
     place = 0

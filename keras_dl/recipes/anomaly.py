@@ -35,7 +35,7 @@ def heatmap(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def fit_distance(head: keras.Model, features: np.ndarray, labels: np.ndarray | None = None) -> None:
-    """Set the layer "whiten" of `models.feature_distance` from the features of healthy images, `[count, channels]`.
+    """Set the layer "whiten" of `models.images.feature_distance` from features of healthy images, `[count, channels]`.
 
     All labels are the same; they are not looked at.
     """
@@ -88,7 +88,7 @@ class HogDensity:
 
 
 class Autoencoder:
-    """The documented detector, `models.xray_autoencoder`, in the form of a scikit-learn estimator.
+    """The documented detector, `models.images.xray_autoencoder`, in the form of a scikit-learn estimator.
 
     It keeps its weights as arrays, so that skops can write it. `fit` takes healthy images, uint8 `[count, height,
     width, 1]`, which are made smaller where they are larger than `image_size`; `decision_function` gives scores

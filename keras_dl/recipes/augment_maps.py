@@ -15,9 +15,9 @@ from keras_dl.task.records import Augment
 def crops(size: int, *, each: int = 1, margin: int = 0) -> Augment:
     """Cut `each` squares of `size` px out of each image, and the same squares out of its map.
 
-    The square is drawn from half its side outside of the image and moved in: so one of half the image's height lies at
-    the upper or the lower side every second time, and likewise left or right. A uniform place would hardly ever do, and
-    the light falls off there, as no cell beyond it shines.
+    The centre of a square is uniform over the image, then the square is moved inside. So a square of half the image's
+    height lies at the upper or the lower side every second time, and likewise left or right. A uniform square would
+    hardly ever lie there, and the light falls off at the sides, as no cell beyond them shines.
 
     What a network sees at a cut is not what it sees there in the whole image. So the map is -1, which means unknown,
     within `margin` px of the cuts, but not at the sides of the image itself.

@@ -35,7 +35,7 @@ class Counting(Config):
 
     images: int = 0  # to train on, drawn from the training part; 0: all of it
     sigma: float = 2.0  # pixels, of the Gaussian that stands for one cell in the map
-    crop: int = 128  # side in pixels of the squares that the first phase is trained on; a multiple of 8, or less of it
+    crop: int = 128  # side in pixels of the squares of the first phase; a multiple of 8, or rounded down to one
     crops: int = 2  # squares out of each image in a step
     margin: int = 16  # pixels beside a cut where the density counts as unknown, at most a quarter of the square
     turn: bool = True  # mirror and turn by 90 degrees, image and map together
@@ -91,9 +91,9 @@ def load(config: Counting, source: Path, *, output: Number, maps: bool, fixed: b
     assets |= {"image_shape": list(shape)} if fixed else {}
     parts = {name: found.take(rows[name]) for name in splits.NAMES}
     return Data(
-        *[counted_split(part, shape, config.sigma if pointed else None, output, assets) for part in parts.values()],
+        *[split_of(part, shape, config.sigma if pointed else None, output, assets) for part in parts.values()],
         assets=assets,
-        notes=notes(config, found),
+        notes=notes(config, found, len(rows["train"])),
     )
 
 
@@ -101,21 +101,21 @@ def read(config: Counting, assets: Assets, source: Path, *, output: Number) -> S
     """Read counted images as one test split: the test part, or all of them where there are no parts.
 
     Raises:
-        KerasDLError: as `load` does, and if the network takes another size alone.
+        KerasDLError: as `load` does, and if the network takes only another size.
     """
     found = reading.test_part(cells.read(source, bad_share=config.bad_share))
     shape, fixed = size_of(found, source), tuple(assets.get("image_shape", ()))
     if fixed and shape != fixed:
         raise KerasDLError(
-            f"{source}: the images have {shape[1]} x {shape[0]} px, and this network takes {fixed[1]} x {fixed[0]} px "
-            "alone; cut them to that size, with their points, or train a network for any size"
+            f"{source}: the images have {shape[1]} x {shape[0]} px, and this network takes only "
+            f"{fixed[1]} x {fixed[0]} px; cut them to that size, with their points, or train a network for any size"
         )
-    return counted_split(found, shape, None, output, assets)
+    return split_of(found, shape, None, output, assets)
 
 
-def notes(config: Counting, found: Counted) -> dict[str, Any]:
-    """Say for card and report what was read, and what the network is trained on."""
-    limit = {"images drawn to train on": config.images} if config.images else {}
+def notes(config: Counting, found: Counted, trained: int) -> dict[str, Any]:
+    """Say for card and report what was read, and on how many images the network is trained if not on all."""
+    limit = {"images drawn to train on": trained} if config.images else {}
     return {**reading.notes(found), **limit}
 
 
@@ -146,7 +146,7 @@ def size_of(found: Counted, source: Path) -> tuple[int, int]:
     return height, width
 
 
-def counted_split(found: Counted, shape: tuple[int, int], sigma: float | None, output: Number, assets: Assets) -> Split:
+def split_of(found: Counted, shape: tuple[int, int], sigma: float | None, output: Number, assets: Assets) -> Split:
     """Make a split of images with their maps of density `[height, width, 1]`; without `sigma`, with their counts."""
     import tensorflow as tf
 
@@ -155,7 +155,7 @@ def counted_split(found: Counted, shape: tuple[int, int], sigma: float | None, o
     def target(row: Any) -> np.ndarray:
         if sigma is None:
             return np.array([found.counts[row]], "float32")
-        return density(found.points[row], shape, sigma)
+        return density_map(found.points[row], shape, sigma)
 
     def example(path: tf.Tensor, row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         y = tf.numpy_function(target, [row], tf.float32, stateful=False)
@@ -172,7 +172,7 @@ def counted_split(found: Counted, shape: tuple[int, int], sigma: float | None, o
     )
 
 
-def density(points: np.ndarray | None, shape: tuple[int, int], sigma: float) -> np.ndarray:
+def density_map(points: np.ndarray | None, shape: tuple[int, int], sigma: float) -> np.ndarray:
     """Return the map of points `[count, 2]`, float32 `[height, width, 1]` in cells per pixel; its sum is the count.
 
     Each point is a Gaussian of `sigma` pixels. "reflect" gives back at the border what would fall outside, so that no

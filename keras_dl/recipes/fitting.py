@@ -1,21 +1,16 @@
-"""What recipes put into their phases: optimizer schedules, losses with their metrics, callbacks.
+"""What recipes put into their phases: learning rate schedules and callbacks.
 
 Heavy imports stand inside the functions: a recipe file is imported to list and check settings, which must be fast.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from keras_dl.task import Config, mode_of
 
 if TYPE_CHECKING:
     import keras
-
-    from keras_dl.data.images import Images
-    from keras_dl.data.texts import Texts
-
-    Found = TypeVar("Found", Images, Texts)
 
 
 def warm_cosine(learning_rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

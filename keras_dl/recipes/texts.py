@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 INPUT = TextInput()
+HEADS = 4  # of the transformer in `models.texts.wide_and_deep_text`, which imports Keras
 EITHER = Binary(threshold=0.5, both=True)  # of two classes the likelier; neither is the positive one
 
 
@@ -131,7 +132,7 @@ def reader(dataset: str) -> Any:
 
 
 def wide_and_deep_phases(config: Any, data: Data) -> Sequence[Phase]:
-    """Train the parts of `models.wide_and_deep_text` apart, each to its own best epoch.
+    """Train the parts of `models.texts.wide_and_deep_text` apart, each to its own best epoch.
 
     One part alone, or another network, is trained as it is.
     """
@@ -158,25 +159,28 @@ def compiling(config: Any, output: Output = EITHER, *, wide: bool = False) -> Ca
 
         from keras_dl.layers.losses import squared_hinge
 
-        rate, loss = (config.wide_rate, config.wide_loss) if wide else (config.learning_rate, "")
-        output.compile(model, keras.optimizers.Adam(rate), loss=squared_hinge if loss == "hinge" else None)
+        options = {"loss": squared_hinge} if wide and config.wide_loss == "hinge" else {}
+        rate = config.wide_rate if wide else config.learning_rate
+        output.compile(model, keras.optimizers.Adam(rate), **options)
 
     return compile_model
 
 
-def refuse_no_network(config: Any) -> None:
-    """Raise UsageError for settings of `models.wide_and_deep_text` that leave nothing to train."""
-    if config.network == "wide_and_deep" and not config.ngrams and config.reader == "none":
+def check_network(config: Any) -> None:
+    """Raise UsageError for settings that `models.texts.wide_and_deep_text` cannot build."""
+    if config.network != "wide_and_deep":
+        return
+    if not config.ngrams and config.reader == "none":
         raise UsageError("ngrams= and reader=none leave no network; choose one of them")
-    if config.reader == "transformer" and config.dimension % 4:
-        raise UsageError(f"dimension={config.dimension} must be a multiple of 4, the heads of reader=transformer")
+    if config.reader == "transformer" and config.dimension % HEADS:
+        raise UsageError(f"dimension={config.dimension} must be a multiple of {HEADS}, the heads of reader=transformer")
 
 
 def count_ngrams(model: keras.Model, ids: np.ndarray, labels: np.ndarray) -> None:
     """Set the scales of every bag of n-grams in a model from the training part.
 
     Args:
-        model: of `models.wide_and_deep_text`.
+        model: of `models.texts.wide_and_deep_text`.
         ids: `[count, length + characters]`.
         labels: `[count]`, 0 or 1.
     """

@@ -45,11 +45,14 @@ def load_others(run: Run) -> dict[str, Any]:
 
 
 def read(path: Path) -> Any:
-    """Read a file of `save`; raises KerasDLError as `load` does."""
+    """Read a file of `save`; raises KerasDLError as `load` does, and if it is not there or damaged."""
     import skops.io
 
-    data = moved(path.read_bytes())
-    named = skops.io.get_untrusted_types(data=data)
+    try:
+        data = moved(path.read_bytes())
+        named = skops.io.get_untrusted_types(data=data)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise KerasDLError(f"{path} is damaged or not there ({error}); train again") from error
     foreign = [name for name in named if not name.startswith(("keras_dl.", "sklearn."))]
     if foreign:
         raise KerasDLError(f"{path} names types that no baseline of this package has: {', '.join(foreign)}")

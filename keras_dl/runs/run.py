@@ -4,13 +4,14 @@
     card.json       what came of it: inputs, outputs, data, splits, versions, device; written at the end
     splits.csv      every example: id, split, group, label
     model.keras     the best epoch's model
-    assets/         assets.json (classes, threshold, calibration), baseline.skops
+    assets/         assets.json (classes, threshold, calibration), baseline.skops, others.skops
     checkpoints/    resumable state of the last two epochs
     history.csv     one row per epoch, over all phases; see `history`
     logs/           TensorBoard
-    examples/       a few raw test inputs of each class
+    examples/       a few raw test inputs of each stratum
     shown/          the raw test inputs that the report shows
     predictions.csv per test example: id, group, label, and what network and baseline said
+    embeddings/     what `keras-dl embed` wrote
     report.html     everything on one page
     metrics.json    written last: where it is, the run is complete
 
@@ -23,6 +24,7 @@ import difflib
 import importlib
 import json
 import pkgutil
+import shlex
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,6 +56,7 @@ class Run:
         """
         self.path = Path(path)
         self.temporary = False  # of a worker that is not the chief; it goes at the end
+        self.fresh = False  # made just now: nothing is lost where the training cannot even start
         if not (self.path / "config.json").is_file():
             raise UsageError(f"{path} is not a run: it has no config.json (keras-dl train TASK makes one)")
         self.asked = self.read("config.json")
@@ -85,7 +88,9 @@ class Run:
             raise KerasDLError(
                 f"cannot make the run directory {path}: {error.strerror}; choose another --out"
             ) from None
-        return cls(path)
+        run = cls(path)
+        run.fresh = True
+        return run
 
     @classmethod
     def find(cls, name: str | Path, *, complete: bool = True) -> Self:
@@ -105,7 +110,8 @@ class Run:
                 return run
             if run.complete:
                 raise UsageError(f"{path} is complete; there is nothing to resume")
-            raise UsageError(f"{path} is not complete; finish it: keras-dl train {run.task.name} --resume --out {path}")
+            finish = shlex.join(["keras-dl", "train", run.task.name, "--resume", "--out", str(path)])
+            raise UsageError(f"{path} is not complete; finish it: {finish}")
         if str(name) not in registry.TASKS:
             near = difflib.get_close_matches(str(name), registry.TASKS, 1)
             hint = f"; did you mean '{near[0]}'?" if near else " (keras-dl list shows the tasks)"

@@ -61,6 +61,8 @@ def load(run: Run) -> Data:
                 f"the data at {folder(run)} is not what {run.path} was trained on: {lost} examples are gone, {new} are "
                 f"new; bring it back, or evaluate on it as another set with --data"
             )
+    elif run.complete:
+        raise UsageError(f"{run.path} has no splits.csv; if it is part of an export, give the run that was exported")
     else:
         with replacing(path) as temporary:
             now.to_csv(temporary, index=False)
@@ -69,7 +71,7 @@ def load(run: Run) -> Data:
 
 def remarks(notes: Mapping[str, Any]) -> list[str]:
     """Say in a few lines what was left out of the data and why, and what the reader could not know."""
-    skipped = Counter(re.split(r"[:;]| of | at ", one["reason"])[0] for one in notes.get("skipped", ()))
+    skipped = Counter(kind_of_reason(one["reason"]) for one in notes.get("skipped", ()))
     lines = [f"{notes['read']} of {notes['files']} files used"] if "files" in notes else []
     lines += [f"left out: {count} ({reason})" for reason, count in skipped.most_common(5)]
     if notes.get("unnamed"):
@@ -78,6 +80,11 @@ def remarks(notes: Mapping[str, Any]) -> list[str]:
             "they may be in two splits, and the figures are too good"
         )
     return lines
+
+
+def kind_of_reason(text: str) -> str:
+    """Shorten why an example was left out to the kind of reason: "duplicate of a.png" to "duplicate"."""
+    return re.split(r"[:;]| of | at ", re.sub(r"^\d+x\d+ px is ", "", text))[0]
 
 
 def table(data: Data) -> pd.DataFrame:

@@ -148,7 +148,7 @@ def check_arguments(
     if version is None and share is None and not back:
         raise UsageError(f"say which version '{label}' shall stand for; there is {listed(there)}")
     if share is not None and label == STABLE:
-        raise UsageError("a share is of another label than stable, canary say; the stable version gets the rest")
+        raise UsageError("stable takes no share: it gets the rest; give another label: --label canary --share 0.1")
     if share is not None and not 0 <= share <= 1:
         raise UsageError(f"the share {share} must be in 0 to 1")
 
@@ -192,7 +192,7 @@ def shared(folder: Path, serving: Serving, label: str, share: float) -> Serving:
     if weights[STABLE] < 0:
         others = ", ".join(f"{name} {part:g}" for name, part in weights.items() if name not in (STABLE, label))
         raise UsageError(
-            f"the share {share:g} of '{label}' is too large beside {others}: together they must be below 1"
+            f"the share {share:g} of '{label}' is too large beside {others}: together they must be at most 1"
         )
     return replace(serving, weights=weights)
 

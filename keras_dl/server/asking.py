@@ -72,14 +72,23 @@ class Desk:
     async def tensors(
         self, asked: tuple[Version, Batcher], signature: str, batch: Sequence[Any] | np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Answer inputs as a signature takes them, `[count, ...]`, between the batches of others."""
+        """Answer inputs as a signature takes them, `[count, ...]`, between the batches of others.
+
+        Raises:
+            BadInput: if one cannot be used, or their answers have different shapes.
+            Refused: if there is no room, or it took too long.
+        """
         version, batcher = asked
+        if isinstance(batch, list):  # raw inputs
+            for reason in await self.refusals(version, batch):
+                if reason:
+                    raise BadInput(reason)
         most = version.signatures[signature].input.shape[0] or self.settings.max_batch
+        pieces = [batch[at : at + most] for at in range(0, len(batch), most)]
         parts = [
-            await self.in_time(batcher.alone(partial(version.call, signature, batch[at : at + most]), most))
-            for at in range(0, len(batch), most)
+            await self.in_time(batcher.alone(partial(version.call, signature, piece), len(piece))) for piece in pieces
         ] or [version.empty(signature)]
-        if len({value.shape[1:] for part in parts for value in part.values()}) > len(parts[0]):
+        if any(len({part[name].shape[1:] for part in parts}) > 1 for name in parts[0]):
             raise BadInput("these inputs have answers of different shapes; send one at a time")
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

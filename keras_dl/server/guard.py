@@ -111,7 +111,7 @@ class Guard:
         address = (scope.get("client") or ("",))[0]  # anybody can call himself otherwise
         if self.rate and not self.limiter.hit(self.rate, address):
             seconds = max(1, round(self.limiter.get_window_stats(self.rate, address).reset_time - time.time()))
-            raise Refused(429, f"more than {self.settings.rate} from one client", **{"Retry-After": str(seconds)})
+            raise Refused(429, f"more than {self.settings.rate} from one address", **{"Retry-After": str(seconds)})
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > self.settings.largest_body:
             raise too_large(self.settings.largest_body)

@@ -23,7 +23,7 @@ class Settings:
     max_batch: int = 32  # inputs that run together
     queue: int = 512  # inputs that may wait for the model
     timeout: float = 30.0  # seconds that a request may wait and run
-    rate: str = ""  # "50/second", per client; "" for no limit
+    rate: str = ""  # "50/second", per address, in each worker; "" for no limit
     largest_body: int = 64_000_000  # bytes
     api_key: str = ""
     database: str = ""  # SQLAlchemy's URL; "" for none

@@ -9,6 +9,7 @@ In texts, `**strong**` and `` `code` `` are marked up.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -131,3 +132,14 @@ class Prose:
 
 
 Block = Answer | Bars | Gauge | Spans | Picture | Table | Chart | Prose
+
+
+def percent(share: float) -> str:
+    """Write a share in percent: never "0 %" or "100 %" where it is not."""
+    if not math.isfinite(share):
+        return "not known"
+    if 0 < share < 0.001:
+        return "under 0.1 %"
+    if 0.999 < share < 1:
+        return "over 99.9 %"
+    return f"{100 * share:.{1 if share < 0.1 or share > 0.9 else 0}f} %"

@@ -43,7 +43,7 @@ class Input(ABC):
 
     @abstractmethod
     def given(self, item: str) -> Iterator[Any] | None:
-        """Give the inputs that an argument stands for that is neither file nor folder; None where it must be one."""
+        """Give the inputs that an argument stands for when it names no file or folder; None where it must name one."""
 
     @abstractmethod
     def many(self, data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:

@@ -21,7 +21,7 @@ class Output(ABC):
 
     key: ClassVar[str]
     value: ClassVar[str]  # the response that is measured and kept in predictions.csv
-    metrics: ClassVar[Mapping[str, Metric]]  # the first is the one the verdict is about
+    metrics: ClassVar[Mapping[str, Metric]]  # the verdict is about the first one that `measuring` gives
     first: ClassVar[Sequence[str]] = ()  # metrics that most people ask for
     style: ClassVar[str] = ".2f"  # of a value among others
     unit: str = ""  # of the values, in the plural
@@ -31,8 +31,8 @@ class Output(ABC):
     # Training and answering
 
     @abstractmethod
-    def compile(self, model: keras.Model, optimizer: Any, **options: Any) -> None:
-        """Set optimizer, loss and training metrics."""
+    def compile(self, model: keras.Model, optimizer: Any) -> None:
+        """Set optimizer, loss and training metrics; a kind may take more, such as another loss."""
 
     @abstractmethod
     def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
@@ -210,7 +210,7 @@ class Output(ABC):
         """Choose the examples that are worth looking at: worst errors first."""
 
     @abstractmethod
-    def notes(self, found: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
+    def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
         """Say what is shown of the notable examples, and what their numbers are."""
 
     # Samples, journal and feedback
@@ -223,9 +223,9 @@ class Output(ABC):
     def sample(self, truth: Any, assets: Assets) -> str:
         """Return the beginning of the file name of a kept example, which tells the truth."""
 
+    @abstractmethod
     def sampled(self, stem: str, assets: Assets) -> str | None:
-        """Return the truth that the file name of a kept example tells, for people."""
-        return stem.rpartition("-")[0] or None
+        """Return the truth that the file name of a kept example tells, for people; None where it tells none."""
 
     @abstractmethod
     def noted(self, row: Mapping[str, Any]) -> tuple[str | None, float | None]:

@@ -29,6 +29,9 @@ Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
 """From x, y and a seed of a batch to x and y; stateless graph operations."""
 
 
+WORDS = {"example": "example", "group": "group", "baseline": "classical baseline"}  # where a task has no better ones
+
+
 @dataclass(frozen=True)
 class Config:
     """The settings every task has; a task subclasses it once with its own published numbers."""
@@ -128,9 +131,9 @@ class Phase:
     """One stretch of training: `compile(model)` freezes what is frozen and sets optimiser, loss and metrics.
 
     `frozen` names a layer up to which nothing is trained in this phase. Its outputs, of the plain images, are then
-    computed once and kept in a cache, and only the layers behind it run in each epoch. With `part`, a model that shares
-    weights with the whole one is trained in its place. With `fit`, these layers are
-    not trained by gradients but set in one go: `fit(model, features, truth)` of the training part, `[count, ...]`.
+    computed once and kept in a cache, and only the layers behind it run in each epoch. With `fit`, the layers behind
+    it are set in one go instead of by gradients: `fit(model, features, truth)` of the training part, `[count, ...]`.
+    With `part`, a model that shares weights with the whole one is trained in its place.
     """
 
     name: str
@@ -177,3 +180,7 @@ class Task:
     words: Mapping[str, str] = field(default_factory=dict)  # what "example", "group", "baseline" are called here
     intended_use: str = ""  # for card and report
     limits: str = ""  # what it must not be used for, and what is known to go wrong
+
+    def __post_init__(self) -> None:
+        """Fill in the words that the task does not say."""
+        object.__setattr__(self, "words", {**WORDS, **self.words})

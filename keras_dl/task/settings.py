@@ -22,7 +22,8 @@ def resolve(
 ) -> Config:
     """Return the task's Config with these settings; later ones win: tiny, file, settings.
 
-    A recipe in the file or in the settings stands before what they say besides.
+    A recipe in `settings` starts over: its values replace all before it, also those of the file. The values beside it
+    win over it.
 
     Raises:
         UsageError: for an unknown key or recipe or a value of the wrong type, with the valid ones.

@@ -46,6 +46,7 @@ def fit_run(run: R, conclude: Conclude[R]) -> R:
     Raises:
         KerasDLError: if the data cannot be used, the device is not there, or another worker is lost.
     """
+    asked = run.config
     chosen = (run.asked["device"], run.asked.get("strategy", "auto"))
     cluster = devices.planned(*chosen, run.config)
     with distributed.taking_part(cluster, run.path), run.locked(), replicas.precision(run.config.precision):
@@ -79,6 +80,7 @@ def fit_run(run: R, conclude: Conclude[R]) -> R:
         say(f"trained in {duration(fitted['seconds'])}; calibrating, fitting the baseline, evaluating on test ...")
         model = single(run, model, data, strategy)
         described = {**devices.described(strategy), "batch_size": config.batch_size, "precision": config.precision}
+        run.config = asked  # not scaled by the number of replicas: so a report says what was asked for
         run = conclude(run, model, data, splits, {**described, **fitted})
         shutil.rmtree(run.path / "cache", ignore_errors=True)  # examples that did not fit in memory
         distributed.agree(strategy, "ends", "")
@@ -98,11 +100,11 @@ def resampled(examples: Examples, data: Data) -> Examples:
 
 @contextmanager
 def begun(run: Run) -> Iterator[None]:
-    """Take back a run directory without any training in it when that cannot even start: it could not be resumed."""
+    """Take back a run directory that was made for a training which cannot even start."""
     try:
         yield
     except KerasDLError:
-        if {path.name for path in run.path.iterdir()} <= {"config.json", ".lock", "splits.csv"}:
+        if run.fresh and {path.name for path in run.path.iterdir()} <= {"config.json", ".lock", "splits.csv"}:
             shutil.rmtree(run.path)
         raise
 

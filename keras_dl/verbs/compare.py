@@ -43,7 +43,7 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
     """Compare runs and their baselines on their test parts, and draw it.
 
     Args:
-        runs: of tasks whose answers are of the same: the same classes, say.
+        runs: of tasks with the same classes, or with numbers of one unit.
         out: the picture to write, .png, .svg or .pdf, or the folder for comparison.png; None for the working directory.
 
     Returns:
@@ -52,7 +52,7 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
         `{metric: {"value", "low", "high", "p"}}` to the first row, or None where the test examples are not the same.
 
     Raises:
-        UsageError: if the answers of the runs are not of the same, or they have no metric in common.
+        UsageError: if the answers of the runs cannot be compared, or they have no metric in common.
     """
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise UsageError("one run is given twice; give each once")
@@ -97,13 +97,14 @@ def shared_metrics(runs: Sequence[Run]) -> list[str]:
     """Return the metrics that all runs have, in the order of the first.
 
     Raises:
-        UsageError: if there is none, or the answers are not of the same.
+        UsageError: if there is none, or the answers cannot be compared.
     """
     first, *others = [(run, run.task.output.alike(run.assets)) for run in runs]
     for run, alike in others:
         if alike != first[1]:
             raise UsageError(
-                f"{run.path} has {alike}, {first[0].path} {first[1]}: compare runs whose answers are of the same"
+                f"{run.path} has {alike}, {first[0].path} {first[1]}: compare runs with the same classes, or with "
+                "numbers of one unit"
             )
     measured = [run.metrics["test"]["network"] for run in runs]
     shared = [name for name in measured[0] if all(name in one for one in measured)]

@@ -110,7 +110,7 @@ def mapped(found: Embeddings, seed: int) -> np.ndarray:
 
 def draw(run: Run, found: Embeddings, scaled: np.ndarray, miniatures: Sequence[Any]) -> None:
     """Write the maps, and the table of where each example is in them; each is shown by its miniature."""
-    examples = f"{run.task.words.get('example', 'example')}s"
+    examples = f"{run.task.words['example']}s"
     output, names = run.task.output, found.table["id"].to_numpy()
     pictures = isinstance(miniatures[0], np.ndarray)
     if not pictures:

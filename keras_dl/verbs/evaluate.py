@@ -87,13 +87,15 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
         `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
         "difference" being network minus baseline on the same draws.
     """
-    source = sources.folder(run) if data is None else sources.checked(run.task, data)
-    own = str(source) == str(sources.folder(run))
+    own = data is None or str(sources.checked(run.task, data)) == run.asked["data"]
+    source = sources.folder(run) if own or data is None else sources.checked(run.task, data)
     split = sources.load(run).test if own else run.task.read(run.config, run.assets, source)
     seen = 0 if own else seen_in_training(run, split)
     if seen:
         click.echo(
-            f"{seen} of {len(split)} examples are training examples, by name or by text: too good to be true", err=True
+            f"{seen} of {len(split)} examples were in the training or validation part of this run, by name or by text: "
+            "the figures are too good",
+            err=True,
         )
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
         examples = pipeline.decoded(split, run.config, Path(folder) / "test", name="test")
@@ -130,6 +132,8 @@ def predict_both(
     task: Task, assets: Assets, model: keras.Model, baseline: Any, examples: Examples, split: Split
 ) -> Predictions:
     """Return what the network and the baseline say of every example, as `Output.value`."""
+    if not len(split):
+        raise KerasDLError("there is no example to evaluate on; give a folder that has a test part")
     output = task.output
     network = output.values(outputs(task, model, examples), assets)
     said = output.baseline_outputs(baseline, fitted_to(task, split, examples))
@@ -140,8 +144,6 @@ def predict_both(
 
 def measure(task: Task, assets: Assets, predictions: Predictions, seed: int) -> dict[str, Any]:
     """Return the metrics of network and baseline and their difference, each with its 95 % bootstrap interval."""
-    if not len(predictions.table):
-        raise KerasDLError("there is no example to evaluate on; give a folder that has a test part")
     found = predictions.found(assets)
     return measure_pair(task.output, found, seed) | task.output.summary(found.truth, assets)
 
@@ -189,8 +191,9 @@ def keep_examples(run: Run, split: Split, assets: Assets, each: int = 4) -> None
     for stratum in range(len(output.names(assets))):
         for number, row in enumerate(np.flatnonzero(strata == stratum)[:each].tolist()):
             name = f"{output.sample(truth[row], assets)}-{number}{run.task.input.suffix(split.ids[row])}"
+            raw = split.raw(row)
             with replacing(run.path / "examples" / name) as temporary:
-                temporary.write_bytes(split.raw(row))
+                temporary.write_bytes(raw)
 
 
 def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dict[str, Any]) -> dict[str, Any]:

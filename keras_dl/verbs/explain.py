@@ -82,13 +82,15 @@ def chosen(run: Run, method: str | None) -> tuple[str, Method]:
 def write(run: Run, item: Given, row: dict[str, Any], block: Block, target: Path) -> Path:
     """Write a picture as PNG, and everything else as a page; return the path."""
     said = run.task.output.answer(row)
+    kind = ".png" if isinstance(block, Picture) else ".html"
+    target = target / f"{item.stem}-explained{kind}" if target.is_dir() else target
+    if target.suffix.lower() != kind:
+        raise UsageError(f"this explanation is written as {kind}: let --out end in that, or be a folder")
     if isinstance(block, Picture):
-        target = target / f"{item.stem}-explained.png" if target.is_dir() else target
         figure = side_by_side(block, f"{Path(item.name).name}: {said.text}, {said.certainty}")
         with replacing(target) as temporary:
             figure.savefig(temporary, dpi=120, format="png")
         return target
-    target = target / f"{item.stem}-explained.html" if target.is_dir() else target
     notes = [Prose(f"{row['note']}.")] if "note" in row else []
     with replacing(target) as temporary:
         temporary.write_text(page(run.task.title, [said, *notes, block]), encoding="utf-8")
@@ -102,6 +104,8 @@ def one_input(run: Run, source: str | Path) -> Given:
         UsageError: if it is not there, or is several.
     """
     found = list(expand(run.task, [source]))
-    if len(found) != 1 or kind_of(source) == "folder":
-        raise UsageError(f"explain takes one input, and {source} is {len(found)}; predict takes them all")
+    if kind_of(source) == "folder":
+        raise UsageError(f"explain takes one file, and {source} is a folder; keras-dl predict takes all its files")
+    if len(found) != 1:
+        raise UsageError(f"explain takes one text, and standard input has {len(found)}; keras-dl predict takes all")
     return found[0]

@@ -4,7 +4,8 @@
     <version>/assets.extra/                 the run without its data, and the warm-up records that TF Serving replays
     <version>/assets.extra/sha256.json      the digest of every other file, written last
 
-So whatever takes a run takes `assets.extra/` too: our server explains from it.
+So server, predict, explain and export take `assets.extra/` as a run. Evaluate, embed, report and compare need the run
+itself.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.runs import versions
 from keras_dl.runs.files import write_json
 from keras_dl.runs.run import Run
 from keras_dl.verbs.predict import answer
 
 JSON_FILES = ("config.json", "card.json", "metrics.json", "assets/assets.json")  # of a run
 EXTRA, CHECKSUMS = "assets.extra", "assets.extra/sha256.json"
-TOLERANCE = 1e-5  # largest difference between the live model's numbers and the exported ones
+TOLERANCE = 1e-5  # largest difference between the live model's numbers and the exported ones; above 1, relative
 
 
 def export(run: Run, out: str | Path | None = None) -> Path:
@@ -50,6 +52,12 @@ def export(run: Run, out: str | Path | None = None) -> Path:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; --out takes the folder of the model's versions")
     folder.mkdir(parents=True, exist_ok=True)
+    with versions.locked(folder):  # two exports at once would take the same number
+        return write_version(run, folder)
+
+
+def write_version(run: Run, folder: Path) -> Path:
+    """Write and prove the next version below a model's folder, and return its folder."""
     version = 1 + max((int(path.name) for path in folder.iterdir() if path.name.isdigit()), default=0)
     temporary = folder / f".{version}.unfinished"  # TF Serving looks at numbers alone
     shutil.rmtree(temporary, ignore_errors=True)
@@ -69,7 +77,7 @@ def export(run: Run, out: str | Path | None = None) -> Path:
 
 
 def write_archive(run: Run, path: Path) -> None:
-    """Write the SavedModel with its two signatures."""
+    """Write the SavedModel with its signatures."""
     archive = keras.export.ExportArchive()
     archive.track(run.model)
     for name, (function, spec) in signatures(run).items():
@@ -115,7 +123,7 @@ def signatures(run: Run) -> dict[str, tuple[Callable[[tf.Tensor], dict[str, tf.T
 
 
 def keep_run(run: Run, folder: Path) -> None:
-    """Copy what explains a run and shows what it is: all of it but data, history and checkpoints."""
+    """Copy what answers and explains need: settings, card, metrics, assets, model and examples."""
     for name in JSON_FILES:
         write_json(folder / name, run.read(name))  # read, so that a damaged one is found here
     shutil.copyfile(run.path / "model.keras", folder / "model.keras")
@@ -167,17 +175,20 @@ def write_warm_up(path: Path, run: Run, raw: list[bytes]) -> None:
 
 
 def prove(run: Run, path: Path, raw: list[bytes]) -> None:
-    """Compare both signatures of the written model with the live one.
+    """Compare every signature of the written model with the live one.
 
     Raises:
         KerasDLError: if any number differs by more than TOLERANCE, or any label.
     """
-    decode = run.task.input.decode(run.config, run.assets)
+    output, decode = run.task.output, run.task.input.decode(run.config, run.assets)
     decoded = np.stack([decode(tf.constant(one)).numpy() for one in raw])
     live = answer(run, decoded)
     loaded = tf.saved_model.load(str(path))
     for name, batch in (("serving_default", tf.constant(raw)), ("tensors", tf.constant(decoded))):
         compare(name, loaded.signatures[name], batch, live)
+    maps = output.signatures(run.model(decoded[:1], training=False), run.assets) if output.large else {}
+    for name, values in maps.items():
+        compare(name, loaded.signatures[name], tf.constant(raw[:1]), {name: values.numpy()})
 
 
 def compare(name: str, signature: Any, batch: tf.Tensor, live: dict[str, np.ndarray]) -> None:
@@ -187,7 +198,7 @@ def compare(name: str, signature: Any, batch: tf.Tensor, live: dict[str, np.ndar
     for key, values in live.items():
         given = exported[key].numpy()
         if values.dtype.kind == "f":
-            worst = float(np.max(np.abs(given - values)))
+            worst = float(np.max(np.abs(given - values) / np.maximum(1, np.abs(values))))
             if not worst <= TOLERANCE:
                 raise KerasDLError(
                     f"the exported model is refused: '{key}' of '{name}' is off by {worst:.2g} from the trained model's"

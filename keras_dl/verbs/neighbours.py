@@ -46,7 +46,7 @@ class Neighbours:
 
         Args:
             inputs: as the model takes them.
-            rows: of the same inputs, with "input" and "label".
+            rows: of `predict`, for the same inputs.
         """
         same = len({one.shape for one in inputs}) == 1
         nearest = self.nearest(np.stack(inputs)) if same else [self.nearest(one[None])[0] for one in inputs]
@@ -59,7 +59,7 @@ class Neighbours:
             self.drawn[source.stem] += 1
             again = f"-{self.drawn[source.stem]}" if self.drawn[source.stem] > 1 else ""  # one name in several folders
             path = self.folder / f"{source.stem}-neighbours{again}.png"
-            group = self.run.task.words.get("group", "group")
+            group = self.run.task.words["group"]
             answer = self.run.task.output.answer(row).text
             title = f"{source.name}: {answer}. Its nearest training images, with {group} and distance"
             with replacing(path) as temporary:

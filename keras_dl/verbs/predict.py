@@ -37,8 +37,11 @@ def predict(
         `Neighbours.nearest` gives them, and for images "picture", the path of a PNG that shows them.
 
     Raises:
-        UsageError: if a file is not there, or the run has no embeddings or not so many training examples.
+        UsageError: if a file is not there, `out` is given without `neighbours`, or the run has no embeddings or not so
+            many training examples.
     """
+    if out and not neighbours:
+        raise UsageError("--out is for the pictures of neighbours; add --neighbours, or leave it out")
     items = list(expand(run.task, inputs))
     training = Neighbours(run, neighbours, Path(out or ".")) if neighbours else None
     decode = run.task.input.decode(run.config, run.assets)  # once: making the table of a large vocabulary takes a while

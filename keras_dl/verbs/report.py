@@ -21,13 +21,13 @@ from keras_dl.pages.html import html, style
 from keras_dl.runs import history, predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
+from keras_dl.runs.sources import kind_of_reason
 from keras_dl.task import Assets, Output, settings
 from keras_dl.task.blocks import Block, Chart, Prose, Spans, Table
 from keras_dl.training.progress import duration
 from keras_dl.verbs import gallery
 from keras_dl.verbs.gallery import Gallery
 
-WORDS = {"example": "example", "group": "group", "baseline": "classical baseline"}  # a card's "words" say it better
 NOTES = {  # what was read, by name in card.json
     "files": "files found",
     "rows": "texts found",
@@ -52,17 +52,18 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
     environment.filters |= {"number": number, "counted": counted, "interval": interval, "linked": linked, "html": html}
     template = environment.from_string((files("keras_dl.pages") / "report.html").read_text(encoding="utf-8"))
     skipped = run.card["data"]["notes"].get("skipped", [])
-    words = WORDS | run.card.get("words", {})
+    words = {**run.task.words, **run.card.get("words", {})}
     epochs = history.read(run.path)
     best = best_epoch(run, epochs)
-    output, tested = run.task.output, predictions.read(run)
-    found = tested.found(run.assets)
-    shown = gallery.examples(run, found, tested.table["id"].tolist())
+    output, predicted = run.task.output, predictions.read(run)
+    found = predicted.found(run.assets)
+    shown = gallery.examples(run, found, predicted.table["id"].tolist())
     page = template.render(
         style=style(),
         card=run.card,
         words=words,
         measured=measured,
+        tested=tested(measured, words),
         holds=output.holds(measured),
         metrics=metric_rows(measured, output, run.assets),
         others=others_table(measured, output, run.assets),
@@ -78,7 +79,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         shared_groups=shared_groups(run),
         notes=note_rows(run.card["data"]["notes"], words),
         skipped=skipped[:SHOWN],
-        reasons=Counter(reason(row["reason"]) for row in skipped).most_common(),
+        reasons=Counter(kind_of_reason(row["reason"]) for row in skipped).most_common(),
         gallery=shown,
         texts=any(isinstance(one.block, Spans | Prose) for _, rows in shown.kinds for one in rows),
         paths=any(FOLDERS.match(one.id) for _, rows in shown.kinds for one in rows),
@@ -107,11 +108,18 @@ def overview(run: Run) -> list[Block]:
         ]
         for row in metric_rows(measured, run.task.output, run.assets)
     ]
-    words = WORDS | run.card.get("words", {})
-    counts = f"{counted(measured['examples'], words['example'])} of {counted(measured['groups'], words['group'])}"
-    table = Table(["Metric", *MODELS], rows, caption=f"On {counts} of the test part, with 95 % intervals.")
+    words = {**run.task.words, **run.card.get("words", {})}
+    caption = f"On {tested(measured, words)} of the test part, with 95 % intervals."
+    table = Table(["Metric", *MODELS], rows, caption=caption)
     synthetic = [Prose("Synthetic data: these figures say nothing about the real world.", warning=True)]
     return [Prose(f"`{run.path}`", run.card["title"]), *(synthetic if data["synthetic"] else []), table]
+
+
+def tested(measured: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """Count the test examples, and the groups that they are of where these are something else."""
+    examples = counted(measured["examples"], words["example"])
+    same = words["example"] == words["group"]
+    return examples if same else f"{examples} of {counted(measured['groups'], words['group'])}"
 
 
 def metric_rows(measured: Mapping[str, Any], output: Output, assets: Assets) -> list[dict[str, Any]]:
@@ -189,11 +197,6 @@ def note_rows(notes: Mapping[str, Any], words: Mapping[str, str]) -> list[tuple[
     known = [(text.format(**words), f"{notes[name]:,}") for name, text in NOTES.items() if name in notes]
     rest = [(name, str(value)) for name, value in notes.items() if name not in NOTES and name != "skipped"]
     return known + rest
-
-
-def reason(text: str) -> str:
-    """Shorten the reason why a file was skipped to its kind: "duplicate of a.png" to "duplicate"."""
-    return re.split(r"[:;]| of | at ", re.sub(r"^\d+x\d+ px is ", "", text))[0]
 
 
 def setting_rows(run: Run) -> list[tuple[str, Any, Any]]:

@@ -17,6 +17,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from keras_dl.training.machines import devices
+
 Measures = Mapping[str, Callable[[], float]]
 Values = dict[str, list[float]]
 LOWER_IS_BETTER = ("ms", "s", "MB")  # units of time and memory; every other unit is a rate
@@ -92,7 +94,7 @@ def circumstances() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    hardware = {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "memory": f"{memory:.0f} GiB"}
+    hardware = {"processor": processor(), "cores": devices.cores(), "memory": f"{memory:.0f} GiB"}
     return {"hardware": hardware, "system": platform.system(), "versions": versions, "commit": commit()}
 
 

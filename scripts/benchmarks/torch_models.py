@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+
+from keras_dl.training.machines import devices
 
 Works = dict[str, Callable[[], float]]
 RECURRENT = {  # features of a word, units of the first layer, units of the second, dropout
@@ -21,7 +22,7 @@ RECURRENT = {  # features of a word, units of the first layer, units of the seco
 
 def use_all_cores() -> None:
     """Let PyTorch use as many threads as this process may use cores, as TensorFlow does."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(devices.cores())
 
 
 def cnn_works(x: np.ndarray, y: np.ndarray, config: Any, names: Mapping[str, str]) -> Works:
@@ -51,7 +52,7 @@ def cnn_works(x: np.ndarray, y: np.ndarray, config: Any, names: Mapping[str, str
 
 
 def cnn(image_size: int, dropout: float) -> nn.Module:
-    """Build the network of `models.xray_cnn`, in the order in which the document has it: pooling after the ReLU."""
+    """Build the network of `models.images.xray_cnn` in the order of the document: pooling after the ReLU."""
     layers: list[nn.Module] = []
     for before, after in ((1, 32), (32, 64), (64, 128), (128, 256)):
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]

@@ -41,7 +41,7 @@ def refused(task, folder, **given):
 @rules(max_examples=40)
 def test_a_map_adds_up_to_the_count(points, sigma):
     points = np.array(points, "float32").reshape(-1, 2)
-    found = counting.density(points, (32, 48), sigma)
+    found = counting.density_map(points, (32, 48), sigma)
     assert (found.shape, found.dtype) == ((32, 48, 1), np.float32)
     assert found.min() >= 0
     assert found.sum(dtype=float) == pytest.approx(len(points), abs=1e-4)
@@ -52,13 +52,13 @@ def test_no_cell_at_the_border_is_lost(sigma):
     corners = np.array([(0, 0), (47.5, 0), (0, 31.5), (47.5, 31.5)], "float32")
     border = [(x, y) for x in range(48) for y in range(32) if x in (0, 47) or y in (0, 31)]
     for points in (corners, np.array(border, "float32"), corners[[0, 0, 0]]):
-        assert counting.density(points, (32, 48), sigma).sum(dtype=float) == pytest.approx(len(points), rel=1e-5)
+        assert counting.density_map(points, (32, 48), sigma).sum(dtype=float) == pytest.approx(len(points), rel=1e-5)
     for corner in corners:
-        assert counting.density(corner[None], (32, 48), sigma).sum(dtype=float) == pytest.approx(1, rel=1e-5)
+        assert counting.density_map(corner[None], (32, 48), sigma).sum(dtype=float) == pytest.approx(1, rel=1e-5)
 
 
 def test_a_map_is_highest_where_the_cell_is():
-    found = counting.density(np.array([[30.7, 5.2]], "float32"), (32, 48), 2.0)[..., 0]
+    found = counting.density_map(np.array([[30.7, 5.2]], "float32"), (32, 48), 2.0)[..., 0]
     assert np.unravel_index(found.argmax(), found.shape) == (5, 30), "x is the column"
     assert found.max() == pytest.approx(1 / (2 * np.pi * 2**2), rel=0.02)
 

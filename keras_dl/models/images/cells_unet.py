@@ -15,8 +15,8 @@ def cells_unet(*, width: int = 16, levels: int = 3, momentum: float = 0.995) -> 
     """Build the network: a strided stem, `levels` steps down and up again with two convolutions each.
 
     Input "image": uint8 `[batch, height, width, 3]`, 0 to 255, both sides multiples of 8 (2 to the power of `levels`).
-    Output "density": float32 `[batch, height, width, 1]`, in cells per pixel; it can be a little below 0, as a map that
-    cannot be would be too high on average. 122,369 parameters.
+    Output "density": float32 `[batch, height, width, 1]`, in cells per pixel; it can be a little below 0: cut at 0,
+    the count would be too high. 122,369 parameters.
 
     Args:
         width: channels of the stem and of the first level; each further level has twice as many.

@@ -13,6 +13,7 @@ from keras_dl.models.texts.deep_average import mean
 from keras_dl.models.texts.imdb_bilstm import bilstm
 from keras_dl.models.texts.text_transformer import transformer
 
+HEADS = 4  # of the transformer; `recipes.texts` refuses a dimension that is no multiple
 Reader = Literal["mean", "bilstm", "transformer", "none"]
 
 
@@ -77,7 +78,7 @@ def deep(ids: Any, reader: Reader, words: int, dimension: int, dropout: float) -
     if reader == "bilstm":
         return bilstm(x, units=64, dropout=dropout)
     if reader == "transformer":
-        return transformer(ids, x, heads=4, dropout=dropout / 2)
+        return transformer(ids, x, heads=HEADS, dropout=dropout / 2)
     x = mean(x, keras.ops.cast(keras.ops.not_equal(ids, 0), x.dtype)[..., None])
     x = keras.layers.Dense(64, activation="relu", name="dense1")(keras.layers.Dropout(dropout, name="dropout1")(x))
     return keras.layers.Dense(32, activation="relu", name="dense2")(keras.layers.Dropout(dropout, name="dropout2")(x))

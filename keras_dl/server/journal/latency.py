@@ -19,7 +19,7 @@ def latency(clients: np.ndarray, milliseconds: np.ndarray, seed: int) -> dict[st
     count: a draw is then one row of a matrix, however many requests there are.
 
     Args:
-        clients: `[requests]`, whose each is, from 0.
+        clients: `[requests]`, number of the client that sent each request, from 0.
         milliseconds: `[requests]`.
     """
     if not len(clients):

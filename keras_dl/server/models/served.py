@@ -97,7 +97,7 @@ class Version:
         }
 
     def row(self, answers: Mapping[str, np.ndarray], number: int = 0) -> dict[str, Any]:
-        """Return one example's answers in words, as `keras_dl.predict.predict` does."""
+        """Return one example's answers in words, as `keras_dl.verbs.predict.worded` does."""
         return worded(self.run, {name: values[number] for name, values in answers.items()})
 
     def view(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -66,13 +66,13 @@ class Own:
         asked = self.who(request)
         items, fields = await sent.items(request)
         rows = await self.desk.rows(request, asked, items)
-        self.note(request, asked[0], "answer", rows, [raw for _, raw in items])
         state = request.state
         found = {
             "predictions": rows, "request_id": state.request_id, "model": state.model, "version": str(state.version)
         }  # fmt: skip
         if str(fields.get("view", "")).lower() == "true":
             found["views"] = await self.desk.aside(lambda: [asked[0].view(row) for row in rows])
+        self.note(request, asked[0], "answer", rows, [raw for _, raw in items])
         return JSONResponse(found)
 
     async def explain(self, request: Request) -> Response:
@@ -85,15 +85,15 @@ class Own:
         (row,) = await self.desk.rows(request, asked, items)
         if "error" in row:
             raise BadInput(row["error"])
-        self.note(request, version, "explain", [row], [raw])
         most = version.run.task.input.most_explained
         if most is not None and len(raw) > most:
             raise BadInput(f"{len(raw):,} bytes are more than the {most:,} of a text that is explained")
         method = fields.get("method") or next(iter(version.methods), "")
-        if method not in version.methods:
+        if not isinstance(method, str) or method not in version.methods:
             there = ", ".join(version.methods) or "none: this model has no explanation"
-            raise BadInput(f"method '{rest.shortened(method)}' must be one of: {there}")
+            raise BadInput(f"method '{rest.shortened(str(method))}' must be one of: {there}")
         block = await self.desk.explained(lambda: version.explain(raw, row, method))
+        self.note(request, version, "explain", [row], [raw])  # an explanation that failed is journaled as failed
         if isinstance(block, Picture) and "image/png" in request.headers.get("accept", ""):
             return Response(pixels.picture_png(block), media_type="image/png")
         found = {"prediction": row, "request_id": request.state.request_id, "method": method}

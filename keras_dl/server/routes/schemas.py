@@ -28,7 +28,7 @@ class Emoji(BaseModel):
 class Feedback(BaseModel):
     """The true answer to a prediction."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
     request_id: str = Field(min_length=1, max_length=100, description="X-Request-Id of the answer")
     index: int = Field(0, ge=0, le=2**31 - 1, description="which input of the request, from 0")
     label: str = Field(max_length=200, description="the true answer: one of the model's classes, or a number")

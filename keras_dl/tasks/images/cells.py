@@ -73,7 +73,7 @@ def build_cnn(config: CellsCNN, assets: Assets) -> keras.Model:
 
 
 def build_deep(config: Counting, assets: Assets) -> keras.Model:
-    """Build the deeper network, which sees about 80 pixels around each place."""
+    """Build the deeper network, which sees 147 pixels across."""
     from keras_dl.models.images.cells_deep import cells_deep
 
     return cells_deep(density=assets["density"])

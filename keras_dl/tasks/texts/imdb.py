@@ -56,7 +56,7 @@ class Imdb(TextConfig):
     def __post_init__(self) -> None:
         """Refuse what leaves no network."""
         super().__post_init__()
-        texts.refuse_no_network(self)
+        texts.check_network(self)
 
 
 ORIGINAL = {

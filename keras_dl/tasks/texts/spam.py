@@ -69,7 +69,7 @@ class Spam(TextConfig):
         super().__post_init__()
         if self.network == "spam_lstm" and self.characters:
             raise UsageError("network=spam_lstm reads no characters; add --set characters=0, or take recipe=original")
-        texts.refuse_no_network(self)
+        texts.check_network(self)
 
 
 ORIGINAL = {

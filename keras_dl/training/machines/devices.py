@@ -229,9 +229,13 @@ def describe(strategy: tf.distribute.Strategy) -> str:
     if gpus:
         device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
     else:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        device = f"CPU, {cores} cores"
+        device = f"CPU, {cores()} cores"
     return device if replicas == 1 else f"{device}, {replicas} replicas ({name_of(strategy)})"
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def described(strategy: tf.distribute.Strategy) -> dict[str, Any]:

@@ -17,11 +17,10 @@ from keras_dl.errors import KerasDLError
 TITLE = "VGG synthetic fluorescence cells"
 LICENCE = "not stated by the authors"
 CITATION = "Lempitsky, V., Zisserman, A. (2010). Learning to count objects in images. NIPS 23, 1324-1332."
-HOMEPAGE = "https://www.robots.ox.ac.uk/~vgg/research/counting/index_org.html"
 INTENDED_USE = "Teaching and method comparison on counting in images."
 LIMITS = (
     "The VGG images are simulated: all cells look alike, and their number nearly follows the total light (a ridge "
-    "regression on five statistics of the brightness errs by about 5 cells of 174). A model trained on them counts "
+    "regression on five statistics of the brightness errs by about 4 cells of 174). A model trained on them counts "
     "nothing reliably in images of a real microscope; train it on counted images of your own."
 )
 SYNTHETIC_VERSION = 1  # of the drawing; a new one gets a new folder in the cache
@@ -49,7 +48,7 @@ def read(source: Path, *, bad_share: float = 0.05) -> Counted:
 
 
 def synthesize(folder: Path | None = None, *, tiny: bool = False, seed: int = 0) -> Path:
-    """Draw 60 pictures of cells of 128 px (tiny: 24 of 64 px), once, in `folder` or the cache; return where."""
+    """Draw 60 pictures of 128 x 128 px (tiny: 24 of 64 x 64), once, in `folder` or the cache; return where."""
     size = "-tiny" if tiny else ""
     target = Path(folder or cache_folder()) / f"cells-synthetic-{SYNTHETIC_VERSION}-{seed}{size}"
 

@@ -26,7 +26,6 @@ CITATION = (
     "Kermany, D., Zhang, K., Goldbaum, M. (2018). Labeled Optical Coherence Tomography (OCT) and Chest X-Ray Images "
     "for Classification. Mendeley Data. doi:10.17632/rscbjbr9sj; Kermany et al., Cell 172 (2018) 1122-1131."
 )
-HOMEPAGE = "https://data.mendeley.com/datasets/rscbjbr9sj"
 INTENDED_USE = "Teaching and method comparison on frontal chest radiographs of children of one to five years."
 LIMITS = (
     "Not a medical device. Trained on one hospital's images: a network trained on this very set fell from AUROC 0.95 "

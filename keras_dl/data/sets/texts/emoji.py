@@ -23,7 +23,6 @@ from keras_dl.errors import KerasDLError
 TITLE = "Emojify: sentences with an emoji"
 LICENCE = "course material; no licence is stated"
 CITATION = "Exercise Emojify of the course Sequence Models, Deep Learning Specialization, DeepLearning.AI."
-HOMEPAGE = "https://www.deeplearning.ai/courses/deep-learning-specialization/"
 INTENDED_USE = "Teaching: what word vectors learned elsewhere do for a classifier with few examples."
 LIMITS = (
     "English, one short sentence, five classes, 132 examples to learn from: whatever is said gets one of the five. A "

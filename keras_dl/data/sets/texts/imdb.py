@@ -30,7 +30,6 @@ CITATION = (
     "Maas, A. L., Daly, R. E., Pham, P. T., Huang, D., Ng, A. Y., Potts, C. (2011). Learning Word Vectors for "
     "Sentiment Analysis. ACL 2011, 142-150. https://aclanthology.org/P11-1015"
 )
-HOMEPAGE = "https://ai.stanford.edu/~amaas/data/sentiment/"
 INTENDED_USE = "Teaching and method comparison on English film reviews."
 LIMITS = (
     "Only clear opinions: ratings of at most 4 or at least 7 of 10, written before 2011, in English, about films. "

@@ -26,7 +26,6 @@ CITATION = (
     "Almeida, T., Gómez Hidalgo, J. (2011). SMS Spam Collection. UCI Machine Learning Repository. "
     "doi:10.24432/C5CC84; Almeida, Gómez Hidalgo, Yamakami, DocEng 2011, 259-262."
 )
-HOMEPAGE = "https://archive.ics.uci.edu/dataset/228/sms+spam+collection"
 INTENDED_USE = "Teaching and method comparison on short English messages."
 LIMITS = (
     "Messages of about 2003 to 2011: ham mostly of students in Singapore and Britain, spam British, of premium-rate "
