@@ -30,7 +30,7 @@ def info(task: Task) -> dict[str, Any]:
         "intended_use": task.intended_use,
         "limits": task.limits,
         "data": {"title": module.TITLE, "licence": module.LICENCE, "citation": module.CITATION},
-        "settings": settings.to_json(task.config),
+        "settings": settings.used(task.config, task),
         "recipes": {name: dict(values) for name, values in task.recipes.items()},
         "tiny": dict(task.tiny),
     }

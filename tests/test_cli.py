@@ -100,6 +100,8 @@ def test_help_lists_and_wrong_arguments_need_no_tensorflow(tmp_path):
         (("train", "pneumonia", "--resume"), "no unfinished run of 'pneumonia'"),
         (("report", "pneumonia"), "keras-dl train pneumonia"),
         (("data", "pneumonia", "--from", "nowhere"), "choose from kaggle"),
+        (("data", "pneumonia", "--synthetic", "--from", "kaggle"), "leave --from out"),
+        (("train", "cells-unet", "--set", "patience=3"), "patience changes nothing for cells-unet"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -248,6 +250,22 @@ def test_one_bad_file_does_not_cost_the_others_their_prediction(task, tiny_run, 
         else:
             assert re.search(rf"  \d+ {card['unit']}  ", line)
     assert "1 of 3 inputs could not be used" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "named"),
+    [
+        ("predict", ("--out", "pictures"), "add --neighbours"),
+        ("explain", ("--out", "heat.jpg"), "let --out end in that, or be a folder"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(verb, options, named, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tiny_run("pneumonia").path
+    result = run(verb, path, min((path / "examples").iterdir()), *options)
+    assert result.exit_code == 2
+    assert named in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("task", ["pneumonia", "spam"])

@@ -150,6 +150,11 @@ def test_settings_survive_json_files_and_the_command_line(task, tmp_path):
         assert settings.resolve(record, file=tmp_path / "config.json") == config
 
 
+def test_only_two_classes_with_a_threshold_have_a_sensitivity_to_reach(task):
+    record = registry.find(task)
+    assert ("target_sensitivity" in record.unused) == (record.output.key != "binary")
+
+
 def test_an_unknown_setting_is_an_error_that_names_the_valid_ones(task):
     record = registry.find(task)
     with pytest.raises(UsageError, match="no setting 'epoch'; did you mean 'epochs'") as caught:

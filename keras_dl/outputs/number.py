@@ -279,8 +279,8 @@ class Number(Output):
 
     def sampled(self, stem: str, assets: Assets) -> str | None:
         """Return the number that a file name tells."""
-        number, dash, _ = stem.partition("-")
-        return f"{number} {self.unit}" if dash and TYPED.fullmatch(number) else None
+        found = re.fullmatch(rf"({TYPED.pattern})-{re.escape(self.unit)}-\d+", stem)
+        return f"{found[1]} {self.unit}" if found else None
 
     def noted(self, row: Mapping[str, Any]) -> tuple[str | None, float | None]:
         """Return the number, as text and as it is."""

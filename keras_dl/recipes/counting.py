@@ -282,6 +282,7 @@ def record(output: Number, *, maps: bool) -> dict[str, Any]:
         "others": others,
         "words": {"example": "image", "group": "image", "baseline": "brightness regression"},
         "neighbours": 5,
+        "unused": ("patience", "target_sensitivity"),
         "intended_use": cells.INTENDED_USE,
         "limits": cells.LIMITS,
     }

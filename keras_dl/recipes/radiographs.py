@@ -104,5 +104,6 @@ KINDS: dict[str, Any] = BINARY | {  # NORMAL, BACTERIAL or VIRAL
     "load": partial(load, kinds=True),
     "read": partial(read, kinds=True),
     "output": KIND,
+    "unused": ("target_sensitivity",),
     "neighbours": 5,
 }

@@ -177,6 +177,7 @@ class Task:
     prepare: Callable[[Any], Mapping[str, str]] = lambda config: {}
     neighbours: int = 7  # how many the nearest-neighbour classifier asks
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # --set recipe=NAME
+    unused: Sequence[str] = ()  # settings of every Config that this task does not look at: they are refused
     words: Mapping[str, str] = field(default_factory=dict)  # what "example", "group", "baseline" are called here
     intended_use: str = ""  # for card and report
     limits: str = ""  # what it must not be used for, and what is known to go wrong

@@ -26,7 +26,8 @@ def resolve(
     win over it.
 
     Raises:
-        UsageError: for an unknown key or recipe or a value of the wrong type, with the valid ones.
+        UsageError: for an unknown key or recipe or a value of the wrong type, with the valid ones, and for a setting
+            that the task does not look at.
     """
     recipes = {task.config.recipe: {}, **task.recipes}
     config = replace(task.config, task.tiny if tiny else {})
@@ -36,6 +37,9 @@ def resolve(
                 raise UsageError(f"no recipe '{layer['recipe']}' for {task.name}; there is: {', '.join(recipes)}")
             config = replace(replace(task.config, recipes[layer["recipe"]]), task.tiny if tiny else {})
         config = replace(config, layer)
+    for name in task.unused:
+        if getattr(config, name) != getattr(task.config, name):
+            raise UsageError(f"{name} changes nothing for {task.name}; leave it out")
     return config
 
 
@@ -63,6 +67,11 @@ def parse(pairs: Iterable[str]) -> dict[str, str]:
         if "=" not in pair:
             raise UsageError(f"'{pair}' is not a setting; write key=value, for example epochs=3")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def used(config: Config, task: Task) -> dict[str, Any]:
+    """Return the settings that the task looks at, as JSON values."""
+    return {name: value for name, value in to_json(config).items() if name not in task.unused}
 
 
 def to_json(config: Config) -> dict[str, Any]:

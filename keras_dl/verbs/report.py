@@ -201,7 +201,7 @@ def note_rows(notes: Mapping[str, Any], words: Mapping[str, str]) -> list[tuple[
 
 def setting_rows(run: Run) -> list[tuple[str, Any, Any]]:
     """Return each setting, its value in this run, and the task's default where that is another one."""
-    values, defaults = settings.to_json(run.config), settings.to_json(run.task.config)
+    values, defaults = settings.used(run.config, run.task), settings.to_json(run.task.config)
     return [(key, value, None if value == defaults[key] else defaults[key]) for key, value in values.items()]
 
 

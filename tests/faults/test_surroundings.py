@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_dl import api, training
+from keras_dl import api, registry, training
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs import files, run, sources
 from keras_dl.runs.files import replacing
@@ -151,6 +151,23 @@ def test_decoded_examples_that_the_disk_has_no_room_for_are_refused_in_one_line(
     with pytest.raises(KerasDLError, match=r"cannot write .*test\.x\.npy.*No space left.*--set cache_gb"):
         pipeline.decoded(split, Config(cache_gb=0.0), tmp_path / "test")
     assert not list(tmp_path.glob("*.npy"))
+
+
+def test_a_run_that_cannot_be_resumed_now_is_kept(tmp_path):
+    path = tmp_path / "run"
+    source = sources.module(registry.find(TASK)).synthesize(tmp_path / "data", tiny=True)
+    begun = api.begin(TASK, data=source, tiny=True, out=path)
+    moved = source.rename(tmp_path / "elsewhere")
+    with pytest.raises(KerasDLError, match="there is nothing at"):
+        api.finish(begun)
+    assert not path.exists(), "a run that was never begun leaves nothing"
+
+    moved.rename(source)
+    api.begin(TASK, data=source, tiny=True, out=path)
+    source.rename(moved)
+    with pytest.raises(KerasDLError, match="there is nothing at"):
+        api.train(TASK, resume=True, out=path)
+    assert (path / "config.json").exists(), "the disk with its data may only be away"
 
 
 def test_a_file_that_cannot_be_read_is_not_called_one_that_cannot_be_written(tmp_path):

@@ -158,9 +158,12 @@ def test_a_perfect_answer_scores_perfect_and_a_shuffled_one_worse():
 def test_a_class_without_weight_gives_nan_not_a_crash():
     labels, probabilities = np.array([1, 1, 1, 0]), np.array([0.1, 0.6, 0.9, 0.4])
     got = once(ranking.two_classes(labels, probabilities, 0.5), [1, 1, 1, 0])
-    assert {name for name, value in got.items() if np.isnan(value)} == {"auroc", "specificity", "pr_auc", "macro_f1"}
+    assert {name for name, value in got.items() if np.isnan(value)} == {"auroc", "specificity", "pr_auc"}
+    assert got["macro_f1"] == got["f1"] / 2, "class 0 was answered and never true: its F1 is 0, as scikit-learn has it"
     assert got["sensitivity"] == pytest.approx(2 / 3)
     assert got["npv"] == 0
+    one_answer = np.array([0, 1, 1]), np.array([0.9, 0.9, 0.9])
+    assert once(ranking.two_classes(*one_answer, 0.5), [1, 1, 1])["macro_f1"] == pytest.approx(0.4)
     nothing = once(ranking.two_classes(labels, probabilities, 0.5), [0, 0, 0, 0])
     assert all(np.isnan(value) for value in nothing.values())
 

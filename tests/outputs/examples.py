@@ -76,6 +76,7 @@ def numbers(truth: np.ndarray, values: np.ndarray, assets: Mapping[str, Any]) ->
         "mae": sk.mean_absolute_error(truth, values),
         "rmse": sk.root_mean_squared_error(truth, values),
         "relative_error": float(np.mean(np.abs(values - truth) / np.maximum(truth, 1))),
+        "bias": float(np.mean(values - truth)),
         "r2": sk.r2_score(truth, values),
         "coverage": float(np.mean((low <= truth) & (truth <= high))),
         "width": float(np.mean(high - low)),

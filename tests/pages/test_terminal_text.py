@@ -153,3 +153,10 @@ def test_widths_agree_with_those_of_an_independent_library(text):
 def test_an_emoji_takes_two_columns(emoji):
     assert terminal.columns(emoji) == wcwidth.wcswidth(emoji) == 2
     assert terminal.columns(terminal.padded(emoji, 5)) == 5
+
+
+@pytest.mark.parametrize("width", ["1", "3", "12"])
+@pytest.mark.parametrize("name", EACH)
+def test_a_very_narrow_terminal_ends_nothing(monkeypatch, name, width):
+    monkeypatch.setenv("COLUMNS", width)
+    assert terminal.text(each("probability")[name])

@@ -57,6 +57,15 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(values, message):
         settings.resolve(TASK, values)
 
 
+def test_a_setting_that_a_task_does_not_look_at_is_refused_and_not_shown():
+    unet = registry.find("cells-unet")
+    with pytest.raises(UsageError, match="patience changes nothing for cells-unet; leave it out"):
+        settings.resolve(unet, {"patience": 3})
+    assert settings.resolve(unet, {"patience": unet.config.patience}) == unet.config, "as a run's own file says it"
+    assert "patience" not in settings.used(unet.config, unet)
+    assert "patience" in settings.used(TASK.config, TASK)
+
+
 @pytest.mark.parametrize("text", ["not json", "[1]", '{"task": "emoji", "config": {}}'])
 def test_a_file_that_holds_no_settings_of_the_task_is_an_error(tmp_path, text):
     file = tmp_path / "settings.json"

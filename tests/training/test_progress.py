@@ -14,6 +14,8 @@ from keras_dl.task import Phase
 from keras_dl.training import progress
 from keras_dl.training.progress import EpochLines
 
+SMALL = "pneumonia-simple-cnn"  # is traced in less than half the time of the default network
+
 
 @pytest.fixture
 def clock(monkeypatch):
@@ -103,12 +105,12 @@ def three_phases(monkeypatch, stop):
         model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy")
 
     phases = [
-        Phase("mean", 1, lambda model: None, frozen="average", fit=lambda *given: (calls.append(1), fitted(*given))),
-        Phase("head", 3, compiled, [stop.of("head")], frozen="average"),
+        Phase("mean", 1, lambda model: None, frozen="dense2", fit=lambda *given: (calls.append(1), fitted(*given))),
+        Phase("head", 3, compiled, [stop.of("head")], frozen="dense2"),
         Phase("all", 2, compiled, [stop.of("all")]),
     ]
     calls = []
-    task = dataclasses.replace(registry.find("pneumonia"), phases=lambda config, data: phases)
+    task = dataclasses.replace(registry.find(SMALL), phases=lambda config, data: phases)
     monkeypatch.setattr(registry, "find", lambda name: task)
     return calls
 
@@ -116,7 +118,7 @@ def three_phases(monkeypatch, stop):
 def test_a_training_of_three_phases_says_where_it_is_also_after_a_resume(tmp_path, monkeypatch, capsys):
     stop = StopAfter({"head": 1})
     calls = three_phases(monkeypatch, stop)
-    whole = api.train("pneumonia", tiny=True, out=tmp_path / "whole")
+    whole = api.train(SMALL, tiny=True, out=tmp_path / "whole")
     printed = capsys.readouterr().err.splitlines()
     begins = [line for line in printed if line.split(" ")[0] in ("mean:", "head", "all")]
     examples = whole.card["splits"]["train"]["examples"]
@@ -133,10 +135,10 @@ def test_a_training_of_three_phases_says_where_it_is_also_after_a_resume(tmp_pat
 
     stop.interrupt = ("all", 2)  # in the second epoch of the last phase
     with pytest.raises(KeyboardInterrupt):
-        api.train("pneumonia", tiny=True, out=tmp_path / "stopped")
+        api.train(SMALL, tiny=True, out=tmp_path / "stopped")
     stop.interrupt = None
     capsys.readouterr()
-    stopped = api.train("pneumonia", resume=True, out=tmp_path / "stopped")
+    stopped = api.train(SMALL, resume=True, out=tmp_path / "stopped")
     printed = capsys.readouterr().err
     assert "resumed after epoch 1 of 'all'" in printed
     assert [line.split("  ")[0] for line in printed.splitlines() if line.startswith("all ")] == ["all 2/2"]
@@ -149,9 +151,9 @@ def test_a_run_stopped_before_its_first_epoch_keeps_what_was_fitted(tmp_path, mo
     stop = StopAfter({"head": 1}, interrupt=("head", 0))
     calls = three_phases(monkeypatch, stop)
     with pytest.raises(KeyboardInterrupt):
-        api.train("pneumonia", tiny=True, out=tmp_path / "run")
+        api.train(SMALL, tiny=True, out=tmp_path / "run")
     stop.interrupt = None
-    run = api.train("pneumonia", resume=True, out=tmp_path / "run")
+    run = api.train(SMALL, resume=True, out=tmp_path / "run")
     assert len(calls) == 1
     phases = [phase for phase, _ in itertools.groupby(pd.read_csv(run.path / "history.csv")["phase"])]
     assert phases == ["mean", "head", "all"]

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from keras_dl.runs.run import Run
 from keras_dl.training import checkpoints
 
 TINY = {"deterministic": True, "epochs": 4}
+SMALL = "pneumonia-simple-cnn"  # is traced in less than half the time of the default network
 
 
 def command(*arguments):
@@ -99,9 +101,15 @@ def test_early_stopping_and_plateau_go_on_with_their_counters(tmp_path):
     assert (second[0].wait, second[0].best, second[1].wait, second[1].best) == (3, 0.25, 2, 0.25)
 
 
-@pytest.mark.parametrize(("frozen", "stop_in_epoch"), [("", 3), ("average", 1), ("average", 3)])
+@pytest.fixture(scope="module")
+def trained_whole(tmp_path_factory):
+    """Give the run of the phases that are there at the first call, trained without a stop: once for each freezing."""
+    return cache(lambda frozen: api.train(SMALL, tiny=True, out=tmp_path_factory.mktemp("whole") / "run"))
+
+
+@pytest.mark.parametrize(("frozen", "stop_in_epoch"), [("", 3), ("dense2", 1), ("dense2", 3)])
 def test_two_phases_resume_and_the_second_goes_on_from_the_best_of_the_first(
-    frozen, stop_in_epoch, tmp_path, monkeypatch
+    frozen, stop_in_epoch, trained_whole, tmp_path, monkeypatch
 ):
     """Freezing in the first phase must not change which variable is which in a checkpoint."""
     import dataclasses
@@ -127,15 +135,15 @@ def test_two_phases_resume_and_the_second_goes_on_from_the_best_of_the_first(
             Phase("all", 2, lambda model: compile_phase(model, frozen=False), [lambda config: StopIn()]),
         ]
 
-    task = dataclasses.replace(registry.find("pneumonia"), phases=phases)
+    task = dataclasses.replace(registry.find(SMALL), phases=phases)
     monkeypatch.setattr(registry, "find", lambda name: task)
     stop_in = None
-    whole = api.train("pneumonia", tiny=True, out=tmp_path / "whole")
+    whole = trained_whole(frozen)
     stop_in = stop_in_epoch
     with pytest.raises(KeyboardInterrupt):
-        api.train("pneumonia", tiny=True, out=tmp_path / "stopped")
+        api.train(SMALL, tiny=True, out=tmp_path / "stopped")
     stop_in = None
-    stopped = api.train("pneumonia", resume=True, out=tmp_path / "stopped")
+    stopped = api.train(SMALL, resume=True, out=tmp_path / "stopped")
     histories = [pd.read_csv(run.path / "history.csv").drop(columns="seconds") for run in (whole, stopped)]
     assert histories[0]["phase"].tolist() == ["head", "head", "all", "all"]
     pd.testing.assert_frame_equal(*histories, rtol=1e-4)
@@ -159,12 +167,12 @@ def test_a_head_on_cached_features_is_trained_as_one_behind_a_frozen_backbone(tm
         model.compile(keras.optimizers.Adam(1e-2), "binary_crossentropy")
 
     runs = []
-    for frozen in ("", "dropout"):
-        task = registry.find("pneumonia")
+    for frozen in ("", "dense2_dropout"):
+        task = registry.find(SMALL)
         task = dataclasses.replace(task, phases=lambda *_: [Phase("head", 3, compile_head, frozen=frozen)])  # noqa: B023
         task = dataclasses.replace(task, load=lambda *a, load=task.load: dataclasses.replace(load(*a), augment=None))
         monkeypatch.setattr(registry, "find", lambda name, task=task: task)
-        runs.append(api.train("pneumonia", tiny=True, dropout=0, out=tmp_path / (frozen or "whole")))
+        runs.append(api.train(SMALL, tiny=True, dropout=0, out=tmp_path / (frozen or "whole")))
         monkeypatch.undo()
     histories = [pd.read_csv(run.path / "history.csv") for run in runs]
     # a frozen BatchNorm is in inference mode in both
@@ -185,10 +193,10 @@ def test_a_phase_can_be_fitted_at_once(tmp_path, monkeypatch):
         kernel = features.mean(axis=0)[:, None] / 100
         head.get_layer("logits").set_weights([kernel, np.zeros(1)])
 
-    phase = Phase("mean", 1, lambda model: None, frozen="average", fit=fit)
-    task = dataclasses.replace(registry.find("pneumonia"), phases=lambda config, data: [phase])
+    phase = Phase("mean", 1, lambda model: None, frozen="dense2", fit=fit)
+    task = dataclasses.replace(registry.find(SMALL), phases=lambda config, data: [phase])
     monkeypatch.setattr(registry, "find", lambda name: task)
-    run = api.train("pneumonia", tiny=True, out=tmp_path / "run")
+    run = api.train(SMALL, tiny=True, out=tmp_path / "run")
     (row,) = pd.read_csv(run.path / "history.csv").to_dict("records")
     assert (row["phase"], np.isnan(row["epoch"])) == ("mean", True)
     assert run.card["training"]["best_epoch"] == 0

@@ -128,6 +128,35 @@ def test_data_that_is_not_there_is_an_error_with_the_next_step(tiny_run, tmp_pat
         tiny_run("pneumonia").evaluate(tmp_path / "nothing")
 
 
+def copied(run, tmp_path, **asked):
+    """Copy a run, with other words in its config.json."""
+    path = tmp_path / "run"
+    shutil.copytree(run.path, path)
+    values = json.loads((path / "config.json").read_text()) | asked
+    (path / "config.json").write_text(json.dumps(values))
+    return Run(path)
+
+
+def test_another_set_is_evaluated_where_the_runs_own_is_gone(tiny_run, tmp_path):
+    run = copied(tiny_run("pneumonia"), tmp_path, data=str(tmp_path / "gone"))
+    assert run.evaluate(sources.folder(tiny_run("pneumonia")))["examples"] > 0
+
+
+def test_a_run_without_its_splits_is_not_evaluated_on_its_own_data(tiny_run, tmp_path):
+    run = copied(tiny_run("pneumonia"), tmp_path)
+    (run.path / "splits.csv").unlink()
+    with pytest.raises(UsageError, match=r"has no splits\.csv; if it is part of an export, give the run"):
+        run.evaluate()
+    assert not (run.path / "splits.csv").exists(), "only a training writes it"
+
+
+def test_a_damaged_baseline_is_named(tiny_run, tmp_path):
+    run = copied(tiny_run("pneumonia"), tmp_path)
+    (run.path / "assets" / "baseline.skops").write_bytes(b"PK")
+    with pytest.raises(KerasDLError, match=r"baseline\.skops is damaged or not there .*; train again"):
+        baseline.load(run)
+
+
 def test_metrics_json_is_strict_json(tiny_run):
     def refuse(word):
         raise AssertionError(f"{word} is no JSON")

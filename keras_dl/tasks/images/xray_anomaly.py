@@ -133,6 +133,7 @@ XRAY_ANOMALY = Task(
     | {
         "load": load,
         "output": DISTANCE,
+        "unused": ("target_sensitivity",),
         "baseline": baseline,
         "words": radiographs.BINARY["words"] | {"baseline": "documented autoencoder"},
     },

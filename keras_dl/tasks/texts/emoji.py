@@ -124,6 +124,7 @@ EMOJI = Task(
         output=EMOJIS,
         baseline=baseline,
         neighbours=5,
+        unused=("patience", "target_sensitivity"),
         words={"example": "sentence", "group": "sentence", "baseline": "mean vector + logistic regression"},
     ),
 )

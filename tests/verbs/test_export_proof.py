@@ -1,0 +1,37 @@
+"""The proof of an export: which differences it refuses."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_dl.api import Run
+from keras_dl.errors import KerasDLError
+from keras_dl.verbs import export
+
+
+def test_numbers_above_one_are_compared_by_their_share():
+    def signature(shift):
+        def call(x):
+            return {"number": tf.constant([174.0], tf.float32) * (1 + shift)}
+
+        call.structured_input_signature = ((), {"x": None})
+        return call
+
+    live = {"number": np.float32([174])}
+    export.compare("serving_default", signature(1e-6), None, live)  # the last bits of a count are no fault
+    with pytest.raises(KerasDLError, match="'number' of 'serving_default' is off by"):
+        export.compare("serving_default", signature(1e-4), None, live)
+
+
+def test_a_map_that_differs_is_refused(tiny_run, tmp_path, monkeypatch):
+    run, signatures = Run(tiny_run("cells-unet").path), export.signatures
+
+    def shifted(run: Run):
+        found = signatures(run)
+        density, spec = found["density"]
+        return {**found, "density": (lambda raw: {"density": density(raw)["density"] + 1e-3}, spec)}
+
+    monkeypatch.setattr(export, "signatures", shifted)
+    with pytest.raises(KerasDLError, match="'density' of 'density' is off by"):
+        run.export(tmp_path)
+    assert list(tmp_path.iterdir()) == []
