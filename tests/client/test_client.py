@@ -283,7 +283,7 @@ def test_wrong_usage_says_what_to_type(plain):
         client.predict(plain.url, "spam", ["lunch"], version=1, label="stable")
     with pytest.raises(UsageError, match="visible ASCII"):
         client.predict(plain.url, "spam", ["lunch"], key="naïve\n")
-    with pytest.raises(UsageError, match=f"no file x.txt; .*predict spam --url {plain.url} -$"):
+    with pytest.raises(UsageError, match=f"no file 'x.txt'; .*predict spam --url {plain.url} -$"):
         client.predict(plain.url, "spam", ["x.txt"])
     with pytest.raises(UsageError, match=r"there is no file a text$"):
         client.predict(plain.url, "lungs", ["a text"])

@@ -85,7 +85,7 @@ def test_back_to_a_version_that_is_gone(folder):
         ({}, "say which version 'stable' shall stand for"),
         ({"version": 1, "back": True}, "without a version"),
         ({"share": 0.1, "back": True, "label": "canary"}, "without a version and a share"),
-        ({"version": 1, "share": 0.5}, "of another label than stable"),
+        ({"version": 1, "share": 0.5}, "stable takes no share: it gets the rest"),
         ({"version": 2, "label": "canary", "share": 1.5}, "the share 1.5 must be in 0 to 1"),
         ({"version": 2, "label": "canary", "share": float("nan")}, "the share nan must be in 0 to 1"),
         ({"version": 2, "label": "a/b"}, "the label 'a/b' must be"),
@@ -199,4 +199,4 @@ def test_what_is_said_of_it(folder):
     assert f"keras-dl promote {folder} --label canary --back" in text
     promote(folder, label="canary", back=True)
     alone = show_serving.promoted(folder, promote(folder, back=True))
-    assert "version 10 answers" in alone
+    assert "a request without a version gets version 10" in alone

@@ -56,7 +56,7 @@ def test_what_no_file_is_called_is_a_text(run, folder, text):
 
 @pytest.mark.parametrize("name", ["message.txt", "mail/inbox", "spam.csv", "/nowhere"])
 def test_what_looks_like_a_file_must_be_there(run, folder, name):
-    with pytest.raises(UsageError, match=f"there is no file {name}; if it is a text: echo TEXT"):
+    with pytest.raises(UsageError, match=f"there is no file '{name}'; if it is a text: echo TEXT"):
         predict(run, [name])
     with pytest.raises(UsageError, match="there is no file"):
         predict(run, [Path("no file at all")])
@@ -64,7 +64,7 @@ def test_what_looks_like_a_file_must_be_there(run, folder, name):
 
 def test_an_image_is_always_a_file(folder):
     for name in ("-", "a fine image"):
-        with pytest.raises(UsageError, match=f"there is no file {name}$"):
+        with pytest.raises(UsageError, match=f"there is no file '{name}'; give an image file, or a folder of them"):
             list(expand(registry.find("pneumonia"), [name]))
 
 

@@ -48,10 +48,10 @@ class CellsUNet(Counting):
     width: int = 16  # channels of the first level
     crops: int = 4
     margin: int = 20
-    crop_steps: int = 1800
-    whole_steps: int = 200
+    crop_steps: int = 3000
+    whole_steps: int = 700
     learning_rate: float = 4e-3
-    whole_rate: float = 1e-4
+    whole_rate: float = 2e-4
     count_weight: float = 0.001
 
     RANGES: ClassVar[Ranges] = {**Counting.RANGES, "width": (2, 256)}
