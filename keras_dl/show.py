@@ -109,22 +109,23 @@ def comparison(result: dict[str, Any]) -> str:
     """Lay a comparison out: a line per model, and how far each is from the first where that can be said."""
     rows = result["rows"]
     names = list(rows[0]["metrics"])[:4]  # what fits a terminal; --json has all
-    lines = [("", *names)]
+    lines, digits = [("", *names)], result["digits"]
     for row in rows:
-        lines.append((f"{row['name']}, {row['model']}", *(with_interval(row["metrics"][name]) for name in names)))
+        cells = [with_interval(row["metrics"][name], digits[name]) for name in names]
+        lines.append((f"{row['name']}, {row['model']}", *cells))
         if row["difference"]:
-            lines.append(("  minus the first", *(with_p(row["difference"][name]) for name in names)))
+            lines.append(("  minus the first", *(with_p(row["difference"][name], digits[name]) for name in names)))
     runs = "\n".join(dict.fromkeys(f"{row['name']}: {row['run']}" for row in rows))
     note = "p of the paired bootstrap by group, two-sided, not adjusted for the number of comparisons"
     tested = [note] if any(row["difference"] for row in rows) else []
     return "\n\n".join([table(lines), *tested, runs, f"picture {result['picture']}"])
 
 
-def with_p(cell: dict[str, float | None]) -> str:
+def with_p(cell: dict[str, float | None], digits: int = 3) -> str:
     """Write a difference with its interval and p value: "+0.012 [0.001, 0.023] p 0.034"."""
     if cell["value"] is None or cell["p"] is None:
         return "not defined"
-    return f"{with_interval(cell)} p {cell['p']:.3f}"
+    return f"{with_interval(cell, digits)} p {cell['p']:.3f}"
 
 
 def with_interval(cell: dict[str, float | None], digits: int = 3) -> str:

@@ -1,7 +1,12 @@
-"""Small files in the layout of NLTK's data."""
+"""Small files in the layout of NLTK's data, and the folder for them."""
 
 import zipfile
 from pathlib import Path
+
+import nltk
+import pytest
+from nltk.corpus.reader import CorpusReader, WordNetCorpusReader
+from nltk.corpus.util import LazyCorpusLoader
 
 NOUNS = ("dog", "foot", "u", "us", "prize")
 WORDNET = {
@@ -28,3 +33,15 @@ def put(place: Path, name: str, files: dict[str, str], *, zipped: bool) -> None:
     for file, text in files.items():
         (place / name / file).write_text(text)
         (place / name / file).chmod(0o644)
+
+
+@pytest.fixture(autouse=True, name="corpora")
+def only_place(tmp_path, monkeypatch):
+    """The only folder where NLTK looks, still empty, and its WordNet not yet looked for."""
+    omw = LazyCorpusLoader("omw-2.0", CorpusReader, r".*\.tab")
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
+    monkeypatch.setattr(nltk.corpus, "wordnet", LazyCorpusLoader("wordnet", WordNetCorpusReader, omw))
+    (tmp_path / "corpora").mkdir(mode=0o755)
+    yield tmp_path / "corpora"
+    for file in vars(nltk.corpus.wordnet).get("_data_file_map", {}).values():
+        file.close()  # NLTK keeps them open

@@ -259,7 +259,9 @@ class Number(Output):
         above = [row for row in order.tolist() if error[row] > 0][:SHOWN]
         below = [row for row in order[::-1].tolist() if error[row] < 0][:SHOWN]
         near = [row for row in np.argsort(np.abs(error), kind="stable").tolist() if row not in {*above, *below}]
-        kinds = {"Counted too high": above, "Counted too low": below, "Nearest to the truth": near[:2]}
+        kinds = {"Counted too high": above, "Counted too low": below} | (
+            {"Nearest to the truth": near[:2]} if near else {}
+        )
         return [Notable(title, rows, [target] * len(rows), open=True) for title, rows in kinds.items()]
 
     def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:

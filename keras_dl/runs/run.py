@@ -37,7 +37,7 @@ from keras_dl import registry
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs.files import held, make_newest, refuse_full, write_json
 from keras_dl.task import Assets, Config, Task, settings
-from keras_dl.task.kinds import Method
+from keras_dl.task.kinds import Method, metric_of
 
 if TYPE_CHECKING:
     import keras
@@ -194,5 +194,6 @@ class Run:
             return f"<Run {self.path}: {self.task.name}, not complete>"
         network = self.metrics["test"]["network"]
         known = [(name, cell["value"]) for name, cell in network.items() if cell["value"] is not None]
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in known[:4])
+        metrics = self.task.output.metrics
+        shown = ", ".join(f"{name} {value:.{metric_of(name, metrics).digits}f}" for name, value in known[:4])
         return f"<Run {self.path}: {self.task.name}, {shown} on {self.metrics['test']['examples']} test examples>"

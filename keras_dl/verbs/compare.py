@@ -47,7 +47,8 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
         out: the picture to write, .png, .svg or .pdf, or the folder for comparison.png; None for the working directory.
 
     Returns:
-        `{"rows": [...], "picture": path}`; a row is each run's network or baseline: "name", "model", "run", "metrics"
+        `{"rows": [...], "digits": {metric: how many to show}, "picture": path}`; a row is each run's network or
+        baseline: "name", "model", "run", "metrics"
         `{metric: {"value", "low", "high"}}` of those that all runs have, and "difference"
         `{metric: {"value", "low", "high", "p"}}` to the first row, or None where the test examples are not the same.
 
@@ -77,7 +78,8 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
     figure = forest(rows, {name: output.metric(name, assets) for name in shared[:DRAWN]}, curves)
     with replacing(target) as temporary:
         figure.savefig(temporary, dpi=150, format=target.suffix[1:])
-    return {"rows": rows, "picture": str(target)}
+    digits = {name: output.metric(name, assets).digits for name in shared}
+    return {"rows": rows, "digits": digits, "picture": str(target)}
 
 
 def picture_path(out: str | Path | None) -> Path:

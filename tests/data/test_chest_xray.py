@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from file_server import serving_files
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -192,8 +193,6 @@ def zipped(path: Path, folders: dict[str, int]) -> Path:
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """A server of small archives like those of Kaggle and Hugging Face; `site.asked` counts requests."""
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
     root, wanted = tmp_path / "site", {"train": 6, "validation": 2, "test": 4}
     folders = {f"{name}/{label}": count for name, count in PARTS.values() for label in chest_xray.CLASSES}
     inner = {f"chest_xray/{folder}": count for folder, count in folders.items()}
@@ -205,26 +204,8 @@ def site(tmp_path, monkeypatch):
     for name, source in chest_xray.SOURCES.items():
         monkeypatch.setitem(chest_xray.SOURCES, name, replace(source, holds=wanted))
 
-    class Handler(SimpleHTTPRequestHandler):
-        asked = 0
-
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=str(root))
-
-        def do_GET(self):
-            Handler.asked += 1
-            super().do_GET()
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        Handler.base = f"http://127.0.0.1:{server.server_port}"
-        yield Handler
-        server.shutdown()
-        thread.join()
+    with serving_files(root) as site:
+        yield site
 
 
 @pytest.mark.parametrize("source", ["kaggle", "huggingface"])

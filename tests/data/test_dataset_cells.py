@@ -1,13 +1,11 @@
 """The set of cells: embedded, downloaded from a server on this machine, and what to do where there is none."""
 
-import threading
 import zipfile
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from counted_images import pairs
+from file_server import serving_files
 
 from keras_dl.data.sets.images import cells
 from keras_dl.errors import KerasDLError, UsageError
@@ -19,22 +17,9 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-class Handler(SimpleHTTPRequestHandler):
-    """Counts what it was asked for."""
-
-    asked = 0
-
-    def do_GET(self):
-        Handler.asked += 1
-        super().do_GET()
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """The address of a server of a small archive like that of Oxford: no folder in it, and clutter."""
+    """A server of a small archive like that of Oxford: no folder in it, and clutter."""
     folder, root = pairs(tmp_path / "drawn", [3, 0, 5]), tmp_path / "site"
     root.mkdir()
     with zipfile.ZipFile(root / "cells.zip", "w") as out:
@@ -42,22 +27,17 @@ def site(tmp_path, monkeypatch):
             out.write(file, file.name)
         out.writestr("__MACOSX/._001cell.png", "resource fork")
     monkeypatch.setitem(cells.SOURCES, "vgg", replace(cells.SOURCES["vgg"], holds={"": 3}))
-    Handler.asked = 0
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving_files(root) as site:
+        yield site
 
 
 def test_download_gives_a_folder_that_read_takes_and_needs_no_network_again(site, tmp_path):
-    folder = cells.download(tmp_path / "data", base=site)
+    folder = cells.download(tmp_path / "data", base=site.base)
     found = cells.read(folder)
     assert found.counts.tolist() == [3, 0, 5]
     assert not found.skipped
     assert folder == tmp_path / "data" / "cells-vgg"
-    assert Handler.asked == 1
+    assert site.asked == 1
     assert cells.download(tmp_path / "data", base="http://127.0.0.1:1") == folder
     assert cells.read(tmp_path / "data" / "cells-vgg.zip").counts.tolist() == [3, 0, 5], "the archive will do too"
 
@@ -71,12 +51,12 @@ def test_an_archive_saved_by_hand_is_taken(site, tmp_path):
 def test_download_notices_missing_images(site, tmp_path, monkeypatch):
     monkeypatch.setitem(cells.SOURCES, "vgg", replace(cells.SOURCES["vgg"], holds={"": 200}))
     with pytest.raises(KerasDLError, match=r"3 images instead of 200; delete .*cells-vgg and .*cells-vgg\.zip"):
-        cells.download(tmp_path / "data", base=site)
+        cells.download(tmp_path / "data", base=site.base)
 
 
 def test_a_refused_download_says_what_to_do_by_hand(site, tmp_path):
     with pytest.raises(KerasDLError) as caught:
-        cells.download(tmp_path / "data", base=f"{site}/nowhere")
+        cells.download(tmp_path / "data", base=f"{site.base}/nowhere")
     message = str(caught.value)
     assert "\n" not in message
     assert "refused with 404" in message

@@ -1,14 +1,13 @@
 """The emoji sentences: the real format with its stray columns, embedded set, download, what cannot be read."""
 
-import threading
 import zipfile
 from collections import Counter
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from file_server import serving_files
 
 from keras_dl.data import download
 from keras_dl.data.sets.texts import emoji
@@ -185,19 +184,8 @@ def site(tmp_path, monkeypatch):
     monkeypatch.setitem(emoji.SOURCES, "github", small)
     monkeypatch.setattr(download, "FIRST_PAUSE", 0.001)
 
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=str(tmp_path / "site"))
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving_files(tmp_path / "site") as site:
+        yield site.base
 
 
 def test_download_gives_a_folder_that_read_takes(site, tmp_path):

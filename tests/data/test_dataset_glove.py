@@ -2,13 +2,12 @@
 
 import gzip
 import hashlib
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from file_server import serving_files
 
 from keras_dl.data import download, glove, glove_text
 from keras_dl.data.glove import Vectors
@@ -195,23 +194,11 @@ def test_the_archive_is_downloaded_once(tmp_path, own_cache, monkeypatch):
     content = b"an archive"
     monkeypatch.setitem(glove.SUMS, "glove.6B", hashlib.sha256(content).hexdigest())
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/glove.6B.zip" else 404)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "glove.6B.zip").write_bytes(content)
     assert glove.cached() is None
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        path = glove.download(base=f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
-        thread.join()
+    with serving_files(tmp_path / "site") as site:
+        path = glove.download(base=site.base)
     assert path == glove.cached() == own_cache / "glove/glove.6B.zip"
     assert path.read_bytes() == content
     assert glove.download(base="http://127.0.0.1:1") == path

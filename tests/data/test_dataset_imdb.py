@@ -4,16 +4,14 @@ import hashlib
 import os
 import shutil
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from file_server import serving_files
 
 from keras_dl.data import samples
 from keras_dl.data.sets.texts import imdb, reviews_synthetic
@@ -253,13 +251,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     checksum = hashlib.md5(archive.read_bytes()).hexdigest()
     monkeypatch.setitem(imdb.SOURCES, "stanford", replace(imdb.SOURCES["stanford"], md5={"": checksum}, holds={"": 7}))
     monkeypatch.setitem(imdb.SOURCES, "kaggle", replace(imdb.SOURCES["kaggle"], holds={"": 2}))
-    handler = partial(SimpleHTTPRequestHandler, directory=str(root))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving_files(root) as site:
+        yield site.base
 
 
 @pytest.mark.parametrize(("source", "parts"), [("stanford", {"train": 4, "test": 2}), ("kaggle", {"": 2})])

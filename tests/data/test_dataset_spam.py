@@ -1,15 +1,14 @@
 """The text messages: files as people have them, the document's split, embedded set, download, the real set."""
 
 import os
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from file_server import serving_files
 
 from keras_dl.data import kaggle, samples
 from keras_dl.data.sets.texts import sms_synthetic, spam
@@ -228,19 +227,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name, rows in {"kaggle": 6, "uci": 3}.items():
         monkeypatch.setitem(spam.SOURCES, name, replace(spam.SOURCES[name], holds={"": rows}))
 
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=str(root))
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving_files(root) as site:
+        yield site.base
 
 
 @pytest.mark.parametrize(("source", "rows"), [("kaggle", 6), ("uci", 3)])

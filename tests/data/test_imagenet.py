@@ -1,11 +1,8 @@
 """ImageNet weights: the addresses and sums of keras.applications, downloaded once from a server on this machine."""
 
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import keras
 import pytest
+from file_server import serving_files
 from keras.src.applications import inception_v3, mobilenet_v2, resnet, vgg19
 
 from keras_dl.data import imagenet
@@ -15,22 +12,13 @@ MOBILENET = "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_2
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"  # the md5 of nothing
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def server(tmp_path):
     """The folder of a server, and its address."""
     folder = tmp_path / "server"
     (folder / "mobilenet_v2").mkdir(parents=True)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield folder, f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with serving_files(folder) as site:
+        yield folder, f"{site.base}/"
 
 
 @pytest.fixture(autouse=True)

@@ -3,33 +3,17 @@
 import os
 from pathlib import Path
 
-import nltk.corpus
-import nltk.data
 import pytest
-from nltk.corpus.reader import CorpusReader, WordNetCorpusReader
-from nltk.corpus.util import LazyCorpusLoader
-from nltk_files import WORDNET, put
+from nltk_files import WORDNET, only_place, put  # noqa: F401 - a fixture
 
 from keras_dl.data import nltk_data
 
 REAL = Path(os.environ.get("KERAS_DL_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """The only folder where NLTK looks, still empty, and its WordNet not yet looked for."""
-    omw = LazyCorpusLoader("omw-2.0", CorpusReader, r".*\.tab")
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
-    monkeypatch.setattr(nltk.corpus, "wordnet", LazyCorpusLoader("wordnet", WordNetCorpusReader, omw))
-    (tmp_path / "corpora").mkdir(mode=0o755)
-    yield tmp_path / "corpora"
-    for file in vars(nltk.corpus.wordnet).get("_data_file_map", {}).values():
-        file.close()  # NLTK keeps them open
-
-
 @pytest.mark.parametrize("zipped", [False, True])
-def test_the_stop_words_of_nltk(place, zipped):
-    put(place, "stopwords", {"english": "the\nof\ndon't\n"}, zipped=zipped)
+def test_the_stop_words_of_nltk(corpora, zipped):
+    put(corpora, "stopwords", {"english": "the\nof\ndon't\n"}, zipped=zipped)
     assert nltk_data.stop_words() == ({"the", "of", "don't"}, "stop words: NLTK's English list of 3")
 
 
@@ -42,21 +26,21 @@ def test_own_stop_words_without_nltks():
     assert "python -m nltk.downloader stopwords" in sentence
 
 
-def test_damaged_stop_words_are_as_none(place):
-    (place / "stopwords.zip").write_bytes(b"no archive")
+def test_damaged_stop_words_are_as_none(corpora):
+    (corpora / "stopwords.zip").write_bytes(b"no archive")
     assert nltk_data.stop_words()[0] == nltk_data.OWN_STOP_WORDS
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_the_lemmas_of_wordnet(place, zipped):
-    put(place, "wordnet", WORDNET, zipped=zipped)
+def test_the_lemmas_of_wordnet(corpora, zipped):
+    put(corpora, "wordnet", WORDNET, zipped=zipped)
     found, sentence = nltk_data.lemmas(["dogs", "dog", "feet", "us", "prizes", "dogs", "xyz", ""])
     assert found == {"dogs": "dog", "feet": "foot", "us": "u", "prizes": "prize"}
     assert sentence == "lemmas: WordNet 3.0, as nouns; they change 4 words"
 
 
-def test_a_damaged_wordnet_is_as_none(place):
-    (place / "wordnet.zip").write_bytes(b"no archive")
+def test_a_damaged_wordnet_is_as_none(corpora):
+    (corpora / "wordnet.zip").write_bytes(b"no archive")
     assert nltk_data.lemmas(["dogs"])[0] == {}
 
 
@@ -68,9 +52,9 @@ def test_no_lemmas_without_wordnet():
 
 @pytest.mark.real
 @pytest.mark.skipif(not REAL.is_dir() and not os.environ.get("CI"), reason=f"no real data in {REAL}")
-def test_the_real_stop_words(place):
-    (place / "stopwords.zip").write_bytes((REAL / "nltk_stopwords.zip").read_bytes())
-    (place / "stopwords.zip").chmod(0o644)
+def test_the_real_stop_words(corpora):
+    (corpora / "stopwords.zip").write_bytes((REAL / "nltk_stopwords.zip").read_bytes())
+    (corpora / "stopwords.zip").chmod(0o644)
     words, sentence = nltk_data.stop_words()
     assert len(words) == 179
     assert sentence.endswith("179")

@@ -3,14 +3,10 @@
 import dataclasses
 from functools import partial
 
-import nltk.corpus
-import nltk.data
 import numpy as np
 import pytest
 import tensorflow as tf
-from nltk.corpus.reader import CorpusReader, WordNetCorpusReader
-from nltk.corpus.util import LazyCorpusLoader
-from nltk_files import WORDNET, put
+from nltk_files import WORDNET, only_place, put  # noqa: F401 - a fixture
 
 from keras_dl.data import nltk_data
 from keras_dl.data.sets.texts import spam
@@ -23,18 +19,6 @@ from keras_dl.training import fit, pipeline
 ORIGINAL = settings_of.resolve(SPAM, {"recipe": "original", "length": 30})
 ROWS = [f"{'spam' if row % 5 == 0 else 'ham'},message {row}" for row in range(58)]
 TRAIN = ["The dogs won prizes", "a dog of the feet", "win 100 prizes", "don't"]
-
-
-@pytest.fixture(autouse=True)
-def corpora(tmp_path, monkeypatch):
-    """The only folder where NLTK looks, still empty, and its WordNet not yet looked for."""
-    omw = LazyCorpusLoader("omw-2.0", CorpusReader, r".*\.tab")
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
-    monkeypatch.setattr(nltk.corpus, "wordnet", LazyCorpusLoader("wordnet", WordNetCorpusReader, omw))
-    (tmp_path / "corpora").mkdir(mode=0o755)
-    yield tmp_path / "corpora"
-    for file in vars(nltk.corpus.wordnet).get("_data_file_map", {}).values():
-        file.close()  # NLTK keeps them open
 
 
 @pytest.fixture(scope="module")

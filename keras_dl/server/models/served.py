@@ -163,6 +163,7 @@ def facts(name: str, version: Version) -> dict[str, Any]:
             "examples": tested["examples"],
             "metrics": tested["network"],
             "titles": {key: task.output.metric(key, assets).title for key in tested["network"]},
+            "digits": {key: task.output.metric(key, assets).digits for key in tested["network"]},
             "first": [key for key in task.output.first if key in tested["network"]],
         },
         "synthetic": run.card["data"]["synthetic"],

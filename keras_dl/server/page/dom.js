@@ -33,6 +33,7 @@ export function section(title, ...children) {
 
 /** Write a probability in percent: never "0 %" or "100 %" where it is not. */
 export function percent(value) {
+  if (typeof value !== "number") return "not known";
   if (value > 0 && value < 0.001) return "under 0.1 %";
   if (value < 1 && value > 0.999) return "over 99.9 %";
   const digits = value < 0.1 || value > 0.9 ? 1 : 0;

@@ -9,8 +9,9 @@ const TILES = 4;
 export function figures(model) {
   const metrics = Object.entries(model.test?.metrics ?? {}).filter(([, cell]) => typeof cell?.value === "number");
   if (!metrics.length) return null;
-  const { titles = {}, first = [] } = model.test; // what most people ask for comes first
+  const { titles = {}, digits = {}, first = [] } = model.test; // what most people ask for comes first
   const titleOf = (name) => titles[name] ?? name;
+  const valueOf = (name, cell) => decimal(cell.value, digits[name]);
   const rank = ([name]) => (first.includes(name) ? first.indexOf(name) : first.length);
   metrics.sort((one, other) => rank(one) - rank(other));
   const tiles = metrics.slice(0, TILES).map(([name, cell]) =>
@@ -18,7 +19,7 @@ export function figures(model) {
       "div",
       {},
       make("dt", { text: titleOf(name) }),
-      make("dd", {}, make("strong", { text: decimal(cell.value) }), make("small", { text: interval(cell) })),
+      make("dd", {}, make("strong", { text: valueOf(name, cell) }), make("small", { text: interval(cell, digits[name]) })),
     ),
   );
   const rows = metrics.map(([name, cell]) =>
@@ -26,8 +27,8 @@ export function figures(model) {
       "tr",
       {},
       make("th", { scope: "row", text: titleOf(name) }),
-      make("td", { text: decimal(cell.value) }),
-      make("td", { text: interval(cell) }),
+      make("td", { text: valueOf(name, cell) }),
+      make("td", { text: interval(cell, digits[name]) }),
     ),
   );
   const heads = ["Metric", "Value", "95 % interval"].map((text) => make("th", { scope: "col", text }));
@@ -43,7 +44,7 @@ export function figures(model) {
   );
 }
 
-function interval(cell) {
+function interval(cell, digits) {
   const known = typeof cell.low === "number" && typeof cell.high === "number";
-  return known ? `${decimal(cell.low)} to ${decimal(cell.high)}` : "";
+  return known ? `${decimal(cell.low, digits)} to ${decimal(cell.high, digits)}` : "";
 }

@@ -66,7 +66,7 @@ def model(name, title, modality, classes, value, **changes):
         "samples": samples, "synthetic": False,
         "test": {
             "examples": 1786, "metrics": dict.fromkeys(("brier", "f1", "accuracy", "auroc", "ppv"), CELL),
-            "titles": TITLES, "first": FIRST,
+            "titles": TITLES, "digits": dict.fromkeys(TITLES, 3), "first": FIRST,
         },
     } | changes  # fmt: skip
 
