@@ -94,19 +94,31 @@ def exported(session_folder: Path, tiny_run: Callable[[str], Run]) -> Callable[[
 
 
 @pytest.fixture(scope="session")
-def trained_by_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], tuple[Path, Completed]]:
-    """Give the run directory of a task trained by the command line, repeatable to the bit, and what was printed.
+def trained_alike(session_folder: Path) -> tuple[Path, Path]:
+    """Give two folders with a run of each way to train, by the task's name: trained twice with the same seed.
 
-    A process of its own is needed: op determinism cannot be taken back in this one.
+    Two processes of their own are needed: op determinism cannot be taken back in this one.
     """
+    from one_of_each import one_of_each, training
 
-    @cache
-    def trained(task: str, which: str) -> tuple[Path, Completed]:
-        path = tmp_path_factory.mktemp(f"{which}-{task}") / "run"
-        arguments = ("train", task, "--tiny", "--set", "deterministic=true", "--json", "--out", path)
-        return path, subprocess.run([KERAS_DL, *arguments], capture_output=True, text=True, timeout=300)
-
-    return trained
+    program = (
+        "import sys, keras_dl\n"
+        "for task in sys.argv[2:]:\n"
+        "    keras_dl.train(task, tiny=True, deterministic=True, out=f'{sys.argv[1]}/{task}')\n"
+    )
+    done, work = session_folder / "alike", session_folder / "alike.unfinished"
+    with locked(done):
+        if not done.exists():
+            command = [sys.executable, "-c", program]
+            tasks = one_of_each(training)
+            both = [
+                subprocess.Popen([*command, work / name, *tasks], stderr=subprocess.PIPE, text=True)
+                for name in ("first", "second")
+            ]
+            printed = [process.communicate()[1] for process in both]
+            assert [process.returncode for process in both] == [0, 0], printed
+            work.rename(done)
+    return done / "first", done / "second"
 
 
 @pytest.fixture(scope="session")
