@@ -226,8 +226,22 @@ class Desk:
             self.journal.close()
 
 
+class Unread(bytes):
+    """Nothing, in place of an input that could not even be read, with the reason."""
+
+    reason: str
+
+    def __new__(cls, reason: str) -> Unread:
+        """Make one."""
+        made = super().__new__(cls)
+        made.reason = reason
+        return made
+
+
 def refusal(check: Callable[[bytes], None], raw: bytes) -> str:
     """Return why an input cannot be used, or ""."""
+    if isinstance(raw, Unread):
+        return raw.reason
     try:
         check(raw)
     except BadInput as error:

@@ -194,19 +194,20 @@ def zip_of(size, kind=zipfile.ZIP_DEFLATED):
         (b"PK\3\4" + b"PK\1\2" * 200_001, 413),
         (b"text\n" + b"a\n" * 100_001, 413),
         (nameless_zip(), 400),
-        (zip_of(60_000_000), 200),  # the row says that it cannot be used
-        (zip_of(10, zipfile.ZIP_LZMA), 200),
+        (zip_of(60_000_000), "it has 60,000,000 bytes, more than the 50,000,000 of one file"),
+        (zip_of(10, zipfile.ZIP_LZMA), "it is compressed in a way that is not read; make the zip with Deflate"),
     ],
     ids=["a zip of gigabytes", "a zip of many", "a CSV file of many", "no name", "one large file", "another packer"],
 )
 def test_bombs_do_not_go_off(raw, status, server):
     began = time.monotonic()
     response = requests.post(f"{server}/v1/models/emoji:batch", files={"file": ("a", raw)}, timeout=20)
-    assert response.status_code == status
+    assert response.status_code == (200 if isinstance(status, str) else status)
     assert time.monotonic() - began < 5
-    if status == 200:
+    if isinstance(status, str):  # what the row says
         _, row, done = map(json.loads, response.text.splitlines())
-        assert row == {"input": "a.txt", "error": "the text is empty"}
+        assert row["input"] == "a.txt"
+        assert row["error"].startswith(status)
         assert done["errors"] == 1
 
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from keras_dl.errors import BadInput
+from keras_dl.server.asking import Unread
 from keras_dl.server.guard import Refused
 from keras_dl.server.routes import rest
 from keras_dl.task.input import Input
@@ -100,7 +101,7 @@ async def many(request: Request, kind_of_input: Input) -> tuple[int, Iterator[It
 
 
 def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
-    """Return the files of a zip; one that cannot be unpacked is an empty input, which is refused in its row."""
+    """Return the files of a zip; one that cannot be unpacked is refused in its row, with the reason."""
     if (entries := data.count(ENTRY)) > 2 * ROWS:  # before an object is made of each
         bounded(entries)
     try:
@@ -114,24 +115,24 @@ def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
 
     def unpacked() -> Iterator[Item]:
         for member in members:
-            raw = b""
-            if member.file_size <= LARGEST_MEMBER and member.compress_type in UNPACKERS:
-                try:
-                    with archive.open(member) as file:
-                        raw = file.read()
-                except (
-                    zipfile.BadZipFile,
-                    zlib.error,
-                    RuntimeError,
-                    NotImplementedError,
-                    OSError,
-                    EOFError,
-                    ValueError,
-                ):
-                    raw = b""
-            yield clean(member.filename), raw
+            yield clean(member.filename), unpacked_member(archive, member)
 
     return len(members), unpacked()
+
+
+def unpacked_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return one file of a zip, or why it cannot be read."""
+    if member.file_size > LARGEST_MEMBER:
+        return Unread(f"it has {member.file_size:,} bytes, more than the {LARGEST_MEMBER:,} of one file")
+    if member.compress_type not in UNPACKERS:
+        return Unread("it is compressed in a way that is not read; make the zip with Deflate, as most programs do")
+    try:
+        with archive.open(member) as file:
+            return file.read()
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError, ValueError) as error:
+        return Unread(f"it cannot be unpacked: {error}")
+    except RuntimeError:  # what zipfile raises for a file with a password
+        return Unread("it needs a password; make the zip without one")
 
 
 def is_input(name: str) -> bool:
