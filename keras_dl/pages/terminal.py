@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,6 @@ OVERRIDES = "\u202d\u202e"  # turn around how the rest of a line reads
 def text(block: Block) -> str:
     """Render one block."""
     return RENDERERS[type(block)](block)
-
-
-def texts(blocks: Iterable[Block]) -> str:
-    """Render blocks with an empty line between them."""
-    return "\n\n".join(map(text, blocks))
 
 
 def line(answer: Answer) -> str:

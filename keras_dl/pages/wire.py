@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -25,11 +25,6 @@ def as_json(block: Block) -> dict[str, Any]:
     """Return a block as JSON values; "block" says which it is."""
     name = type(block).__name__.lower()
     return {"block": name, **plain(WRITERS.get(type(block), dataclasses.asdict)(block))}
-
-
-def as_jsons(blocks: Iterable[Block]) -> list[dict[str, Any]]:
-    """Return blocks as JSON values."""
-    return [as_json(block) for block in blocks]
 
 
 def spans(block: Spans) -> dict[str, Any]:

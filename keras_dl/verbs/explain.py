@@ -15,7 +15,7 @@ from keras_dl.pages.picture import side_by_side
 from keras_dl.pages.wire import as_json
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
-from keras_dl.task.blocks import Block, Picture, Prose
+from keras_dl.task.blocks import Block, Picture
 from keras_dl.task.kinds import Method
 from keras_dl.verbs.predict import answer, checked, worded
 
@@ -91,9 +91,8 @@ def write(run: Run, item: Given, row: dict[str, Any], block: Block, target: Path
         with replacing(target) as temporary:
             figure.savefig(temporary, dpi=120, format="png")
         return target
-    notes = [Prose(f"{row['note']}.")] if "note" in row else []
     with replacing(target) as temporary:
-        temporary.write_text(page(run.task.title, [said, *notes, block]), encoding="utf-8")
+        temporary.write_text(page(run.task.title, [said, block], note=row.get("note", "")), encoding="utf-8")
     return target
 
 

@@ -32,7 +32,7 @@ def test_each_block_has_its_keys_and_is_json(blocks, name):
     assert found.keys() == KEYS[name] | {"block"}
     assert found["block"] == name
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert wire.as_jsons([blocks[name]] * 2) == [found] * 2
+    assert [wire.as_json(block) for block in [blocks[name]] * 2] == [found] * 2
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -120,18 +120,12 @@ class Version:
             self.decode = graph.get_concrete_function(tf.TensorSpec([], tf.string))
         return [kind.remark(self.run.config, self.decode(tf.constant(one)).numpy()) for one in raw]
 
-    def trusted(self) -> Run:
-        """Return the run with its Keras model; of an export it is read only now, so its digest is looked at again."""
-        if self.folder is not None and "model" not in vars(self.run):
-            export.verify(self.folder)
-        assert self.run.model is not None  # read
-        return self.run
-
     def explain(self, raw: bytes, row: Mapping[str, Any], method: str) -> Block:
         """Return what explains the answer to one input; `method` is one of `methods`."""
         run = self.run
         with self.explaining:
-            self.trusted()
+            if self.folder is not None and "model" not in vars(run):
+                export.verify(self.folder)  # an export's Keras model is read only now: is it still what it was?
             target = run.task.output.target(row, run.assets)
             (block,) = self.methods[method].explain(run, [raw], [target], False)
         return block

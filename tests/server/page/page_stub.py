@@ -88,7 +88,7 @@ class Stub:
         rows = [row(known, *one) for one in inputs]
         await asyncio.sleep(max(self.slow.get(name, 0) for name, _ in inputs))
         if verb == "answer":
-            views = [[] if "error" in one else wire.as_jsons(view(known, one)) for one in rows]
+            views = [[] if "error" in one else [wire.as_json(block) for block in view(known, one)] for one in rows]
             asked = str(body.get("view")).lower() == "true"
             return JSONResponse({"predictions": rows, **({"views": views} if asked else {}), **facts})
         method = body.get("method")

@@ -37,7 +37,7 @@ def test_every_block_is_shown_and_nothing_in_it_is_markup(page):
         Chart("one", svg, evil, evil),
         Prose(f"**bold {evil}** and `code **` {evil}", evil, warning=True),
     ]
-    page.browser.execute_async_script(BLOCKS, [*wire.as_jsons(blocks), {"block": "constructor"}])
+    page.browser.execute_async_script(BLOCKS, [*[wire.as_json(block) for block in blocks], {"block": "constructor"}])
     shown = page.find("#shown")
     assert shown.find_elements(By.CSS_SELECTOR, "[onerror], script") == []
     assert shown.text.count(evil) >= 15
