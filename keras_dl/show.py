@@ -42,7 +42,7 @@ def info_text(task: Task) -> str:
     width = max(map(len, facts["settings"]))
     kinds = {field.name: field.type for field in dataclasses.fields(task.config)}
     lines = [f"{task.name}: {task.title}", "", task.intended_use, task.limits, ""]
-    lines += [f"data  {facts['data']['title']}, {facts['data']['licence']}", ""]
+    lines += [f"data  {facts['data']['title']}; licence: {facts['data']['licence']}", ""]
     lines += ["settings, changed with --set key=value:"]
     lines += [f"  {key:{width}}  {value}  ({kinds[key]})" for key, value in facts["settings"].items()]
     for name, values in facts["recipes"].items():
