@@ -211,7 +211,7 @@ def test_another_set_is_read_as_a_test_part(tmp_path):
     assert assets["image_shape"] == [40, 40]
     assert len(CNN.read(config, assets, tmp_path / "a")) == 12
     other = pairs(tmp_path / "b", [1, 2], width=48)
-    with pytest.raises(KerasDLError, match="48 x 40 px, and this network takes 40 x 40 px alone; cut them"):
+    with pytest.raises(KerasDLError, match="48 x 40 px, and this network takes only 40 x 40 px; cut them"):
         CNN.read(config, assets, other)
     assert CNN.read(config, {"edges": [3.0], "most": 9.0}, other).truth == [1, 2]
 

@@ -81,7 +81,7 @@ def test_a_network_of_one_size_refuses_others(original, pictures):
     rows = original.predict(pictures)
     assert [("error" in row) for row in rows] == [False, True, False, True]
     said = (
-        "it is 40 x 96 px, and this network takes 64 x 64 px alone; cut it into parts of that size and add the answers"
+        "it is 40 x 96 px, and this network takes only 64 x 64 px; cut it into parts of that size and add the answers"
     )
     assert rows[1]["error"].startswith(said)
 
@@ -169,7 +169,7 @@ def test_a_batch_is_answered_file_by_file(server, pictures):
     answered = requests.post(f"{server}/document:batch", files={"file": ("x.zip", file.getvalue())}, timeout=60)
     first, *rows, last = [json.loads(line) for line in answered.text.splitlines()]
     assert (first["count"], last["done"], last["errors"]) == (4, 4, 2)
-    assert "takes 64 x 64 px alone" in rows[1]["error"]
+    assert "takes only 64 x 64 px" in rows[1]["error"]
     assert rows[0]["number"] >= 0
 
 
@@ -215,7 +215,7 @@ def test_another_set_of_each_layout_is_evaluated(run, tmp_path, monkeypatch, cap
 
 def test_a_network_of_one_size_is_not_evaluated_on_another(original, tmp_path, monkeypatch):
     few_draws(monkeypatch, 20)
-    with pytest.raises(KerasDLError, match="48 x 40 px, and this network takes 64 x 64 px alone"):
+    with pytest.raises(KerasDLError, match="48 x 40 px, and this network takes only 64 x 64 px"):
         original.evaluate(pairs(tmp_path, [3, 4, 5], width=48))
 
 
