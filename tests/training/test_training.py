@@ -16,7 +16,7 @@ from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs.run import Run
 from keras_dl.training import checkpoints
 
-TINY = {"deterministic": True, "epochs": 4}
+TINY = {"deterministic": True, "epochs": 12, "patience": 12}
 SMALL = "pneumonia-simple-cnn"  # is traced in less than half the time of the default network
 
 
@@ -28,7 +28,7 @@ def started(out, *arguments):
     settings = [word for key, value in TINY.items() for word in ("--set", f"{key}={value}")]
     words = arguments or ("--tiny", *settings)
     return subprocess.Popen(
-        command("train", "pneumonia", "--out", out, *words),
+        command("train", SMALL, "--out", out, *words),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -64,7 +64,7 @@ def test_a_run_that_was_stopped_twice_ends_as_one_that_never_was(tmp_path):
     assert not Run(tmp_path / "stopped").complete
 
     killed = started(tmp_path / "stopped", "--resume")
-    printed = stopped_in_epoch(killed, 4, signal.SIGKILL)
+    printed = stopped_in_epoch(killed, 7, signal.SIGKILL)
     assert "resumed after epoch" in printed
     assert killed.returncode == -signal.SIGKILL
     assert not Run(tmp_path / "stopped").complete

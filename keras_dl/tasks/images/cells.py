@@ -3,7 +3,7 @@
 Source   course document C: `--set recipe=original`; data Lempitsky and Zisserman 2010
 Command  keras-dl train cells-unet --data cells.zip
 Measured mean absolute error in cells, means of 5 draws of 28 of the 180 images: `cells-cnn` 3.00, `cells-deep` 3.52,
-         `cells-unet` 2.51 (2.60 if trained on 64 images, 2 draws); `cells-cnn` with `recipe=original` 10.1, 1 draw
+         `cells-unet` 2.17 (2.32 if trained on 64 images); `cells-cnn` with `recipe=original` 9.5
 
 Ridge regression on five brightness statistics of the blue channel, a baseline, has 4.12: in these images the total
 light nearly gives the count away. In the embedded ones it does not.
