@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import shlex
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,7 @@ def info(task: Task) -> dict[str, Any]:
         "limits": task.limits,
         "data": {"title": module.TITLE, "licence": module.LICENCE, "citation": module.CITATION},
         "settings": settings.used(task.config, task),
+        "meanings": settings.meanings(task.config),
         "recipes": {name: dict(values) for name, values in task.recipes.items()},
         "tiny": dict(task.tiny),
     }
@@ -39,16 +42,32 @@ def info(task: Task) -> dict[str, Any]:
 def info_text(task: Task) -> str:
     """Return what a task is, as text."""
     facts = info(task)
-    width = max(map(len, facts["settings"]))
     kinds = {field.name: field.type for field in dataclasses.fields(task.config)}
-    lines = [f"{task.name}: {task.title}", "", task.intended_use, task.limits, ""]
-    lines += [f"data  {facts['data']['title']}; licence: {facts['data']['licence']}", ""]
+    lines = [*wrapped(f"{task.name}: {task.title}"), "", *wrapped(f"{task.intended_use} {task.limits}"), ""]
+    lines += [*wrapped(f"data  {facts['data']['title']}; licence: {facts['data']['licence']}"), ""]
     lines += ["settings, changed with --set key=value:"]
-    lines += [f"  {key:{width}}  {value}  ({kinds[key]})" for key, value in facts["settings"].items()]
+    for key, value in facts["settings"].items():
+        words = choices(str(kinds[key]))
+        lines.append(f"  {key}={value}" + (f"  ({words})" if words else ""))
+        lines += wrapped(facts["meanings"][key], "      ")
     for name, values in facts["recipes"].items():
-        shown = ", ".join(f"{key}={value}" for key, value in values.items())
-        lines.append(f"\n--set recipe={name} stands for: {shown}")
+        changes = ", ".join(f"{key}={value}" for key, value in values.items())
+        lines += ["", *wrapped(f"--set recipe={name} stands for: {changes}")]
     return "\n".join(lines)
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """Break a text into lines that a terminal shows whole."""
+    return textwrap.wrap(
+        text, terminal.screen(), initial_indent=indent, subsequent_indent=indent, break_long_words=False
+    )
+
+
+def choices(kind: str) -> str:
+    """Return the words that a setting may have, of its type as written; "" where any value will do."""
+    return (
+        ", ".join(word or '""' for word in ast.literal_eval(f"({kind[8:-1]},)")) if kind.startswith("Literal[") else ""
+    )
 
 
 def trained(run: Run) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ class Group(click.Group):
     """Runs a command and turns every failure into one line and an exit code: 1 for a failure, 2 for wrong usage."""
 
     def invoke(self, context: click.Context) -> Any:
+        use_own_surroundings()
         try:
             return super().invoke(context)
         except UsageError as error:
@@ -44,6 +47,14 @@ class Group(click.Group):
                 prefix=f"unexpected {type(error).__name__}: ",
                 suffix=" (--debug shows where)",
             )
+
+
+def use_own_surroundings() -> None:
+    """Keep out of a command what is meant for other programs, or would lose a result."""
+    os.environ["MPLBACKEND"] = "agg"  # a notebook sets its own for every process, which then need not be there
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # an emoji on a latin-1 terminal must not cost the answer
 
 
 def fail(context: click.Context, error: Exception, code: int, prefix: str = "", suffix: str = "") -> None:
@@ -101,7 +112,12 @@ def opened(run: str) -> Any:
 
 def emit(value: Any, as_json: bool, text: str) -> None:
     """Print a result to stdout, for programs or for people."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False) if as_json else text)
+    click.echo(json.dumps(value, indent=1, ensure_ascii=not writes_unicode()) if as_json else text)
+
+
+def writes_unicode() -> bool:
+    """Whether every character can be written to stdout."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf16", "utf32")
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -169,8 +169,12 @@ def test_info_shows_settings_data_and_limits(task):
     assert facts["data"]["licence"]
     assert set(facts["recipes"]) == set(record.recipes)
     text = run("info", task).stdout
+    one_line = " ".join(text.split())
     for shown in (*facts["settings"], *(f"recipe={name}" for name in record.recipes), facts["limits"]):
-        assert shown in text
+        assert shown in one_line
+    for name in facts["settings"]:
+        assert facts["meanings"][name], f"{name} has no comment that says what it means"
+        assert facts["meanings"][name] in one_line
 
 
 def test_training_prints_json_alone_to_stdout_and_its_progress_to_stderr(tmp_path, keras_dl_command):
@@ -240,7 +244,7 @@ def test_one_bad_file_does_not_cost_the_others_their_prediction(task, tiny_run, 
     for line in (lines[0], lines[2]):
         if "classes" in card:
             assert any(f" {name}  " in line for name in card["classes"])
-            assert re.search(r"\d\.\d{3}", line)
+            assert re.search(r"\d\.\d{2}", line)
         else:
             assert re.search(rf"  \d+ {card['unit']}  ", line)
     assert "1 of 3 inputs could not be used" in result.stderr

@@ -184,14 +184,52 @@ def text_of(path: Path) -> str:
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Give the rows of a CSV file that are not blank, each with the number of the line where it begins (from 1)."""
-    csv.field_size_limit(LARGEST_TEXT)
-    reader = csv.reader(io.StringIO(text_of(path), newline=""))
+    """Give the rows of a CSV file that are not blank, each with the number of the line where it begins (from 1).
+
+    Raises:
+        KerasDLError: if it is no CSV file; see `records`.
+    """
+    try:
+        for line, row in records(text_of(path)):
+            if any(cell.strip() for cell in row):
+                yield line, row
+    except BadInput as error:
+        raise KerasDLError(f"{path}, {error}") from None
+
+
+def records(text: str, separator: str = ",", longest: int = LARGEST_TEXT) -> Iterator[tuple[int, list[str]]]:
+    """Give the records of a CSV text that are not empty, each with the number of the line where it begins (from 1).
+
+    Args:
+        text: of the file.
+        separator: of the cells.
+        longest: cell, in characters.
+
+    Raises:
+        BadInput: if a record is too long, or a quote that opens is not closed where a cell ends: Python's reader takes
+            all lines up to the next quote for one cell.
+    """
+    csv.field_size_limit(longest)
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, delimiter=separator)
     line = 1
+    unclosed = (
+        "a quote is opened and not closed where its cell ends; close it, or double quotes inside of a quoted text"
+    )
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
+            if reader.line_num > line and not explained(lines[line - 1 : reader.line_num], separator):
+                raise BadInput(f"line {line}: {unclosed}")
+            if row:
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
-        raise KerasDLError(f"{path}, line {line}: {error}") from None
+        raise BadInput(f"line {line}: {unclosed if reader.line_num > line else error}") from None
+
+
+def explained(lines: Sequence[str], separator: str) -> bool:
+    """Whether the quotes of a record explain that it goes over several lines."""
+    try:
+        return len(list(csv.reader(lines, delimiter=separator, strict=True))) == 1
+    except csv.Error:
+        return False

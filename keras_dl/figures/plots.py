@@ -13,7 +13,7 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps, rc_context, rcParamsDefault
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -34,7 +34,12 @@ COLOURS = {
     "muted": "#7b818a",
     "grid": "#dfe2e6",
 }
-STYLE: Any = {  # Any: matplotlib types each key
+STYLE: Any = {  # of matplotlib's own settings, not of a user's matplotlibrc; Any: matplotlib types each key
+    **{
+        name: value
+        for name, value in rcParamsDefault.items()
+        if not name.startswith(("backend", "webagg.", "date.epoch"))
+    },
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.spines.top": False,

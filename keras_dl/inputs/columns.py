@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from itertools import islice
 
+from keras_dl.data.texts import records
 from keras_dl.errors import BadInput, TooMuch
 
 COLUMNS = ("text", "message", "sentence", "review")  # that the texts may stand in
 CELLS = 5_000_000  # of a file
+LONGEST = 10_000_001  # characters of a cell
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -28,14 +28,12 @@ def in_columns(data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(f"the CSV file is not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    csv.field_size_limit(10_000_001)
     sign = separator(text)
     if text.count(sign) > CELLS:
         raise TooMuch(f"more than {CELLS:,} cells are too many; cut the file into parts")
-    read = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
     try:
-        rows = list(islice((row for row in read if row), most + 2))  # one line more than can be
-    except csv.Error as error:
+        rows = [row for _, row in islice(records(text, sign, LONGEST), most + 2)]  # one line more than can be
+    except BadInput as error:
         raise BadInput(f"the CSV file cannot be read: {error}") from None
     if not rows:
         raise BadInput("the CSV file is empty")

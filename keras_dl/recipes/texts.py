@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_dl.data import splits, texts
 from keras_dl.data.texts import Texts
-from keras_dl.errors import UsageError
+from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.inputs import tokenization
 from keras_dl.inputs.text import TextInput
 from keras_dl.outputs.binary import Binary
@@ -37,10 +37,8 @@ class TextConfig(Config):
     length: int = 200  # words that are read, from the beginning of a text
     vocabulary: int = 10_000  # words at most, the most frequent in the training part
     least: int = 1  # times a word must occur in the training part
-    style: Literal["words", "signs", "letters"] = (
-        "words"  # what a word is: "signs": punctuation marks too; "letters": no digits
-    )
-    dropout: float = 0.5
+    style: Literal["words", "signs", "letters"] = "words"  # of words; signs: punctuation too, letters: no digits
+    dropout: float = 0.5  # before the last layer of the network
     balance: Literal["classes", "none"] = "none"  # "classes": each class is drawn equally often
     bucket: bool = True  # batches of texts of similar length; faster where padding is not computed
 
@@ -231,3 +229,13 @@ def record(dataset: str, **changes: Any) -> dict[str, Any]:
         "limits": source.LIMITS,
     }
     return binary | changes
+
+
+def smote(ids: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Draw new messages between 5 neighbours of the smaller class, or as many as there are."""
+    from imblearn.over_sampling import SMOTE
+
+    fewest = np.bincount(np.asarray(labels, dtype=int), minlength=2).min()
+    if fewest < 2:
+        raise KerasDLError(f"SMOTE needs two training messages of each class, one has {fewest}; --set resample=none")
+    return SMOTE(random_state=42, k_neighbors=min(5, fewest - 1)).fit_resample(ids, labels)

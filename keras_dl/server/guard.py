@@ -9,6 +9,7 @@ import logging
 import re
 import time
 import uuid
+import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -117,9 +118,9 @@ class Guard:
             raise too_large(self.settings.largest_body)
 
     def limited(self, receive: Receive, headers: dict[str, str]) -> Receive:
-        """Return a receive that refuses bodies that are too large or too slow."""
+        """Return a receive that unpacks gzip bodies, and refuses bodies that are too large or too slow."""
         deadline = time.monotonic() + BODY_SECONDS
-        size, whole = 0, False
+        size, whole, unpack = 0, False, unpacking(headers.get("content-encoding", ""))
 
         async def receiving() -> Message:
             nonlocal size, whole
@@ -132,11 +133,13 @@ class Guard:
                 raise Refused(
                     408, f"the request took more than {BODY_SECONDS:.0f} s to arrive", Connection="close"
                 ) from None
-            size += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
+            body, whole = message.get("body", b""), not message.get("more_body", False)
+            if unpack:
+                body = unpacked(unpack, body, self.settings.largest_body - size + 1, whole=whole)
+            size += len(body)
             if size > self.settings.largest_body:
                 raise too_large(self.settings.largest_body)
-            return message
+            return {**message, "body": body}
 
         return receiving
 
@@ -179,6 +182,26 @@ class Guard:
         }
         quiet = route in ("livez", "readyz", "metrics", "health") and status < 400
         LOG.log(logging.DEBUG if quiet else logging.INFO, "request", extra={"facts": facts})
+
+
+def unpacking(encoding: str) -> Any:
+    """Return what unpacks a body of this Content-Encoding, None for a plain one."""
+    if encoding.lower() in ("", "identity"):
+        return None
+    if encoding.lower() not in ("gzip", "x-gzip"):
+        raise Refused(415, f"Content-Encoding '{encoding[:40]}' is not read; send gzip, or the body as it is")
+    return zlib.decompressobj(wbits=31)  # gzip alone
+
+
+def unpacked(unpack: Any, body: bytes, most: int, *, whole: bool) -> bytes:
+    """Return the next piece of a gzip body, at most so many bytes: a small body can unpack to gigabytes."""
+    try:
+        found = unpack.decompress(body, most)
+    except zlib.error as error:
+        raise Refused(400, f"the body is no gzip, which its Content-Encoding says: {error}") from None
+    if whole and not unpack.eof and len(found) < most:
+        raise Refused(400, "the gzip body is cut off")
+    return found
 
 
 def failure(request_id: str) -> str:

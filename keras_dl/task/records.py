@@ -36,11 +36,11 @@ WORDS = {"example": "example", "group": "group", "baseline": "classical baseline
 class Config:
     """The settings every task has; a task subclasses it once with its own published numbers."""
 
-    recipe: str = "default"  # a name from Task.recipes: a set of settings known together
+    recipe: str = "default"  # settings that belong together, by a name; the recipes stand below
     seed: int = 0  # of the split, the weights, the order of the examples and the augmentation
     epochs: int = 25  # at most; early stopping may end sooner
     batch_size: int = 32  # examples per step, over all devices
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-3  # the highest of the training
     patience: int = 5  # epochs without a better validation score before training stops
     steps_per_execution: int = 8  # training steps per call of the compiled function; fewer calls, less overhead
     cache_gb: float = 4.0  # decoded examples above this go to a file in the run directory instead of memory

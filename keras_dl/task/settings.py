@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from keras_dl.errors import UsageError
 from keras_dl.task import Config, Task
+
+FIELD = re.compile(r"^    (\w+): [^=\n]+ = [^#\n]*?(?:  # (.*))?$", re.MULTILINE)  # of a dataclass: name, comment
 
 
 def resolve(
@@ -72,6 +76,16 @@ def parse(pairs: Iterable[str]) -> dict[str, str]:
 def used(config: Config, task: Task) -> dict[str, Any]:
     """Return the settings that the task looks at, as JSON values."""
     return {name: value for name, value in to_json(config).items() if name not in task.unused}
+
+
+def meanings(config: Config) -> dict[str, str]:
+    """Return what each setting means: the comments beside its field, first that of the most general Config."""
+    found: dict[str, list[str]] = {field.name: [] for field in dataclasses.fields(config)}
+    for kind in reversed(type(config).__mro__):
+        if dataclasses.is_dataclass(kind):
+            for name, comment in FIELD.findall(inspect.getsource(kind)):
+                found.get(name, []).extend([comment] if comment else [])
+    return {name: "; ".join(comments) for name, comments in found.items()}
 
 
 def to_json(config: Config) -> dict[str, Any]:

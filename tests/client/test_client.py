@@ -285,7 +285,7 @@ def test_wrong_usage_says_what_to_type(plain):
         client.predict(plain.url, "spam", ["lunch"], key="naïve\n")
     with pytest.raises(UsageError, match=f"no file 'x.txt'; .*predict spam --url {plain.url} -$"):
         client.predict(plain.url, "spam", ["x.txt"])
-    with pytest.raises(UsageError, match=r"there is no file a text$"):
+    with pytest.raises(UsageError, match="there is no file 'a text'; give an image file, or a folder of them"):
         client.predict(plain.url, "lungs", ["a text"])
     plain.input_type = "DT_FLOAT"
     with pytest.raises(

@@ -139,6 +139,35 @@ def test_rows_of_a_csv_know_the_line_where_they_begin(tmp_path):
     assert rows == [(1, ["one", "1"]), (3, ['two\r\nlines, "said"', "2"]), (6, ["three"]), (7, ["last", "£4"])]
 
 
+ROWS = [f"ham,message {row}" for row in range(20)]
+UNCLOSED = "a quote is opened and not closed where its cell ends"
+
+
+@pytest.mark.parametrize(
+    ("place", "row", "later"),
+    [
+        (5, 'ham,"Ok then', ""),  # never closed
+        (5, 'ham,"Ok then', 'ham,"See you, later"'),  # closed where another one opens
+        (0, '"ham,Ok then', ""),
+        (19, 'ham,"', ""),
+    ],
+)
+def test_a_quote_that_swallows_lines_is_refused_with_its_line(tmp_path, place, row, later):
+    rows = [*ROWS[:place], row, *ROWS[place:], *([later] if later else [])]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(KerasDLError, match=rf"a\.csv, line {place + 1}: {UNCLOSED}"):
+        list(texts.csv_rows(tmp_path / "a.csv"))
+
+
+def test_a_quote_inside_a_line_swallows_nothing(tmp_path):
+    rows = ['ham,5" screen', 'ham,"quoted" and more', 'ham,"two\nlines, ""said"""', *ROWS]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    found = list(texts.csv_rows(tmp_path / "a.csv"))
+    assert len(found) == len(rows)
+    assert found[2] == (3, ["ham", 'two\nlines, "said"'])
+    assert found[3][0] == 5
+
+
 def test_a_file_that_is_no_csv_is_one_line_with_its_place(tmp_path):
     generator = np.random.default_rng(0)
     binary = generator.integers(128, 256, 2_000_000, dtype="uint8").tobytes()

@@ -112,3 +112,19 @@ def test_more_classes_share_a_scale_that_rises(count):
     assert all(np.diff(lightness) > -0.5)
     assert lightness[-1] - lightness[0] > 25
     assert plots.class_colour(10) == plots.class_colour(10, 11)
+
+
+def test_a_users_own_settings_of_matplotlib_change_no_figure():
+    import matplotlib
+
+    plain = plots.svg(plots.training(history(("head", 2)), best=1), "one", "curves")
+    own = {
+        "text.usetex": True,
+        "axes.facecolor": "black",
+        "figure.dpi": 300,
+        "lines.linewidth": 9,
+        "font.family": "serif",
+    }
+    with matplotlib.rc_context(own):
+        assert plots.svg(plots.training(history(("head", 2)), best=1), "one", "curves") == plain
+        assert matplotlib.rcParams["text.usetex"], "and they are as they were afterwards"

@@ -48,6 +48,15 @@ def test_numbers_are_read_as_the_signature_takes_them():
     assert read(signature_name="pixels", inputs=[]).batch.shape == (0, 1, 2)
 
 
+@pytest.mark.parametrize("size", range(8))
+def test_base64_is_taken_with_line_breaks_and_without_padding(size):
+    raw = bytes(range(250, 250 + 3)) * 30 + b"x" * size
+    whole = base64.b64encode(raw).decode()
+    broken = base64.encodebytes(raw).decode().replace("\n", "\r\n")
+    sent = {"instances": [{"b64": text} for text in (whole, broken, whole.rstrip("="))]}
+    assert rest.read(json.dumps(sent).encode(), SIGNATURES).batch == [raw] * 3
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

@@ -1,5 +1,7 @@
 """The server as a client sees it: TensorFlow Serving's protocol, the emoji service's contract, and our own routes."""
 
+import gzip
+import json
 import logging
 
 import numpy as np
@@ -50,6 +52,30 @@ def test_rows_and_columns_give_the_trained_models_answers(name, server, tiny_run
     assert [row["label"] for row in rows] == columns["label"] == [row["label"] for row in live]
     np.testing.assert_allclose([row["probability"] for row in rows], [row["probability"] for row in live], atol=1e-5)
     np.testing.assert_allclose(columns["probability"], [row["probability"] for row in rows], atol=1e-5)
+
+
+def test_a_gzip_body_is_answered_as_a_plain_one(server):
+    url, sent = f"{server}/v1/models/emoji:predict", {"instances": ["I love you", "let's play ball"]}
+    packed = gzip.compress(json.dumps(sent).encode())
+    answer = requests.post(url, data=packed, headers={"Content-Encoding": "gzip"}, timeout=30)
+    assert answer.json() == post(url, sent).json()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status", "reason"),
+    [
+        ("gzip", gzip.compress(b" " * 200_000_000), 413, "more than the 3 MB"),
+        ("gzip", gzip.compress(b'{"instances": ["I love you"]}')[:-12], 400, "cut off"),
+        ("gzip", b'{"instances": ["I love you"]}', 400, "the body is no gzip"),
+        ("br", b"x", 415, "Content-Encoding 'br' is not read; send gzip"),
+    ],
+    ids=["a bomb", "cut off", "plain", "another"],
+)
+def test_a_body_that_cannot_be_unpacked_is_refused(server, encoding, body, status, reason):
+    url = f"{server}/v1/models/emoji:predict"
+    answer = requests.post(url, data=body, headers={"Content-Encoding": encoding}, timeout=30)
+    assert answer.status_code == status
+    assert reason in answer.json()["error"]
 
 
 def test_the_signature_of_decoded_inputs_answers_too(server, tiny_run):

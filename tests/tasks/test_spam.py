@@ -10,6 +10,7 @@ from nltk_files import WORDNET, only_place, put  # noqa: F401 - a fixture
 
 from keras_dl.data import nltk_data
 from keras_dl.data.sets.texts import spam
+from keras_dl.errors import KerasDLError
 from keras_dl.recipes import texts
 from keras_dl.task import settings as settings_of
 from keras_dl.tasks.texts import spam as task
@@ -76,6 +77,20 @@ def test_smote_makes_as_much_spam_as_ham_in_the_training_part_alone(source, tmp_
         split = data.splits()[name]
         assert len(decoded(split, ORIGINAL, tmp_path)) == len(split.texts) == len(split.ids)
     np.testing.assert_array_equal(fit.resampled(train, data).x, more.x)
+
+
+@pytest.mark.parametrize("few", [2, 3, 5, 6])
+def test_smote_draws_between_as_many_as_there_are(few):
+    ids = np.random.default_rng(0).integers(2, 90, (20 + few, 8), dtype=np.int32)
+    labels = np.r_[np.zeros(20, int), np.ones(few, int)]
+    more, balanced = task.resample(ORIGINAL)(ids, labels)
+    assert np.bincount(balanced).tolist() == [20, 20]
+    np.testing.assert_array_equal(more[: len(ids)], ids)
+
+
+def test_smote_of_one_message_is_refused():
+    with pytest.raises(KerasDLError, match="two training messages of each class, one has 1; --set resample=none"):
+        task.resample(ORIGINAL)(np.ones((9, 4), np.int32), np.r_[np.zeros(8, int), 1])
 
 
 def test_by_default_no_message_is_made_up(source, tmp_path):

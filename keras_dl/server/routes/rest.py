@@ -167,7 +167,10 @@ def as_batch(values: list[Any], signature: Signature) -> list[bytes] | np.ndarra
 
 
 def as_bytes(value: Any) -> bytes:
-    """Return one raw input: a string as UTF-8, or the bytes in `{"b64": ...}`."""
+    """Return one raw input: a string as UTF-8, or the bytes in `{"b64": ...}`.
+
+    As TensorFlow Serving does, base64 is taken with line breaks and without the signs that fill it up.
+    """
     if isinstance(value, str):
         try:
             return value.encode("utf-8")
@@ -175,7 +178,8 @@ def as_bytes(value: Any) -> bytes:
             raise BadInput("a string is not Unicode text: it holds half a surrogate pair") from None
     if isinstance(value, dict) and isinstance(value.get("b64"), str):
         try:
-            return base64.b64decode(value["b64"], validate=True)
+            text = "".join(value["b64"].split()).rstrip("=")
+            return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except (binascii.Error, ValueError):
             raise BadInput("Unable to base64 decode the value of 'b64'") from None
     raise BadInput(f'JSON Value: {shortened(value)} is not a string or {{"b64": "..."}}')

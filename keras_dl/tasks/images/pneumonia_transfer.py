@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Transfer(Radiographs):
     """The settings; the defaults are ours, what the documents have is in the records below."""
 
-    backbone: Literal["MobileNetV2", "InceptionV3", "VGG19", "ResNet101"] = "MobileNetV2"
+    backbone: Literal["MobileNetV2", "InceptionV3", "VGG19", "ResNet101"] = "MobileNetV2"  # from ImageNet
     weights: str = "imagenet"  # downloaded; or "none": random; or a file (.h5, .weights.h5)
     alpha: float = 1.0  # width of MobileNetV2
     image_size: int = 224
@@ -40,8 +40,8 @@ class Transfer(Radiographs):
     epochs: int = 10  # of the head, or of all where `frozen` is off
     fine_epochs: int = 0  # after the head: of the backbone too
     unfreeze: int = 0  # the first layer of the backbone that is trained then
-    optimizer: Literal["adam", "rmsprop"] = "adam"
-    fine_learning_rate: float = 1e-4
+    optimizer: Literal["adam", "rmsprop"] = "adam"  # of all phases
+    fine_learning_rate: float = 1e-4  # of the backbone, in the second phase
     schedule: Literal["cosine", "exponential"] = "cosine"  # of the rate within a phase
     decay: float = 1.0  # "exponential": factor from epoch to epoch
 

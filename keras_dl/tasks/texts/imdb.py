@@ -40,7 +40,7 @@ class Imdb(TextConfig):
     dimension: int = 64  # of the word vectors; document B: 128 in its feed-forward network
     ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"  # lengths of word n-grams in the wide half
     wide_rate: float = 1e-3  # Adam's, for the wide half
-    wide_loss: Literal["log", "hinge"] = "log"
+    wide_loss: Literal["log", "hinge"] = "log"  # of the wide half; with "hinge" and decay it is a linear SVM
     deep_share: float = 0.3  # of the deep half in the log-odds
     epochs: int = 4  # document B: 5
     patience: int = 2

@@ -37,14 +37,14 @@ class Spam(TextConfig):
     """The settings; in the comments the value of document D where the default is another."""
 
     network: Literal["wide_and_deep", "spam_lstm"] = "wide_and_deep"  # document D: spam_lstm
-    reader: Literal["mean", "bilstm", "transformer", "none"] = "bilstm"
+    reader: Literal["mean", "bilstm", "transformer", "none"] = "bilstm"  # the deep half
     length: int = 64  # document D: 419, the longest message in characters
     characters: int = 240  # of the message's beginning, whose n-grams are read beside the words; document D: none
     vocabulary: int = 10_000
     style: Literal["words", "signs", "letters"] = "signs"  # document D: letters
     cleaning: Literal["none", "nltk"] = "none"  # document D: NLTK's stop words go, words become WordNet's lemmas
-    dimension: int = 32
-    ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"
+    dimension: int = 32  # of the word vectors
+    ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"  # lengths of word n-grams in the wide half
     wide_rate: float = 1e-2  # Adam's, for the wide half
     wide_loss: Literal["log", "hinge"] = "hinge"  # with "hinge" and decay the wide half is a linear SVM
     decay: float = 1e-4  # L2 penalty on the weights of n-grams
@@ -107,9 +107,7 @@ def resample(config: Spam) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarra
     """Return document D's SMOTE: new spam between the padded word ids of real spam, until there is as much as ham."""
     if config.resample == "none":
         return None
-    from imblearn.over_sampling import SMOTE
-
-    return SMOTE(random_state=42).fit_resample
+    return texts.smote
 
 
 def build(config: Spam, assets: Assets) -> keras.Model:
