@@ -7,6 +7,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ PAIR = re.compile(r"(?P<stem>.*)(?P<kind>cell|dots)\.(?:png|jpe?g|tiff?|bmp|gif|
 IMAGES = (".png", ".jpg", ".jpeg")
 OTHER_IMAGES = (".tif", ".tiff", ".bmp", ".gif", ".webp")  # are told to be converted
 COUNTS, POINTS = ("file", "count"), ("file", "x", "y")  # the columns of the two kinds of CSV file
+Cells = Sequence[str]
+Value = tuple[float, ...]
 MOST_DOTS = 0.1  # share of a mask's pixels; more is an outline or a segmentation, not dots
 MOST = 1e9  # of one image; more is a mistake in the table
 LAYOUTS = (
@@ -96,6 +99,7 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
     reasons |= copies
     kept = [(name, path, part) for name, path, part, _ in good if name not in reasons]
     many = np.array([counts[name] for name, _, _ in kept], dtype=np.float64)
+    sums = {"cells": many.sum(), "fewest": many.min(), "most": many.max()}
     return Counted(
         root=root,
         paths=tuple(path for _, path, _ in kept),
@@ -104,12 +108,7 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
         groups=np.array([name for name, _, _ in kept], dtype=str),
         parts=np.array([part for _, _, part in kept], dtype=str),
         skipped=tuple(Skipped(name, reasons[name]) for name in sorted(reasons)),
-        notes={
-            "files": len(files),
-            "cells": _plain(many.sum()),
-            "fewest": _plain(many.min()),
-            "most": _plain(many.max()),
-        },
+        notes={"files": len(files), **{name: _plain(value) for name, value in sums.items()}},
     )
 
 
@@ -141,7 +140,7 @@ def _pairs(root: Path, inside: Iterable[Path]) -> tuple[dict[Path, _Found], dict
                 pair[kind] = path
         elif path.suffix.lower() in (*IMAGES, *OTHER_IMAGES):
             faults[_name(root, path)] = "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png"
-        elif path.suffix.lower() == ".csv" and _kinds(_table(path)[1]):
+        elif path.suffix.lower() == ".csv" and _is_table(path):
             faults[_name(root, path)] = "a table beside pairs, which is not read; keep the table or the masks"
     for pair in both.values():
         if "cell" not in pair:
@@ -207,13 +206,7 @@ def _tables(root: Path, inside: Sequence[Path]) -> tuple[dict[Path, _Found], dic
 
 
 def _fault(
-    kind: tuple[str, ...],
-    value: tuple[float, ...] | None,
-    cells: Sequence[str],
-    row: Sequence[str],
-    columns: int,
-    former: Sequence[tuple[float, ...]],
-    place: str,
+    kind: Cells, value: Value | None, cells: Cells, row: Cells, columns: int, former: Sequence[Value], place: str
 ) -> str:
     """Say why a row of a table cannot be used, or nothing; `former` are the values of its image in former rows."""
     if any(cell.strip() for cell in row[columns:]):
@@ -242,6 +235,13 @@ def _kind(root: Path, tables: Sequence[tuple[Path, Any, Sequence[str]]], images:
 def _kinds(header: Sequence[str]) -> set[tuple[str, ...]]:
     """Return which kinds of table have these columns."""
     return {kind for kind in (COUNTS, POINTS) if set(kind) <= set(header)}
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is a table of counts or of points; one that cannot be read is none."""
+    with suppress(KerasDLError):
+        return bool(_kinds(_table(path)[1]))
+    return False
 
 
 def _table(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
