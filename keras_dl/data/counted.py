@@ -72,8 +72,8 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
     `skipped` has what cannot be used and why: unreadable images, an image or a mask without the other, a mask of
     another size, or that is no PNG of dots, other images beside pairs, images of other formats beside a table, rows
     that name no file, a count that is none, points outside of their image, images without a row, copies of another
-    image. Raises KerasDLError when the folder has none of the layouts,
-    or all or more than `bad_share` (0 to 1) of the files are unusable (copies do not count).
+    image. `notes["files"]` counts what is used and what is skipped. Raises KerasDLError when the folder has none of the
+    layouts, or all or more than `bad_share` (0 to 1) of the files are unusable (copies do not count).
     """
     root = Path(root)
     if not root.is_dir():
@@ -99,7 +99,7 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
     reasons |= copies
     kept = [(name, path, part) for name, path, part, _ in good if name not in reasons]
     many = np.array([counts[name] for name, _, _ in kept], dtype=np.float64)
-    sums = {"cells": many.sum(), "fewest": many.min(), "most": many.max()}
+    size = {"cells": many.sum(), "fewest": many.min(), "most": many.max()}
     return Counted(
         root=root,
         paths=tuple(path for _, path, _ in kept),
@@ -108,7 +108,7 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
         groups=np.array([name for name, _, _ in kept], dtype=str),
         parts=np.array([part for _, _, part in kept], dtype=str),
         skipped=tuple(Skipped(name, reasons[name]) for name in sorted(reasons)),
-        notes={"files": len(files), **{name: _plain(value) for name, value in sums.items()}},
+        notes={"files": len(files) + len(faults), **{name: _plain(value) for name, value in size.items()}},
     )
 
 

@@ -32,11 +32,12 @@ def in_columns(data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]
     if text.count(sign) > CELLS:
         raise TooMuch(f"more than {CELLS:,} cells are too many; cut the file into parts")
     try:
-        rows = [row for _, row in islice(records(text, sign, LONGEST), most + 2)]  # one line more than can be
+        found = list(islice(records(text, sign, LONGEST), most + 2))  # one line more than can be
     except BadInput as error:
         raise BadInput(f"the CSV file cannot be read: {error}") from None
-    if not rows:
+    if not found:
         raise BadInput("the CSV file is empty")
+    rows = [row for _, row in found]
     header = [cell.strip().lower() for cell in rows[0]]
     place = next((header.index(name) for name in COLUMNS if name in header), None)
     most_cells = max(map(len, rows))
@@ -45,10 +46,10 @@ def in_columns(data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]
             f"the CSV file has up to {most_cells} columns and none is called 'text'; name the column of the texts in "
             "the first line, or put each text in double quotes"
         )
-    torn = next((number for number, row in enumerate(rows, 1) if any(row[len(header) :])), None)
+    torn = next((line for line, row in found if any(row[len(header) :])), None)
     if place is not None and torn:
         raise BadInput(
-            f"row {torn} of the CSV file has more cells than the first line names; put a text that holds "
+            f"line {torn} of the CSV file has more cells than the first line names; put a text that holds "
             f"{NAMES[sign]} in double quotes"
         )
     rows = rows if place is None else rows[1:]

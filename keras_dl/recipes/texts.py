@@ -232,10 +232,22 @@ def record(dataset: str, **changes: Any) -> dict[str, Any]:
 
 
 def smote(ids: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draw new messages between 5 neighbours of the smaller class, or as many as there are."""
+    """Draw new messages of the smaller class until it is as large as the other: SMOTE (Chawla et al. 2002).
+
+    A new one lies between a message and one of its 5 nearest, or of as many as there are.
+
+    Args:
+        ids: `[count, length]`, word ids, padded.
+        labels: `[count]`, 0 or 1.
+
+    Raises:
+        KerasDLError: if a class has fewer than two messages.
+    """
     from imblearn.over_sampling import SMOTE
 
     fewest = np.bincount(np.asarray(labels, dtype=int), minlength=2).min()
     if fewest < 2:
-        raise KerasDLError(f"SMOTE needs two training messages of each class, one has {fewest}; --set resample=none")
+        raise KerasDLError(
+            f"SMOTE needs 2 training messages of each class, one has {fewest}; add some, or --set resample=none"
+        )
     return SMOTE(random_state=42, k_neighbors=min(5, fewest - 1)).fit_resample(ids, labels)

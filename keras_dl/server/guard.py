@@ -199,6 +199,8 @@ def unpacked(unpack: Any, body: bytes, most: int, *, whole: bool) -> bytes:
         found = unpack.decompress(body, most)
     except zlib.error as error:
         raise Refused(400, f"the body is no gzip, which its Content-Encoding says: {error}") from None
+    if unpack.unused_data:  # zlib would leave it out without a word
+        raise Refused(400, "the gzip body has more than one part; pack it as one")
     if whole and not unpack.eof and len(found) < most:
         raise Refused(400, "the gzip body is cut off")
     return found

@@ -87,8 +87,8 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
         `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
         "difference" being network minus baseline on the same draws.
     """
-    own = data is None or str(sources.checked(run.task, data)) == run.asked["data"]
-    source = sources.folder(run) if own or data is None else sources.checked(run.task, data)
+    source = sources.folder(run) if data is None else sources.checked(run.task, data)
+    own = data is None or str(source) == run.asked["data"]
     split = sources.load(run).test if own else run.task.read(run.config, run.assets, source)
     seen = 0 if own else seen_in_training(run, split)
     if seen:

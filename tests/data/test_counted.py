@@ -121,6 +121,8 @@ def test_what_lies_beside_pairs_is_named(tmp_path):
         "large.tif": "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png",
         "counts.csv": "a table beside pairs, which is not read; keep the table or the masks",
     }
+    found = read_counted(tmp_path, bad_share=1, progress=False)
+    assert found.notes["files"] == len(found) + len(found.skipped), "what is printed adds up"
 
 
 def test_masks_that_are_no_dots(tmp_path):

@@ -45,7 +45,7 @@ UPLOADS = {  # by Input.key: what is no zip -> the inputs in it, or the reason w
         b"text\nyou won\nsee you\n": ["you won", "see you"],
         b"\xff": "not UTF-8",
         b"": "empty",
-        b"text\nI loved it, not\n": "row 2 of the CSV file has more cells .* that holds commas in double quotes",
+        b"text\nI loved it, not\n": "line 2 of the CSV file has more cells .* that holds commas in double quotes",
         b"good film\nbad, really bad\n": "has up to 2 columns and none is called 'text'",
     },
 }
