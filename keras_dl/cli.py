@@ -140,7 +140,9 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--neighbours", is_flag=True, help="Show the nearest training examples too; needs keras-dl embed RUN.")
 @click.option("--count", type=click.IntRange(min=1), help="How many of them.  [default: the task's]")
-@click.option("--out", type=click.Path(path_type=Path), help="Where pictures of them go.  [default: .]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="A CSV file for the answers, or a folder for the pictures."
+)
 @click.option("--url", metavar="HOST:PORT", help="Ask a server; RUN is a model's name. Or grpc://HOST:PORT.")
 @click.option("--version", type=click.IntRange(min=0), help="Of the server's versions this one.")
 @click.option("--label", help="Of the server's versions the one with this label.")
@@ -160,24 +162,28 @@ def predict(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Predict images or texts: files, folders of files, and of a task of texts the text itself.
+    """Predict images or texts: files, folders, archives, tables row by row, and for texts the text itself.
 
-    There - stands for standard input, each line a text.
+    For texts, - stands for standard input, each line a text. A table (CSV, TSV) has a column "text", or "file".
 
     \b
     Example: keras-dl predict pneumonia image.jpeg more_images/ --neighbours
+             keras-dl predict spam messages.csv --out answers.csv
              keras-dl predict spam "You have won a prize" message.txt
              keras-dl predict spam "You have won a prize" --url localhost:7860
     """
     from keras_dl import show
+    from keras_dl.pages import answers
 
     if url is not None:
         from keras_dl import client
 
-        if neighbours or count or out:
-            raise UsageError("--neighbours, --count and --out need the run itself; leave them out, or leave out --url")
+        if neighbours or count or (out and out.suffix.lower() != ".csv"):
+            raise UsageError("--neighbours and --count need the run itself; leave them out, or leave out --url")
         key = api_key or None
         rows, said = client.answered(url, run, inputs, version=version, label=label, key=key, timeout=timeout)
+        if out:
+            answers.write(out, rows)
     else:
         if version is not None or label is not None:
             raise UsageError("--version and --label are of a server's models; give --url too")

@@ -70,7 +70,7 @@ def answered(
     with closing(connect(url, Asked(model, version, label, key, timeout))) as server:
         server.prepare()
         items = list(expand(server, inputs))
-        rows: list[Row] = [{"input": item.name} for item in items]
+        rows: list[Row] = [item.row() for item in items]
         with tqdm(total=len(items), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
             for batch in batches(zip(rows, items, strict=True), server.input.check):
                 fill(server, [(row, raw) for row, raw in batch if raw is not None])

@@ -89,6 +89,7 @@ def _refuse_huge(total: int, count: int, packed: int, free: int) -> None:
 def _unzip(file: BinaryIO, folder: Path) -> Iterator[int]:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
+            member.filename = member.filename.replace("\\", "/")  # as some programs of Windows write it
             _refuse_escape(member.filename)
             if member.flag_bits & 1:
                 raise _Unsafe("it is encrypted")

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from keras_dl.data.images import PARTS, Files, Skipped, examine_all, find_copies, refuse_too_many, walk
-from keras_dl.data.texts import csv_rows
+from keras_dl.data import tables
+from keras_dl.data.files import name_below, walk
+from keras_dl.data.images import Files, Skipped, examine_all, find_copies, refuse_too_many
+from keras_dl.data.layout import part_above
 from keras_dl.errors import KerasDLError
 
 PAIR = re.compile(r"(?P<stem>.*)(?P<kind>cell|dots)\.(?:png|jpe?g|tiff?|bmp|gif|webp)", re.IGNORECASE)
@@ -29,7 +31,7 @@ MOST_DOTS = 0.1  # share of a mask's pixels; more is an outline or a segmentatio
 MOST = 1e9  # of one image; more is a mistake in the table
 LAYOUTS = (
     "give a folder with pairs such as 001cell.png and 001dots.png, or with images and a CSV file with the columns "
-    "file,count or file,x,y, separated by commas"
+    "file,count or file,x,y, separated by commas, semicolons or tabs"
 )
 
 
@@ -67,7 +69,7 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
     mask without any is a count of 0. Counts: a CSV file `file,count`, counts 0 to 1e9, fractions allowed. Points: a
     CSV file `file,x,y`, one row for each thing, 0 <= x < width and 0 <= y < height, and a row with empty x and y for an
     image without any. Files are named in a table as seen from the table's folder. `parts` names the part of images
-    below folders train, val (valid, validation) and test; the recipes keep the test part, and split the rest anew.
+    below folders train, val and test, or called alike; the recipes keep the test part, and split the rest anew.
 
     `skipped` has what cannot be used and why: unreadable images, an image or a mask without the other, a mask of
     another size, or that is no PNG of dots, other images beside pairs, images of other formats beside a table, rows
@@ -80,10 +82,10 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
         raise KerasDLError(f"{root}: no such folder; {LAYOUTS}")
     inside = sorted(walk(root))
     pairs = [(path, match) for path in inside if (match := PAIR.fullmatch(path.name))]
-    table = any(path.suffix.lower() == ".csv" for path in inside)  # then redcell.png may just be called so
+    table = any(tables.is_table(path) for path in inside)  # then redcell.png may just be called so
     masked = any(match["kind"].lower() == "dots" for _, match in pairs)
     found, faults = _pairs(root, inside) if masked or (pairs and not table) else _tables(root, inside)
-    files = sorted((_name(root, path), path, _part(root, path), 0) for path in found)
+    files = sorted((name_below(root, path), path, part_above(root, path), 0) for path in found)
     digests, reasons = examine_all(files, progress)
     reasons |= {name: found[path].fault for name, path, *_ in files if found[path].fault}
     points: dict[str, np.ndarray | None] = {}
@@ -117,15 +119,6 @@ def _plain(number: float) -> float:
     return int(number) if number == int(number) else float(number)
 
 
-def _name(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix()
-
-
-def _part(root: Path, path: Path) -> str:
-    """Return the part that the folders between the root and a file name, or nothing."""
-    return next((PARTS[one.casefold()] for one in path.relative_to(root).parts[:-1] if one.casefold() in PARTS), "")
-
-
 def _pairs(root: Path, inside: Iterable[Path]) -> tuple[dict[Path, _Found], dict[str, str]]:
     """Join images and masks by folder and number. Returns what was found by image, and the other images and tables."""
     both: dict[tuple[Path, str], dict[str, Path]] = defaultdict(dict)
@@ -135,18 +128,20 @@ def _pairs(root: Path, inside: Iterable[Path]) -> tuple[dict[Path, _Found], dict
         if match:
             pair, kind = both[path.parent, match["stem"].casefold()], match["kind"].casefold()
             if kind in pair:
-                faults[_name(root, path)] = f"a second file for {pair[kind].name}; remove one of the two"
+                faults[name_below(root, path)] = f"a second file for {pair[kind].name}; remove one of the two"
             else:
                 pair[kind] = path
         elif path.suffix.lower() in (*IMAGES, *OTHER_IMAGES):
-            faults[_name(root, path)] = "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png"
-        elif path.suffix.lower() == ".csv" and _is_table(path):
-            faults[_name(root, path)] = "a table beside pairs, which is not read; keep the table or the masks"
+            faults[name_below(root, path)] = (
+                "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png"
+            )
+        elif tables.is_table(path) and _is_table(path):
+            faults[name_below(root, path)] = "a table beside pairs, which is not read; keep the table or the masks"
     for pair in both.values():
         if "cell" not in pair:
             lone = pair["dots"]
             wanted = partner(lone, "cell")
-            faults[_name(root, lone)] = f"a mask without its image; put {wanted} beside it"
+            faults[name_below(root, lone)] = f"a mask without its image; put {wanted} beside it"
         else:
             image, mask = pair["cell"], pair.get("dots")
             fault = (
@@ -166,19 +161,19 @@ def partner(path: Path, kind: str) -> str:
 def _tables(root: Path, inside: Sequence[Path]) -> tuple[dict[Path, _Found], dict[str, str]]:
     """Read the CSV files below the root. Returns what was found by image, and the rows that cannot be used."""
     images = [path for path in inside if path.suffix.lower() in IMAGES]
-    tables = [(path, *_table(path)) for path in inside if path.suffix.lower() == ".csv"]
-    kind = _kind(root, tables, len(images))
+    read = [(path, *_table(path)) for path in inside if tables.is_table(path)]
+    kind = _kind(root, read, len(images))
     known = {path.resolve(): path for path in images}
     others = {path.resolve() for path in inside}
     absent: dict[Path, str] = {}  # a file that cannot be used -> the first row that names it
     faults: dict[str, str] = {}
     broken: dict[Path, str] = {}
     values: dict[Path, list[tuple[float, ...]]] = defaultdict(list)
-    for table, rows, header in tables:
+    for table, rows, header in read:
         columns = [header.index(name) for name in kind if name in header]
         for line, row in rows if len(columns) == len(kind) else ():
             file, *cells = (row[at].strip() if at < len(row) else "" for at in columns)
-            place = f"{_name(root, table)}:{line}"
+            place = f"{name_below(root, table)}:{line}"
             named = (table.parent / file.replace("\0", "?")).resolve()
             if path := known.get(named):
                 value = _value(cells)
@@ -192,8 +187,8 @@ def _tables(root: Path, inside: Sequence[Path]) -> tuple[dict[Path, _Found], dic
                 faults[place] = f"'{file[:60]}' is no PNG or JPEG; convert it" if named in others else missing
     for path in inside:
         if path.suffix.lower() in OTHER_IMAGES and path.resolve() not in absent:
-            faults[_name(root, path)] = "no PNG or JPEG; convert it"
-    names = " or ".join(table.name for table, _, _ in tables[:2])
+            faults[name_below(root, path)] = "no PNG or JPEG; convert it"
+    names = " or ".join(table.name for table, _, _ in read[:2])
     hint = "add its count" if kind == COUNTS else "for an image without cells, add a row with empty x and y"
     found = {}
     for path in images:
@@ -221,11 +216,11 @@ def _fault(
     return ""
 
 
-def _kind(root: Path, tables: Sequence[tuple[Path, Any, Sequence[str]]], images: int) -> tuple[str, ...]:
+def _kind(root: Path, read: Sequence[tuple[Path, Any, Sequence[str]]], images: int) -> tuple[str, ...]:
     """Return which columns the tables have, COUNTS or POINTS; raises KerasDLError for none and for both."""
-    kinds = {kind for _, _, header in tables for kind in _kinds(header)}
+    kinds = {kind for _, _, header in read for kind in _kinds(header)}
     if len(kinds) != 1:
-        shown = [(_name(root, path), ",".join(header)[:60] or "(none)") for path, _, header in tables[:3]]
+        shown = [(name_below(root, path), ",".join(header)[:60] or "(none)") for path, _, header in read[:3]]
         seen = [f"{name} has the columns {columns}" for name, columns in shown]
         neither = "; ".join(seen) or f"{images} images and no CSV file"
         raise KerasDLError(f"{root}: {'CSV files of counts and of points' if kinds else neither}; {LAYOUTS}")
@@ -246,8 +241,13 @@ def _is_table(path: Path) -> bool:
 
 def _table(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
     """Return the rows of a CSV file with the numbers of their lines, and its columns in small letters."""
-    rows = list(csv_rows(path))
-    return rows[1:], [cell.strip().lower() for cell in rows[0][1]] if rows else []
+    found = tables.read(path)
+    header = found.header
+    for name in ("file", "count"):
+        column = found.column(name)
+        if column is not None and name not in header:
+            header[column] = name
+    return list(found.rows), header
 
 
 def _value(cells: Sequence[str]) -> tuple[float, ...] | None:

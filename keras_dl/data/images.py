@@ -1,4 +1,4 @@
-"""Read images from {train,val,test}/CLASS/ or CLASS/ folders, and say of each file whether it can be used."""
+"""Read images from folders of classes, and say of each file whether it can be used."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import hashlib
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from keras_dl.data import layout
+from keras_dl.data.files import name_below
 from keras_dl.data.image_check import check
 from keras_dl.errors import BadInput, KerasDLError
 
-PARTS = dict.fromkeys(("val", "valid", "validation"), "validation") | {"train": "train", "test": "test"}
 LARGEST_FILE = 250_000_000  # bytes
-DEPTH = 3  # chest_xray/chest_xray/train is 2
 File = tuple[str, Path, str, int]  # name below the root, path, part, label
 
 
@@ -59,7 +59,7 @@ class Files(Rows):
     @property
     def ids(self) -> tuple[str, ...]:
         """Name every file by its path below the root, with forward slashes."""
-        return tuple(path.relative_to(self.root).as_posix() for path in self.paths)
+        return tuple(name_below(self.root, path) for path in self.paths)
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,11 @@ class Images(Files):
     classes: tuple[str, ...]
     groups: np.ndarray  # str: the patient, say; images of one group belong in one split
     parts: np.ndarray  # str: "train", "validation" or "test" as the folders said, "" where they said nothing
+    sites: np.ndarray  # str: the hospital, the fold, as the folders said; "" for all where they tell no difference
     skipped: tuple[Skipped, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)  # counts a reader wants to see in card and report
 
-    EACH = ("paths", "labels", "groups", "parts")
+    EACH = ("paths", "labels", "groups", "parts", "sites")
 
 
 def read_folders(
@@ -86,91 +87,34 @@ def read_folders(
     bad_share: float = 0.05,
     progress: bool = True,
 ) -> Images:
-    """Find the images of every class at or a few levels below `root`, and leave out what cannot be used.
+    """Find the images of every class below `root`, as `layout.find` does, and leave out what cannot be used.
 
     `classes` maps folder names (in any case) to class names; `group` names the group of a path. `skipped` has
-    the unusable files, copies of another file and files under two classes. Raises KerasDLError when a class
-    has no folder, or all or more than `bad_share` of the files are unusable (copies do not count).
+    the unusable files, copies of another file, files under two classes or none, and a second copy of the whole set.
+    Raises KerasDLError when a class has no folder, or all or more than `bad_share` of the files in folders of
+    classes are unusable (copies do not count).
     """
-    home, folders = find_layout(Path(root), classes)
+    found = layout.find(root, classes)
     names = tuple(dict.fromkeys(classes.values()))
-    files = sorted(  # by name with forward slashes: the same order on every system
-        (path.relative_to(home).as_posix(), path, part, names.index(name))
-        for part, name, folder in folders
-        for path in walk(folder)
-    )
+    files = [(place.name, place.path, place.part, names.index(place.label)) for place in found.places]
     digests, reasons = examine_all(files, progress)
     copies, contradictions = find_copies(files, digests)
     reasons |= contradictions
-    refuse_too_many(home, reasons, len(files), bad_share)
+    refuse_too_many(found.home, reasons, len(files), bad_share)
     reasons |= copies
-    kept = [(path, part, label) for name, path, part, label in files if name not in reasons]
+    kept = [place for place in found.places if place.name not in reasons]
+    reasons |= found.others
     return Images(
-        root=home,
-        paths=tuple(path for path, _, _ in kept),
-        labels=np.array([label for _, _, label in kept], dtype=np.int64),
+        root=found.home,
+        paths=tuple(place.path for place in kept),
+        labels=np.array([names.index(place.label) for place in kept], dtype=np.int64),
         classes=names,
-        groups=np.array([group(path) for path, _, _ in kept], dtype=str),
-        parts=np.array([part for _, part, _ in kept], dtype=str),
+        groups=np.array([group(place.path) for place in kept], dtype=str),
+        parts=np.array([place.part for place in kept], dtype=str),
+        sites=np.array([place.site for place in kept], dtype=str),
         skipped=tuple(Skipped(name, reasons[name]) for name in sorted(reasons)),
-        notes={"files": len(files)},
+        notes={"files": len(files) + len(found.others)},
     )
-
-
-def find_layout(root: Path, classes: Mapping[str, str]) -> tuple[Path, list[tuple[str, str, Path]]]:
-    """Return the nearest folder that holds every class, and its (part, class, folder) triples.
-
-    Only the nearest: the Kaggle archive carries the whole set a second time, one level down.
-    """
-    if not root.is_dir():
-        raise KerasDLError(f"{root}: no such folder; give --data the folder with the images")
-    known = {folder.casefold(): name for folder, name in classes.items()}
-    best: list[Any] = []
-    level = [root]
-    for _ in range(DEPTH + 1):
-        for home in level:
-            found = _class_folders(home, known)
-            if {name for _, name, _ in found} == set(known.values()):
-                return home, found
-            best = max(best, found, key=len)
-        level = [child for folder in level for child in _subfolders(folder)]
-    absent = [folder for folder, name in classes.items() if name not in {name for _, name, _ in best}]
-    seen = sorted({folder.name for _, _, folder in best} or {folder.name for folder in _subfolders(root)})
-    expected = "/".join(classes)
-    raise KerasDLError(
-        f"{root}: no folder {' or '.join(absent)} in it; found {', '.join(seen[:8]) or 'no folders'}; "
-        f"give a folder that holds {{train,val,test}}/{{{expected}}}/ or {{{expected}}}/ with image files"
-    )
-
-
-def _class_folders(home: Path, known: Mapping[str, str]) -> list[tuple[str, str, Path]]:
-    places = [("", child) for child in _subfolders(home)]
-    for _, part in list(places):
-        if part.name.casefold() in PARTS:
-            places += [(PARTS[part.name.casefold()], child) for child in _subfolders(part)]
-    return [(part, known[name], place) for part, place in places if (name := place.name.casefold()) in known]
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_clutter(path.name))
-    except OSError:  # a lost+found on the way to the images
-        return []
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """Yield every file below a class folder, broken links too: they are to be reported."""
-    for place, below, files in os.walk(folder, onerror=_refuse_folder):
-        below[:] = sorted(name for name in below if not _is_clutter(name))
-        yield from (Path(place, name) for name in files if not _is_clutter(name))
-
-
-def _refuse_folder(error: OSError) -> NoReturn:
-    raise KerasDLError(f"{error.filename}: {error.strerror}; give --data a readable folder") from error
-
-
-def _is_clutter(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
 
 
 def examine_all(files: list[File], progress: bool) -> tuple[dict[str, bytes], dict[str, str]]:

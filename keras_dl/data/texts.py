@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_dl.data import tables
+from keras_dl.data.files import name_below, readable, walk
 from keras_dl.data.images import Rows, Skipped, allowing
+from keras_dl.data.layout import part_above, part_of
 from keras_dl.errors import BadInput, KerasDLError
 
 LARGEST_TEXT = 1_000_000  # bytes; a novel has about as many
-LARGEST_FILE = 2_000_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,74 @@ class Row:
     label: str  # as written in the file, without surrounding blanks
     part: str = ""
     group: str = ""  # a document, a film; "" makes the text its own group, shared with its copies
+
+
+def labelled(path: Path, known: Sequence[str], part: str = "") -> list[Row | Skipped]:
+    """Read a table with a column of texts and one of labels, and say why a row is none.
+
+    Cells beyond a text in the last column that has a name belong to the text: it was written without quotes.
+
+    Args:
+        path: the table.
+        known: the labels, in small letters; other labels keep their case.
+        part: of all its rows.
+
+    Raises:
+        KerasDLError: if it is no table, or names no such columns.
+    """
+    table = tables.read(path)
+    if table.first is None:
+        raise KerasDLError(f"{readable(str(path))}: the file is empty; give --data a table of texts and labels")
+    text, label = table.column("text"), table.column("label")
+    if text is None or label is None:
+        names = {what: ", ".join(tables.NAMES[what][:4]) for what in ("text", "label")}
+        raise KerasDLError(
+            f"{readable(str(path))}: its first line '{table.separator.join(table.header)[:60]}', read with "
+            f"{tables.SEPARATORS[table.separator]} between the columns, does not name a column of texts "
+            f"({names['text']}) and one of labels ({names['label']}); name them there"
+        )
+    name = readable(path.name)
+    nameless = [not cell or cell.startswith("unnamed") for cell in table.header]
+    last = text + 1
+    while last < len(nameless) and nameless[last]:
+        last += 1
+    torn = f"has not the header's {len(nameless)} cells"
+    found: list[Row | Skipped] = []
+    for line, row in table.rows:
+        end = len(row) if last == len(nameless) else last
+        if (len(row) > len(nameless) and end != len(row)) or len(row) <= max(text, label):
+            found.append(Skipped(f"{name}:{line}", torn))
+        else:
+            cells = row[text:end]
+            while len(cells) > 1 and not cells[-1]:
+                cells.pop()
+            written = row[label].strip()
+            written = written.casefold() if written.casefold() in known else written
+            found.append(Row(f"{name}:{line}", table.separator.join(cells), written, part))
+    return found
+
+
+def tables_in(folder: Path, source: Path, wanted: str, absent: str = "in it are ") -> list[tuple[Path, str]]:
+    """Return the one table below a folder, or several with the part that the name of each tells.
+
+    Args:
+        folder: where to look.
+        source: for errors.
+        wanted: what to give, for errors.
+        absent: what is not there either, for errors.
+
+    Raises:
+        KerasDLError: if there is no table, or several that are not train, validation and test.
+    """
+    found = [path for path in walk(folder) if tables.is_table(path)]
+    parts = [part_of(path.name.partition(".")[0])[0] or part_above(folder, path) for path in found]
+    if len(found) == 1:
+        return [(found[0], "")]
+    if found and all(parts) and len(set(parts)) == len(parts):
+        return list(zip(found, parts, strict=True))
+    names = ", ".join(name_below(folder, path) for path in found[:5])
+    seen = f"the tables {names}, whose names do not tell train and test" if found else "no CSV file"
+    raise KerasDLError(f"{readable(str(source))}: {absent}{seen}; give --data {wanted}")
 
 
 def collect(
@@ -166,70 +234,3 @@ def check(raw: bytes) -> None:
         raise BadInput(f"not UTF-8 at byte {error.start} ({raw[error.start]:#04x}); save the text as UTF-8") from None
     if not text.strip():
         raise BadInput("the text is empty")
-
-
-def text_of(path: Path) -> str:
-    """Read a whole file of UTF-8 (with or without a byte-order mark), or else of latin-1 as older sets have it.
-
-    Raises:
-        KerasDLError: if the file is too large.
-    """
-    if path.stat().st_size > LARGEST_FILE:
-        raise KerasDLError(f"{path} has more than {LARGEST_FILE:,} bytes; that is no set this package knows")
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace").replace("\x00", "")
-
-
-def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Give the rows of a CSV file that are not blank, each with the number of the line where it begins (from 1).
-
-    Raises:
-        KerasDLError: if it is no CSV file; see `records`.
-    """
-    try:
-        for line, row in records(text_of(path)):
-            if any(cell.strip() for cell in row):
-                yield line, row
-    except BadInput as error:
-        raise KerasDLError(f"{path}, {error}") from None
-
-
-def records(text: str, separator: str = ",", longest: int = LARGEST_TEXT) -> Iterator[tuple[int, list[str]]]:
-    """Give the records of a CSV text that are not empty, each with the number of the line where it begins (from 1).
-
-    Args:
-        text: of the file.
-        separator: of the cells.
-        longest: cell, in characters.
-
-    Raises:
-        BadInput: if a record is too long, or a quote that opens is not closed where a cell ends: Python's reader takes
-            all lines up to the next quote for one cell.
-    """
-    csv.field_size_limit(longest)
-    lines = list(io.StringIO(text, newline=""))
-    reader = csv.reader(lines, delimiter=separator)
-    line = 1
-    unclosed = (
-        "a quote is opened and not closed where its cell ends; close it, or double quotes inside of a quoted text"
-    )
-    try:
-        for row in reader:
-            if reader.line_num > line and not explained(lines[line - 1 : reader.line_num], separator):
-                raise BadInput(f"line {line}: {unclosed}")
-            if row:
-                yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise BadInput(f"line {line}: {unclosed if reader.line_num > line else error}") from None
-
-
-def explained(lines: Sequence[str], separator: str) -> bool:
-    """Whether the quotes of a record explain that it goes over several lines."""
-    try:
-        return len(list(csv.reader(lines, delimiter=separator, strict=True))) == 1
-    except csv.Error:
-        return False

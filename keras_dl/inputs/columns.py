@@ -1,63 +1,65 @@
-"""Texts in the columns of an uploaded CSV file."""
+"""Texts in the columns of a table: of a file to predict, or of an upload."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from keras_dl.data.texts import records
+from keras_dl.data import tables
 from keras_dl.errors import BadInput, TooMuch
 
-COLUMNS = ("text", "message", "sentence", "review")  # that the texts may stand in
 CELLS = 5_000_000  # of a file
-LONGEST = 10_000_001  # characters of a cell
-NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
+LONGEST = 10_000_001  # characters of a cell: a text that is too long is refused in its row
+LARGEST = 200_000_000  # bytes of a file, unpacked
 
 
-def in_columns(data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
-    """Return the count of the texts of a CSV file, and name and bytes of each.
+@dataclass(frozen=True)
+class Listed:
+    """The texts of a table, and the labels where it has them; all in the order of the rows."""
+
+    texts: Sequence[str]
+    lines: Sequence[int]  # where each row begins, from 1
+    labels: Sequence[str] | None  # as written; None: the table has no column of labels
+
+
+def listed(data: bytes) -> Listed:
+    """Read the texts of a table: they stand in its only column, or in one called text (see `tables.NAMES`).
 
     Args:
-        data: a CSV file in UTF-8: the texts stand in its only column, or in one called text.
-        most: rows that are wanted; of a longer file two more are read at most, for the caller to see that it is longer.
+        data: a file as `tables.parse` takes it.
 
     Raises:
-        BadInput: if it cannot be read.
+        BadInput: if it cannot be read, or it is not clear which column has the texts.
+        TooMuch: if it has more than CELLS cells.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"the CSV file is not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    sign = separator(text)
-    if text.count(sign) > CELLS:
+    text = tables.text_of(data, LARGEST)
+    if text.count(sign := tables.separator(text)) > CELLS:
         raise TooMuch(f"more than {CELLS:,} cells are too many; cut the file into parts")
     try:
-        found = list(islice(records(text, sign, LONGEST), most + 2))  # one line more than can be
+        table = tables.parse(text.encode("utf-8", "surrogatepass"), longest=LONGEST)
     except BadInput as error:
         raise BadInput(f"the CSV file cannot be read: {error}") from None
-    if not found:
+    if table.first is None:
         raise BadInput("the CSV file is empty")
-    rows = [row for _, row in found]
-    header = [cell.strip().lower() for cell in rows[0]]
-    place = next((header.index(name) for name in COLUMNS if name in header), None)
-    most_cells = max(map(len, rows))
-    if place is None and most_cells > 1:
+    place, label = table.column("text"), table.column("label")
+    most = max(len(row) for _, row in (table.first, *table.rows))
+    if place is None and most > 1:
         raise BadInput(
-            f"the CSV file has up to {most_cells} columns and none is called 'text'; name the column of the texts in "
-            "the first line, or put each text in double quotes"
+            f"the CSV file has up to {most} columns, read with {tables.SEPARATORS[sign]} between them, and none is "
+            "called 'text'; name the column of the texts in the first line, or put each text in double quotes"
         )
-    torn = next((line for line, row in found if any(row[len(header) :])), None)
-    if place is not None and torn:
+    if place is not None and (torn := table.wide()):
         raise BadInput(
             f"line {torn} of the CSV file has more cells than the first line names; put a text that holds "
-            f"{NAMES[sign]} in double quotes"
+            f"{tables.SEPARATORS[sign]} in double quotes"
         )
-    rows = rows if place is None else rows[1:]
-    texts = [row[place or 0] if len(row) > (place or 0) else "" for row in rows]
-    return len(texts), ((text, text.encode("utf-8", "replace")) for text in texts)
+    rows = [table.first, *table.rows] if place is None else table.rows
+    return Listed(
+        [_cell(row, place or 0) for _, row in rows],
+        [line for line, _ in rows],
+        None if place is None or label is None else [_cell(row, label).strip() for _, row in rows],
+    )
 
 
-def separator(text: str) -> str:
-    """Return what parts the columns: a tab or a semicolon where the first line has these and no comma."""
-    first = text.split("\n", 1)[0]
-    return next((sign for sign in "\t;" if sign in first and "," not in first), ",")
+def _cell(row: Sequence[str], place: int) -> str:
+    return row[place] if place < len(row) else ""

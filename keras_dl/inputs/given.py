@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from keras_dl.data import archive
+from keras_dl.data.download import cache_folder
+from keras_dl.data.files import readable, walk
+from keras_dl.data.tables import is_table
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.task.input import Input
 
@@ -31,6 +35,11 @@ class Given:
     name: str  # in rows: the file, or the text itself
     path: Path | None = None
     data: bytes = b""
+    origin: str = ""  # "messages.csv:2", the row of a table
+
+    def row(self) -> dict[str, Any]:
+        """Begin a row about it."""
+        return {"input": self.name} | ({"from": self.origin} if self.origin else {})
 
     @property
     def stem(self) -> str:
@@ -48,26 +57,39 @@ class Given:
 
 
 def expand(taker: Taker, inputs: Iterable[str | Path]) -> Iterator[Given]:
-    """Give each file, for each folder the visible files below it, sorted, and what the kind of input knows besides.
+    """Give each file, the files of each folder and archive but clutter, the rows of each table, and what else is known.
 
     Raises:
         UsageError: if a file is not there, or a folder holds none.
+        KerasDLError: if an archive or a table cannot be read.
     """
     for item in inputs:
-        path, kind = Path(item), kind_of(item)
+        kind = kind_of(item)
+        path = Path(item).expanduser() if kind else Path(item)
         own = taker.input.given(item) if isinstance(item, str) and (not kind or item == "-") else None
         if own is not None:
             yield from own
-        elif kind == "folder":
-            found = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.name.startswith(".")]
-            if not found:
-                raise UsageError(f"the folder {path} holds no files")
-            yield from (Given(str(file), file) for file in found)
+        elif kind == "folder" or path.name.lower().endswith(archive.SUFFIXES):
+            yield from within(taker, archive.unpacked(path, cache_folder() / "unpacked"), path)
+        elif kind and is_table(path):
+            yield from taker.input.tabled(path)
         elif kind:
-            yield Given(str(path), path)
+            yield Given(readable(str(path)), path)
         else:
             hint = taker.input.hint.format(name=taker.name) if isinstance(item, str) else ""
-            raise UsageError(f"there is no file '{item}'{hint}")
+            raise UsageError(f"there is no file '{readable(str(item))}'{hint}")
+
+
+def within(taker: Taker, folder: Path, named: Path) -> Iterator[Given]:
+    """Give the inputs of a folder; `named` is what the user called it."""
+    found = [file for file in walk(folder) if not file.is_fifo()]  # reading a pipe would wait for ever
+    if not found:
+        raise UsageError(f"{readable(str(named))} holds no files")
+    for file in found:
+        if taker.input.tables and is_table(file):
+            yield from taker.input.tabled(file)
+        else:
+            yield Given(readable(str(named / file.relative_to(folder))), file)
 
 
 def kind_of(item: str | Path) -> str:
@@ -75,6 +97,7 @@ def kind_of(item: str | Path) -> str:
     if item == "":
         return ""
     try:
-        return "folder" if Path(item).is_dir() else "file" if Path(item).exists() else ""
-    except (OSError, ValueError):  # longer than a name may be, or not to be written as one
+        path = Path(item).expanduser()
+        return "folder" if path.is_dir() else "file" if path.exists() else ""
+    except (OSError, ValueError, RuntimeError):  # longer than a name may be, or not to be written as one; ~ of nobody
         return ""

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_dl.errors import BadInput
+from keras_dl.errors import BadInput, UsageError
+from keras_dl.inputs.given import Given
 from keras_dl.task.blocks import Block
 from keras_dl.task.input import Input
 from keras_dl.task.kinds import Assets, Method, Target
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import tensorflow as tf
 
 LARGEST = 16_000_000  # pixels of an image that is taken as it is
@@ -70,6 +73,18 @@ class ImageInput(Input):
     def given(self, item: str) -> None:
         """Return None: an image is a file."""
         return
+
+    def tabled(self, path: Path) -> Iterator[Given]:
+        """Give the files that a column of the table names, as seen from its folder."""
+        from keras_dl.data import tables
+
+        table = tables.read(path)
+        column = table.column("file")
+        if column is None:
+            raise UsageError(f"{path}: no column of image files in its first line; call it file, or give the images")
+        for line, row in table.rows:
+            name = row[column].strip() if column < len(row) else ""
+            yield Given(name, path.parent / name, origin=f"{path.name}:{line}")
 
     def many(self, data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
         """Refuse what is no zip."""

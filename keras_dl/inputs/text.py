@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs import tokenization
 from keras_dl.inputs.given import Given
 from keras_dl.task.blocks import Block, Spans
@@ -17,6 +18,8 @@ from keras_dl.task.input import Input
 from keras_dl.task.kinds import Assets, Method, Target
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import tensorflow as tf
 
 FILE_NAME = re.compile(r"(?!\w+://)\S*(/\S*|\.[A-Za-z]\w{0,3})")  # of a text that is one, whole
@@ -52,6 +55,7 @@ class TextInput(Input):
     wanted = "word ids of texts"
     hint = "; if it is a text: echo TEXT | keras-dl predict {name} -"
     remarks = True
+    tables = True
     most_explained = 100_000
 
     def check(self, raw: bytes, assets: Assets | None = None) -> None:
@@ -90,11 +94,23 @@ class TextInput(Input):
         data = item.encode("utf-8", "surrogatepass")
         return iter([Given(data.decode("utf-8", "replace"), data=data)])
 
+    def tabled(self, path: Path) -> Iterator[Given]:
+        """Give the texts of a table, row by row."""
+        from keras_dl.inputs.columns import listed
+
+        try:
+            found = listed(path.read_bytes())
+        except (BadInput, OSError) as error:
+            raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        for text, line in zip(found.texts, found.lines, strict=True):
+            yield Given(text, data=text.encode("utf-8", "replace"), origin=f"{path.name}:{line}")
+
     def many(self, data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
         """Read the texts of a CSV file."""
-        from keras_dl.inputs.columns import in_columns
+        from keras_dl.inputs.columns import listed
 
-        return in_columns(data, most)
+        texts = listed(data).texts
+        return len(texts), ((text, text.encode("utf-8", "replace")) for text in texts)
 
     def fitted_to(self, split: Any, decoded: Callable[[], np.ndarray]) -> list[str]:
         """Return the texts as they are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -161,7 +162,7 @@ def split_of(found: Counted, shape: tuple[int, int], sigma: float | None, output
         y = tf.numpy_function(target, [row], tf.float32, stateful=False)
         return decode(tf.io.read_file(path)), tf.ensure_shape(y, [1] if sigma is None else [*shape, 1])
 
-    files = tf.data.Dataset.from_tensor_slices(([str(path) for path in found.paths], np.arange(len(found))))
+    files = tf.data.Dataset.from_tensor_slices(([os.fsencode(path) for path in found.paths], np.arange(len(found))))
     return Split(
         files.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True),
         ids=found.ids,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_dl.data import imagenet
+from keras_dl.data.pretrained import imagenet
 from keras_dl.errors import KerasDLError, UsageError
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ def image_split(images: Images, decode: Callable[[tf.Tensor], tf.Tensor]) -> Spl
     def read(path: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return decode(tf.io.read_file(path)), tf.cast(label, tf.float32)[None]
 
-    files = tf.data.Dataset.from_tensor_slices(([str(path) for path in images.paths], images.labels))
+    paths = [os.fsencode(path) for path in images.paths]  # bytes: a name need not be UTF-8
+    files = tf.data.Dataset.from_tensor_slices((paths, images.labels))
     at_once = 4 * (os.cpu_count() or 1)  # so that no core waits while a slower file keeps the others' place
     examples = files.map(read, num_parallel_calls=at_once, deterministic=True)
     return Split(
@@ -35,6 +36,7 @@ def image_split(images: Images, decode: Callable[[tf.Tensor], tf.Tensor]) -> Spl
         truth=images.labels.tolist(),
         raw=lambda row: images.paths[row].read_bytes(),
         strata=images.labels.tolist(),
+        columns={"site": images.sites.tolist()} if any(images.sites) else {},
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from keras_dl.data import glove
-from keras_dl.data.glove import Vectors
+from keras_dl.data.pretrained import glove
+from keras_dl.data.pretrained.glove import Vectors
 from keras_dl.errors import UsageError
 from keras_dl.inputs import tokenization
 from keras_dl.recipes import texts

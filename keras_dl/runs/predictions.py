@@ -18,7 +18,7 @@ from keras_dl.task.kinds import Assets, Found
 class Predictions:
     """What models said of the same examples, in one order."""
 
-    table: pd.DataFrame  # columns id, group, label (the truth)
+    table: pd.DataFrame  # columns id, group, label (the truth), and what else the data says of each: site
     outputs: Mapping[str, np.ndarray]  # model -> `Output.value`: [count], or [count, columns]
 
     @property

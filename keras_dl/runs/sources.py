@@ -72,8 +72,9 @@ def load(run: Run) -> Data:
 def remarks(notes: Mapping[str, Any]) -> list[str]:
     """Say in a few lines what was left out of the data and why, and what the reader could not know."""
     skipped = Counter(kind_of_reason(one["reason"]) for one in notes.get("skipped", ()))
-    lines = [f"{notes['read']} of {notes['files']} files used"] if "files" in notes else []
-    lines += [f"left out: {count} ({reason})" for reason, count in skipped.most_common(5)]
+    lines = [f"{notes['read']} of {notes[what]} {what} used" for what in ("files", "rows") if what in notes]
+    lines += [f"left out: {count} ({reason})" for reason, count in skipped.most_common()]
+    lines += notes.get("sites", ())
     if notes.get("unnamed"):
         lines.append(
             f"{notes['unnamed']} file names tell no patient and count as one each: if patients have several images, "
@@ -88,11 +89,11 @@ def kind_of_reason(text: str) -> str:
 
 
 def table(data: Data) -> pd.DataFrame:
-    """List every example: id, split, group, label."""
+    """List every example: id, split, group, label, and the columns that the data has besides."""
     import pandas as pd
 
     parts: list[dict[str, Any]] = [
-        {"id": split.ids, "split": name, "group": split.groups, "label": split.truth}
+        {"id": split.ids, "split": name, "group": split.groups, "label": split.truth, **split.columns}
         for name, split in data.splits().items()
     ]
     return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)

@@ -10,6 +10,8 @@ from keras_dl.task.blocks import Block
 from keras_dl.task.kinds import Assets, Method
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import tensorflow as tf
 
@@ -24,6 +26,7 @@ class Input(ABC):
     wanted: str  # what the model's tensor holds, in words
     hint: ClassVar[str] = ""  # what else to type where there is no such file; {name} is the task's
     remarks: ClassVar[bool] = False  # whether `remark` ever says something
+    tables: ClassVar[bool] = False  # whether the cells of a table are inputs; else it lists their files
     most_explained: ClassVar[int | None] = None  # bytes of an input that a server explains
 
     def facts(self) -> dict[str, Any]:
@@ -44,6 +47,10 @@ class Input(ABC):
     @abstractmethod
     def given(self, item: str) -> Iterator[Any] | None:
         """Give the inputs that an argument stands for when it names no file or folder; None where it must name one."""
+
+    @abstractmethod
+    def tabled(self, path: Path) -> Iterator[Any]:
+        """Give the inputs that the rows of a table hold or name; raises KerasDLError where it has no such column."""
 
     @abstractmethod
     def many(self, data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:

@@ -85,6 +85,7 @@ class Split:
     truth: Sequence[Any]  # what the kind of output takes for the truth: a class index, a count
     raw: Callable[[int], bytes]  # the undecoded input of one example, as a user would send it
     strata: Sequence[int] | None = None  # what training balances by; None: nothing to balance
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what else is known of each: its site
     texts: Sequence[str] = ()  # where inputs are texts: what a person reads, and what the baseline is fitted to
 
     def __len__(self) -> int:

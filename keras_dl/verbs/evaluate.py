@@ -138,7 +138,7 @@ def predict_both(
     network = output.values(outputs(task, model, examples), assets)
     said = output.baseline_outputs(baseline, fitted_to(task, split, examples))
     other = output.values(said, assets | assets["baseline"])
-    table = pd.DataFrame({"id": split.ids, "group": split.groups, "label": split.truth})
+    table = pd.DataFrame({"id": split.ids, "group": split.groups, "label": split.truth, **split.columns})
     return Predictions(table, {"network": network, "baseline": other})
 
 

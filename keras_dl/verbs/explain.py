@@ -106,5 +106,6 @@ def one_input(run: Run, source: str | Path) -> Given:
     if kind_of(source) == "folder":
         raise UsageError(f"explain takes one file, and {source} is a folder; keras-dl predict takes all its files")
     if len(found) != 1:
-        raise UsageError(f"explain takes one text, and standard input has {len(found)}; keras-dl predict takes all")
+        what = "standard input" if source == "-" else source
+        raise UsageError(f"explain takes one input, and {what} has {len(found)}; keras-dl predict takes all")
     return found[0]

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs.given import Given, expand
+from keras_dl.pages import answers
 from keras_dl.runs.run import Run
 from keras_dl.verbs.neighbours import Neighbours
 
@@ -26,13 +27,16 @@ def predict(
 
     Args:
         run: a complete run.
-        inputs: files and folders. For a text task a file holds one text in UTF-8; "-" stands for the lines of
-            standard input, each a text; and what is no file is the text itself.
+        inputs: files, folders and archives of them, and tables (CSV, TSV): for a text task each row is a text, for an
+            image task it names a file. For a text task another file holds one text in UTF-8; "-" stands for the lines
+            of standard input, each a text; and what is no file is the text itself.
         neighbours: how many of the nearest training examples to show; that needs what `keras_dl.verbs.embed` writes.
-        out: the folder for the pictures of the neighbours; None for the working directory.
+        out: the folder for the pictures of the neighbours; None for the working directory. Or a file, such as
+            answers.csv, to write all rows to; pictures then go to its folder.
 
     Returns:
-        One row of JSON values per input, in order: "input", what `worded` gives, and "note" where there is something
+        One row of JSON values per input, in order: "input", "from" where it was a row of a table ("messages.csv:2"),
+        what `worded` gives, and "note" where there is something
         to know of it; or "input" and "error" for one that cannot be used. With neighbours also "neighbours", as
         `Neighbours.nearest` gives them, and for images "picture", the path of a PNG that shows them.
 
@@ -40,10 +44,12 @@ def predict(
         UsageError: if a file is not there, `out` is given without `neighbours`, or the run has no embeddings or not so
             many training examples.
     """
-    if out and not neighbours:
-        raise UsageError("--out is for the pictures of neighbours; add --neighbours, or leave it out")
+    table = Path(out) if out and Path(out).suffix.lower() == ".csv" else None
+    if out and not table and not neighbours:
+        raise UsageError(f"--out {out} is no CSV file; give answers.csv, or add --neighbours for a folder of pictures")
     items = list(expand(run.task, inputs))
-    training = Neighbours(run, neighbours, Path(out or ".")) if neighbours else None
+    pictures = table.parent if table else Path(out or ".")
+    training = Neighbours(run, neighbours, pictures) if neighbours else None
     decode = run.task.input.decode(run.config, run.assets)  # once: making the table of a large vocabulary takes a while
     rows: list[dict[str, Any]] = []
     with tqdm(total=len(items), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
@@ -54,12 +60,14 @@ def predict(
                 training.show(decoded, [row for row in answered if "error" not in row])
             rows += answered
             bar.update(len(chunk))
+    if table:
+        answers.write(table, rows)
     return rows
 
 
 def predict_chunk(run: Run, decode: Any, items: Sequence[Given]) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
     """Predict a few inputs, those of one shape in one batch; return the usable ones decoded, and a row for each."""
-    rows: list[dict[str, Any]] = [{"input": item.name} for item in items]
+    rows: list[dict[str, Any]] = [item.row() for item in items]
     decoded = []
     for row, item in zip(rows, items, strict=True):
         try:

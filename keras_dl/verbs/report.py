@@ -15,6 +15,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from keras_dl.data.layout import part_of
 from keras_dl.figures import plots
 from keras_dl.measures.bootstrap import DRAWS
 from keras_dl.pages.html import html, style
@@ -37,7 +38,6 @@ NOTES = {  # what was read, by name in card.json
 }
 SHOWN = 20  # of what was left out
 MODELS = ("network", "baseline")
-FOLDERS = re.compile(r"(.*/)?(train|training|val|valid|validation)/", re.IGNORECASE)  # in the path of a test example
 
 
 def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
@@ -82,7 +82,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         reasons=Counter(kind_of_reason(row["reason"]) for row in skipped).most_common(),
         gallery=shown,
         texts=any(isinstance(one.block, Spans | Prose) for _, rows in shown.kinds for one in rows),
-        paths=any(FOLDERS.match(one.id) for _, rows in shown.kinds for one in rows),
+        paths=any(told_part(one.id) in ("train", "validation") for _, rows in shown.kinds for one in rows),
         gallery_notes=gallery_notes(run, shown, measured, words),
         unit=run.task.input.unit,
         settings=setting_rows(run),
@@ -192,10 +192,16 @@ def shared_groups(run: Run) -> int:
     return int((splits.groupby("group")["split"].nunique() > 1).sum())
 
 
+def told_part(name: str) -> str:
+    """Return the part that the folders in the path of an example tell, which need not be the one it is in, or ""."""
+    return next((part for folder in name.split("/")[:-1] if (part := part_of(folder)[0])), "")
+
+
 def note_rows(notes: Mapping[str, Any], words: Mapping[str, str]) -> list[tuple[str, str]]:
     """Say what was read, a row each: what it is, and how many or which."""
     known = [(text.format(**words), f"{notes[name]:,}") for name, text in NOTES.items() if name in notes]
-    rest = [(name, str(value)) for name, value in notes.items() if name not in NOTES and name != "skipped"]
+    rest = [(name, "; ".join(value) if isinstance(value, list) else str(value)) for name, value in notes.items()]
+    rest = [(name, value) for name, value in rest if name not in NOTES and name != "skipped"]
     return known + rest
 
 

@@ -126,11 +126,14 @@ def test_folders_and_archives(tmp_path):
     [
         ("", r"spam.csv: the file is empty; give --data"),
         ("\n \n", r"spam.csv: the file is empty; give --data"),
-        ("\x00\x01\x02", r"spam.csv: not a text file, it has zero bytes; give --data"),
-        ("a,b\nham,x\n", r"first line 'a,b' does not name the columns v1,v2 or label,text or .*; name them"),
+        ("\x00\x01\x02", r"spam.csv: not a text file, it has zero bytes; give a CSV"),
+        ("a,b\nham,x\n", r"first line 'a,b', read with commas .* does not name a column of texts .*; name them"),
         ("v1,v2\n", r"0 of 0 rows cannot be used \(it is empty\)"),
         ("v1,v2\nham,x\nspam,y\neggs,z\n", r"1 of 3 .*'eggs' is none of ham, spam, as at spam.csv:4.*bad_share"),
-        ("v1,v2\nham,x\nspam\nspam, \n", r"2 of 3 .*2 times empty text, as at spam.csv:3"),
+        (
+            "v1,v2\nham,x\nspam\nspam, \n",
+            r"2 of 3 .*header's 2 cells, as at spam.csv:3; 1 times empty text, as at spam.csv:4",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used(content, message, tmp_path):
@@ -144,10 +147,10 @@ def test_what_is_not_there(tmp_path):
         spam.read(tmp_path / "nothing")
     written(tmp_path / "f/a.csv", KAGGLE)
     written(tmp_path / "f/b.csv", KAGGLE)
-    with pytest.raises(KerasDLError, match=r"but the tables a\.csv, b\.csv; give --data the file itself"):
+    with pytest.raises(KerasDLError, match=r"but the tables a\.csv, b\.csv, whose .*; give --data the file itself"):
         spam.read(tmp_path / "f")
     written(tmp_path / "g/a.txt", KAGGLE)
-    with pytest.raises(KerasDLError, match=r"neither spam\.csv nor SMSSpamCollection in it, but no other CSV file"):
+    with pytest.raises(KerasDLError, match=r"neither spam\.csv nor SMSSpamCollection in it, but no CSV file"):
         spam.read(tmp_path / "g")
 
 

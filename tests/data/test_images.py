@@ -11,6 +11,7 @@ from PIL import Image
 from keras_dl.data import images
 from keras_dl.data.images import read_folders
 from keras_dl.errors import KerasDLError
+from keras_dl.recipes.reading import image_split
 
 CLASSES = {"NORMAL": "NORMAL", "PNEUMONIA": "PNEUMONIA"}
 
@@ -58,17 +59,113 @@ def test_folders_without_parts_and_a_test_folder_alone(tmp_path):
     assert set(read_folders(alone, CLASSES).parts) == {"test"}
 
 
-def test_the_second_copy_in_the_kaggle_archive_is_not_read(tmp_path):
+def test_the_second_copy_in_the_kaggle_archive_is_left_out_and_said(tmp_path):
     layout = {"train/NORMAL": 1, "train/PNEUMONIA": 1}
     fill(tmp_path / "chest_xray", layout)
     fill(tmp_path / "chest_xray" / "chest_xray", layout, seed=50)
     found = read_folders(tmp_path, CLASSES)
     assert found.ids == ("train/NORMAL/image0.jpeg", "train/PNEUMONIA/image0.jpeg")
+    assert {one.reason for one in found.skipped} == {"in a second copy of the set"}
+    assert found.notes["files"] == 4
+
+
+def test_a_backup_is_a_second_copy(tmp_path):
+    for folder in ("chest_xray", "old/backup"):
+        fill(tmp_path / folder, {"NORMAL": 2, "PNEUMONIA": 1})
+    found = read_folders(tmp_path, CLASSES)
+    assert (len(found), set(found.sites)) == (3, {""})
+    assert [one.reason for one in found.skipped] == ["in a second copy of the set"] * 3
+
+
+def test_a_set_below_another_one_with_other_images_is_used(tmp_path):
+    fill(tmp_path / "chest_xray", {"NORMAL": 1, "PNEUMONIA": 1})
+    fill(tmp_path / "chest_xray" / "more", {"NORMAL": 2, "PNEUMONIA": 1}, seed=50)
+    found = read_folders(tmp_path, CLASSES)
+    assert dict(zip(found.ids, found.sites, strict=True)) == {
+        "NORMAL/image0.jpeg": "",
+        "PNEUMONIA/image0.jpeg": "",
+        "more/NORMAL/image0.jpeg": "more",
+        "more/NORMAL/image1.jpeg": "more",
+        "more/PNEUMONIA/image0.jpeg": "more",
+    }
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Testing"),
+        ("train_set", "test_set"),
+        ("seg_train", "seg_test"),
+        ("TrainData", "TestData"),
+        ("01 train", "02 test"),
+        ("chest.training.images", "chest.testing.images"),
+    ],
+)
+def test_parts_under_other_names_are_parts(tmp_path, train, test):
+    fill(tmp_path, {f"{train}/NORMAL": 2, f"{train}/PNEUMONIA": 3, f"{test}/NORMAL": 1, f"{test}/PNEUMONIA": 1})
+    found = read_folders(tmp_path, CLASSES)
+    assert sorted(found.parts) == ["test"] * 2 + ["train"] * 5
+    assert set(found.sites) == {""}
+
+
+def test_parts_within_class_folders_are_parts(tmp_path):
+    fill(tmp_path, {f"{name}/{part}": 2 for name in CLASSES for part in ("train", "test")})
+    assert sorted(read_folders(tmp_path, CLASSES).parts) == ["test"] * 4 + ["train"] * 4
+
+
+def test_sites_are_used_together_and_kept(tmp_path):
+    fill(tmp_path, {f"data/{site}/{part}/{name}": 1 for site in "AB" for part in ("dev", "test") for name in CLASSES})
+    found = read_folders(tmp_path, CLASSES)
+    assert len(found) == found.notes["files"] == 8
+    assert found.root == tmp_path / "data"
+    assert sorted(zip(found.sites, found.parts, strict=True))[::2] == [
+        *(("A", "test"), ("A", "validation"), ("B", "test"), ("B", "validation"))
+    ]
+
+
+def test_a_folder_with_test_in_its_name_around_everything_is_no_test_part(tmp_path):
+    fill(tmp_path, {"my_test_set_2/NORMAL": 1, "my_test_set_2/PNEUMONIA": 1})
+    assert set(read_folders(tmp_path, CLASSES).parts) == {""}
+
+
+def test_files_found_are_files_used_and_left_out(tmp_path):
+    fill(tmp_path, {"a/NORMAL": 2, "a/PNEUMONIA": 2, "a/COVID": 3, "a/NORMAL/PNEUMONIA": 1})
+    (tmp_path / "README.txt").write_text("read me")
+    for clutter in ("a/Thumbs.db", "a/NORMAL/desktop.ini", "a/NORMAL/._image0.jpeg", "a/NORMAL/@eaDir/image0.jpeg"):
+        (tmp_path / clutter).parent.mkdir(exist_ok=True)
+        (tmp_path / clutter).write_bytes(b"x")
+    found = read_folders(tmp_path, CLASSES)
+    assert {one.path: one.reason for one in found.skipped} == {
+        "../README.txt": "in no folder of a class",
+        **{f"COVID/image{number}.jpeg": "in no folder of a class" for number in range(3)},
+        "NORMAL/PNEUMONIA/image0.jpeg": "in folders of two classes, NORMAL and PNEUMONIA",
+    }
+    assert found.notes["files"] == len(found) + len(found.skipped) == 9
+
+
+def test_linked_folders_are_read_and_circles_end(tmp_path):
+    fill(tmp_path / "data", {"NORMAL": 1, "PNEUMONIA": 1})
+    fill(tmp_path / "elsewhere", {"batch2": 3}, seed=20)
+    (tmp_path / "data/NORMAL/batch2").symlink_to(tmp_path / "elsewhere/batch2")
+    (tmp_path / "data/NORMAL/back").symlink_to(tmp_path / "data")
+    (tmp_path / "elsewhere/batch2/round").symlink_to(tmp_path / "elsewhere")
+    found = read_folders(tmp_path / "data", CLASSES)
+    assert len(found) == 5
+    assert found.ids[:3] == tuple(f"NORMAL/batch2/image{number}.jpeg" for number in range(3))
+
+
+def test_names_that_are_not_utf8_are_read_and_can_be_written(tmp_path):
+    fill(tmp_path, {"NORMAL": 1, "PNEUMONIA": 1})
+    os.rename(tmp_path / "NORMAL/image0.jpeg", os.fsencode(tmp_path) + b"/NORMAL/caf\xe9.jpeg")  # noqa: PTH104
+    found = read_folders(tmp_path, CLASSES)
+    assert found.ids[0] == r"NORMAL/caf\xe9.jpeg"
+    assert image_split(found, lambda data: data).examples.cardinality() == 2
+    assert [len(data) for data, _ in image_split(found, lambda data: data).examples.as_numpy_iterator()]
 
 
 def test_a_missing_class_is_named_with_what_was_found(tmp_path):
     fill(tmp_path, {"train/NORMAL": 1, "train/COVID": 1})
-    with pytest.raises(KerasDLError, match=r"no folder PNEUMONIA in it; found NORMAL; .*\{train,val,test\}"):
+    with pytest.raises(KerasDLError, match=r"no folder PNEUMONIA in it; found COVID, NORMAL; .*\{train,val,test\}"):
         read_folders(tmp_path, CLASSES)
     with pytest.raises(KerasDLError, match="found COVID, NORMAL"):
         read_folders(tmp_path / "train", {"A": "A"})

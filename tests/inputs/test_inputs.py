@@ -43,10 +43,12 @@ UPLOADS = {  # by Input.key: what is no zip -> the inputs in it, or the reason w
     "image": {file((64, 64)): "a zip of them"},
     "text": {
         b"text\nyou won\nsee you\n": ["you won", "see you"],
-        b"\xff": "not UTF-8",
+        b"caf\xe9;1\n": "read with semicolons between them, and none is called",
+        b"review;id\ncaf\xe9;1\n": ["café"],
+        b"\0\1": "not a text file",
         b"": "empty",
         b"text\nI loved it, not\n": "line 2 of the CSV file has more cells .* that holds commas in double quotes",
-        b"good film\nbad, really bad\n": "has up to 2 columns and none is called 'text'",
+        b"good film\nbad, really bad\n": "has up to 2 columns, read with commas .*, and none is called 'text'",
     },
 }
 pytestmark = pytest.mark.parametrize("kind", INPUTS, ids=[f"{one.key}-{name}" for one, name in INPUTS.items()])

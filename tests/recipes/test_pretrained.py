@@ -5,7 +5,8 @@ import hashlib
 import h5py
 import pytest
 
-from keras_dl.data import download, imagenet
+from keras_dl.data import download
+from keras_dl.data.pretrained import imagenet
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.models.images.transfer import backbone_of
 from keras_dl.recipes import pretrained

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_dl.data import download, glove
+from keras_dl.data import download
+from keras_dl.data.pretrained import glove
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.recipes import word_vectors
 from keras_dl.runs import baseline as baselines

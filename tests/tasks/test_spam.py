@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from nltk_files import WORDNET, only_place, put  # noqa: F401 - a fixture
 
-from keras_dl.data import nltk_data
+from keras_dl.data.pretrained import nltk_data
 from keras_dl.data.sets.texts import spam
 from keras_dl.errors import KerasDLError
 from keras_dl.recipes import texts

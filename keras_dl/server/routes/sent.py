@@ -13,6 +13,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from keras_dl.data.files import is_clutter
 from keras_dl.errors import BadInput
 from keras_dl.server.asking import Unread
 from keras_dl.server.guard import Refused
@@ -106,7 +107,7 @@ def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
         bounded(entries)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-        members = [one for one in archive.infolist() if is_input(one.filename) and not one.is_dir()]
+        members = [one for one in archive.infolist() if is_input(one.filename)]
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
         raise BadInput(f"the zip cannot be read: {error}") from None
     bounded(len(members))
@@ -115,7 +116,7 @@ def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
 
     def unpacked() -> Iterator[Item]:
         for member in members:
-            yield clean(member.filename), unpacked_member(archive, member)
+            yield clean(member.filename.replace("\\", "/")), unpacked_member(archive, member)
 
     return len(members), unpacked()
 
@@ -136,8 +137,8 @@ def unpacked_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def is_input(name: str) -> bool:
-    """Whether a file of a zip is meant: not what a Mac or a hidden folder adds."""
-    return name != "" and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    """Whether a member of a zip is a file that is meant: no folder, and not what a system adds."""
+    return name != "" and not name.endswith(("/", "\\")) and not is_clutter(name)
 
 
 def bounded(count: int) -> None:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from keras_dl.data import nltk_data, samples
+from keras_dl.data import samples
+from keras_dl.data.pretrained import nltk_data
 from keras_dl.data.sets.texts import emoji
 from keras_dl.data.texts import Texts
 from keras_dl.inputs import tokenization

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from keras_dl.data import nltk_data
+from keras_dl.data.pretrained import nltk_data
 from keras_dl.data.sets.texts import spam
 from keras_dl.data.texts import Texts
 from keras_dl.errors import UsageError

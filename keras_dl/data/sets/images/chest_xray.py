@@ -8,16 +8,18 @@ Sizes    train 5,216 (1,341 normal, 3,875 pneumonia), val 16, test 624 (234, 390
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from keras_dl.data import kaggle
+from keras_dl.data import kaggle, layout
 from keras_dl.data.archive import unpack, unpacked
 from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
-from keras_dl.data.images import Images, Skipped, find_layout, read_folders
+from keras_dl.data.files import readable
+from keras_dl.data.images import Images, Skipped, read_folders
 from keras_dl.errors import KerasDLError
 
 TITLE = "Chest X-Ray Images (Pneumonia)"
@@ -34,6 +36,7 @@ LIMITS = (
 CLASSES = ("NORMAL", "PNEUMONIA")
 KINDS = {"normal": "NORMAL", "bacteria": "BACTERIAL", "virus": "VIRAL"}  # what file names tell -> three classes
 FOLDERS = {name: name for name in CLASSES}
+FEWEST_SITES = 3  # with images of each class: one for each part
 SYNTHETIC_VERSION = 1  # of the drawing; a new one gets a new folder in the cache
 PATIENTS, TINY_PATIENTS = 420, 60  # of the embedded set
 
@@ -70,13 +73,17 @@ def read(source: Path, *, bad_share: float = 0.05) -> Images:
 
     The groups of the official test part begin with "test/". Images of the other parts whose patient is in the test
     part are left out and reported. `notes["unnamed"]` counts the files whose name tells no patient: each of them is
-    a group of its own. Raises KerasDLError as `images.read_folders` and `archive.unpacked` do.
+    a group of its own, or belongs to its site where at least FEWEST_SITES sites have such files of each class.
+    Raises KerasDLError as `images.read_folders` and `archive.unpacked` do.
     """
     folder = unpacked(Path(source), cache_folder() / "unpacked")
     images = read_folders(folder, FOLDERS, group=patient, bad_share=bad_share)
-    images = _without_test_patients(images)
-    unnamed = sum(_identity(path) is None for path in images.paths)
-    return replace(images, notes={**images.notes, "unnamed": unnamed})
+    images = _without_test_patients(_grouped_by_site(images))
+    unnamed = np.array([_identity(path) is None for path in images.paths], dtype=bool)
+    told = unnamed & (images.groups == images.sites)
+    sites = layout.sites(images.sites.tolist(), [images.classes[label] for label in images.labels])
+    notes = {**images.notes, "unnamed": int((unnamed & ~told).sum()), **({"sites": sites} if sites else {})}
+    return replace(images, notes=notes)
 
 
 def patient(path: Path) -> str:
@@ -86,7 +93,7 @@ def patient(path: Path) -> str:
     patients are numbered apart, so "person7" may be two; taking them for one costs a little freedom, no truth.
     """
     match = _match(path)
-    return match["patient"] if match else f"{Path(path).parent.name}/{Path(path).stem}"
+    return match["patient"] if match else readable(f"{Path(path).parent.name}/{Path(path).stem}")
 
 
 def kind(path: Path) -> str:
@@ -161,6 +168,17 @@ def _identity(path: Path) -> str | None:
     return f"{kind(path)} {match['patient']}" if match else None
 
 
+def _grouped_by_site(images: Images) -> Images:
+    """Group the images whose name tells no patient by site, where there are enough sites to split by."""
+    unnamed = np.array([_identity(path) is None for path in images.paths], dtype=bool) & (images.sites != "")
+    having = [set(images.sites[unnamed & (images.labels == label)]) for label in range(len(images.classes))]
+    groups = [  # two sites may use the same names for other images
+        site if min(map(len, having)) >= FEWEST_SITES else f"{site}/{group}"
+        for site, group in zip(images.sites, images.groups, strict=True)
+    ]
+    return replace(images, groups=np.where(unnamed, groups, images.groups))
+
+
 def _without_test_patients(images: Images) -> Images:
     """Keep the official test part whole and apart: no patient of it is in the rest.
 
@@ -185,15 +203,14 @@ def _assemble(archives: Mapping[str, Path], work: Path) -> None:
         place = work / part
         place.mkdir(exist_ok=True)
         unpack(archive, place)
-        for _, name, folder in find_layout(place, FOLDERS)[1] if part else ():
-            folder.rename(place / name)  # out of a folder that may wrap it
+        for one in layout.find(place, FOLDERS).places if part else ():
+            (place / one.label).mkdir(exist_ok=True)
+            one.path.rename(place / one.label / one.path.name)  # out of a folder that may wrap it
 
 
 def _refuse_incomplete(target: Path, place: Source) -> None:
-    _, folders = find_layout(target, FOLDERS)
-    found = dict.fromkeys(place.holds, 0)
-    for part, _, folder in folders:
-        found[part] = found.get(part, 0) + sum(not path.name.startswith(".") for path in folder.iterdir())
+    counts = Counter(one.part for one in layout.find(target, FOLDERS).places)
+    found = {part: counts[part] for part in (*place.holds, *(counts.keys() - place.holds.keys()))}
     if found != dict(place.holds):
         raise KerasDLError(
             f"{target}: {found} images instead of {dict(place.holds)}; "

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_dl.data import samples
+from keras_dl.data import samples, tables
 from keras_dl.data.archive import SUFFIXES, unpacked
 from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
-from keras_dl.data.texts import Row, Texts, collect, csv_rows
+from keras_dl.data.files import walk
+from keras_dl.data.texts import Row, Texts, collect
 from keras_dl.errors import KerasDLError
 
 TITLE = "Emojify: sentences with an emoji"
@@ -128,7 +129,7 @@ def download(folder: Path, source: str = "github", *, base: str | None = None) -
 
 def _files(folder: Path, source: Path) -> tuple[Path, Path | None]:
     """Find the training file, in the folder or somewhere below it, and the test file beside it."""
-    visible = [path for path in sorted(folder.rglob("*.[cC][sS][vV]")) if not _hidden(path.relative_to(folder))]
+    visible = [path for path in walk(folder) if tables.is_table(path)]
     found = [path for path in visible if path.name.lower() == TRAIN]
     if len(found) != 1:
         others = ", ".join(str(path.relative_to(folder)) for path in (found or visible)[:3])
@@ -141,37 +142,32 @@ def _files(folder: Path, source: Path) -> tuple[Path, Path | None]:
     return found[0], next((beside[name] for name in TESTS if name in beside), None)
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in path.parts)
-
-
 def _rows(path: Path, part: str) -> Iterator[Row]:
     """Give the sentences of a file, checked to be one that has any."""
-    _refuse_binary(path)
-    rows = [(line, *_sentence(cells)) for line, cells in csv_rows(path)]
-    if rows and re.search("[A-Za-z]", rows[0][2]):  # a header: names instead of a number
-        rows = rows[1:]
+    table = tables.read(path)
+    text, label = table.column("text"), table.column("label")
+    if text is not None and label is not None:
+        named = [
+            (line, " ".join(row[text].split()), row[label].strip())
+            for line, row in table.rows
+            if len(row) > max(text, label)
+        ]
+        rows = named
+    else:
+        rows = [(line, *_sentence(row, table.separator)) for line, row in (*filter(None, [table.first]), *table.rows)]
+        if rows and re.search("[A-Za-z]", rows[0][2]) and rows[0][2] not in LABELS:  # a header, not a label
+            rows = rows[1:]
     if not any(label for *_, label in rows):
         what = "no row has a label" if rows else "there are no sentences in it"
         raise KerasDLError(f"{path}: {what}; expected {FORMAT}")
     return (Row(f"{path.name}:{line}", text, label, part) for line, text, label in rows)
 
 
-def _sentence(cells: list[str]) -> tuple[str, str]:
+def _sentence(cells: list[str], separator: str) -> tuple[str, str]:
     """Return sentence and label of a row; a sentence with commas and no quotes fills several cells."""
     places = [place for place, cell in enumerate(cells) if place and re.fullmatch(r"\s*-?\d+\s*", cell)]
     place = places[0] if places and cells[1].strip() else 1  # without a label a stray number is none
-    return " ".join(",".join(cells[:place]).split()), "".join(cells[place : place + 1]).strip()
-
-
-def _refuse_binary(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            head = file.read(8192)
-    except OSError as error:
-        raise KerasDLError(f"{path}: {error.strerror}; check who may read it") from error
-    if b"\0" in head:
-        raise KerasDLError(f"{path} is no text file; expected {FORMAT}; save a table as CSV in UTF-8")
+    return " ".join(separator.join(cells[:place]).split()), "".join(cells[place : place + 1]).strip()
 
 
 def _some(lines: list[bytes], count: int, seed: int) -> list[bytes]:

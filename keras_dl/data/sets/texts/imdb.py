@@ -7,21 +7,20 @@ Sizes    train 25,000, test 25,000, half of each positive; 50,000 without label;
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from keras_dl.data import kaggle, samples
+from keras_dl.data import kaggle, layout, samples
 from keras_dl.data.archive import SUFFIXES, unpack, unpacked
 from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
-from keras_dl.data.images import Skipped, find_layout
+from keras_dl.data.images import Skipped
 from keras_dl.data.sets.texts import reviews_synthetic
-from keras_dl.data.texts import Row, Texts, check, collect, csv_rows
+from keras_dl.data.texts import Row, Texts, check, collect, labelled, tables_in
 from keras_dl.errors import BadInput, KerasDLError
 
 TITLE = "Large Movie Review Dataset (IMDb)"
@@ -38,14 +37,14 @@ LIMITS = (
 CLASSES = ("negative", "positive")
 FOLDERS = {"neg": "negative", "pos": "positive"}
 LABELS = {name: name for name in CLASSES} | FOLDERS | {"0": "negative", "1": "positive"}
-TEXT_COLUMNS, LABEL_COLUMNS = ("review", "text"), ("sentiment", "label")
-WANTED = "review,sentiment or text,label"
+WANTED = "the folder aclImdb, its archive, or a table with the columns review,sentiment or text,label"
 SYNTHETIC_VERSION = 1  # of the generator; a new one gets a new folder in the cache
 
 BLOCK = 500  # files that a thread reads at a time; a task per file costs more than the reading
 BREAKS = re.compile(r"(?:\s*<br\s*/?>)+\s*", re.IGNORECASE)
 NUMBER = re.compile(r"(\d+)_\d+\.txt")  # 17_8.txt: review 17, 8 stars
 FILM = re.compile(r"tt\d+")
+PUBLISHED = re.compile(r"(.*/)?(README|imdb(Er\.txt|\.vocab)|urls_\w+\.txt|\w+Bow\.feat)")  # lists of the published set
 
 
 SOURCES = {
@@ -72,10 +71,10 @@ SOURCES = {
 def read(source: Path, *, bad_share: float = 0.05) -> Texts:
     """Read the set from a folder, an archive, or a CSV file such as Kaggle's `IMDB Dataset.csv`.
 
-    A folder holds {train,test}/{neg,pos}/*.txt or {neg,pos}/*.txt, or else one CSV file. A CSV file has the columns
-    review and sentiment, or text and label; a label is negative, neg or 0, or positive, pos or 1, in any case. `<br />`
-    becomes a blank. Ids are "train/pos/0_9.txt" or "IMDB Dataset.csv:LINE". `parts` is "test" for the test folder,
-    "train" for others beside one, "" else.
+    A folder holds {train,test}/{neg,pos}/*.txt or {neg,pos}/*.txt, or else one table, or one for each part. A table has
+    a column of texts and one of labels, called as `tables.NAMES` has them; a label is negative, neg or 0, or positive,
+    pos or 1, in any case. `<br />` becomes a blank. Ids are "train/pos/0_9.txt" or "IMDB Dataset.csv:LINE". `parts` is
+    "test" for the test folder or table, "train" or "validation" for others beside one, "" else.
 
     Copies share a group, and so do the reviews of one film where urls_pos.txt and urls_neg.txt tell it
     (`notes["films"]` counts these). What has a copy or its film in the test part is left out of the others.
@@ -85,13 +84,15 @@ def read(source: Path, *, bad_share: float = 0.05) -> Texts:
     """
     source = Path(source)
     if source.is_file() and not source.name.lower().endswith(SUFFIXES):
-        return _read_csv(source, bad_share)
+        return _read_tables([(source, "")], source, bad_share)
     folder = unpacked(source, cache_folder() / "unpacked")
     try:
-        root, places = find_layout(folder, FOLDERS)
-    except KerasDLError:
-        return _read_csv(_only_csv(source, folder), bad_share)
-    return _read_folders(root, places, bad_share)
+        found = layout.find(folder, FOLDERS)
+    except KerasDLError as error:
+        if "no folder" not in str(error):
+            raise
+        return _read_tables(tables_in(folder, source, WANTED, "no folders pos and neg in it, and "), source, bad_share)
+    return _read_folders(found, bad_share)
 
 
 def plain(text: str) -> str:
@@ -135,16 +136,15 @@ def download(folder: Path, source: str = "stanford", *, base: str | None = None)
     return target
 
 
-def _read_folders(root: Path, places: list[tuple[str, str, Path]], bad_share: float) -> Texts:
+def _read_folders(found: layout.Layout, bad_share: float) -> Texts:
     """Read one review per file, on several threads, and put the reviews of a film into one group."""
     from tqdm import tqdm
 
-    has_test = any(part == "test" for part, _, _ in places)
+    has_test = any(place.part == "test" for place in found.places)
     files = [
-        (place / name, f"{place.relative_to(root).as_posix()}/{name}", label, part if has_test else "")
-        for part, label, place in places
-        for name in sorted(os.listdir(place))  # noqa: PTH208 - sorting 25,000 paths takes a second
-        if name.lower().endswith(".txt") and not name.startswith(".")
+        (place.path, place.name, place.label, place.part if has_test else "")
+        for place in found.places
+        if place.name.lower().endswith(".txt")
     ]
     blocks = [files[at : at + BLOCK] for at in range(0, len(files), BLOCK)]
     results: list[Row | Skipped] = []
@@ -154,9 +154,14 @@ def _read_folders(root: Path, places: list[tuple[str, str, Path]], bad_share: fl
             bar.update(len(block))
     rows = [one for one in results if isinstance(one, Row)]
     broken = [one for one in results if isinstance(one, Skipped)]
-    texts = collect(rows, LABELS, root, bad_share=bad_share, broken=broken)
-    unlabelled = sum(path.suffix == ".txt" for path in root.glob("*/unsup/*")) + len(list(root.glob("unsup/*.txt")))
-    return _by_film(replace(texts, notes={**texts.notes, "unlabelled": unlabelled}), root)
+    texts = collect(rows, {name: name for name in CLASSES}, found.home, bad_share=bad_share, broken=broken)
+    texts = _by_film(texts, found.home)
+    unlabelled = [name for name in found.others if "unsup" in name.split("/")[:-1]]
+    others = [name for name in found.others if name not in set(unlabelled) and not PUBLISHED.fullmatch(name)]
+    others += [place.name for place in found.places if not place.name.lower().endswith(".txt")]
+    skipped = tuple(Skipped(name, found.others.get(name, "no .txt file")) for name in sorted(others))
+    notes = {**texts.notes, "rows": texts.notes["rows"] + len(skipped), "unlabelled": len(unlabelled)}
+    return replace(texts, skipped=texts.skipped + skipped, notes=notes)
 
 
 def _review(path: Path, name: str, label: str, part: str) -> Row | Skipped:
@@ -217,48 +222,8 @@ def _films(root: Path, names: tuple[str, ...]) -> list[str]:
     return films
 
 
-def _only_csv(source: Path, folder: Path) -> Path:
-    """Return the one CSV file of a folder."""
-    inside = [path for path in sorted(folder.rglob("*.csv")) if path.is_file()]
-    inside = [
-        path for path in inside if not any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
-    ]
-    if len(inside) != 1:
-        found = f"the CSV files {', '.join(path.name for path in inside[:5])}" if inside else "no CSV file"
-        raise KerasDLError(
-            f"{source}: no folders pos and neg in it, and {found}; give --data the folder aclImdb, "
-            f"its archive, or a CSV file with the columns {WANTED}"
-        )
-    return inside[0]
-
-
-def _read_csv(path: Path, bad_share: float) -> Texts:
-    broken: list[Skipped] = []
-    return collect(list(_rows(path, broken)), LABELS, path, bad_share=bad_share, broken=broken)
-
-
-def _rows(path: Path, broken: list[Skipped]) -> Iterator[Row]:
-    """Give the rows of a CSV file that have both cells; put the others down in `broken`."""
-    with path.open("rb") as file:
-        start = file.read(1 << 16)
-    if not start.strip() or b"\0" in start:
-        fault = "the file is empty" if not start.strip() else "not a text file, it has zero bytes"
-        raise KerasDLError(f"{path}: {fault}; give --data a CSV file with the columns {WANTED}, as UTF-8")
-    lines = csv_rows(path)
-    header = next(lines)[1]
-    text, label = (_column(path, header, names) for names in (TEXT_COLUMNS, LABEL_COLUMNS))
-    for line, row in lines:
-        if len(row) != len(header):
-            broken.append(Skipped(f"{path.name}:{line}", f"has not the header's {len(header)} cells"))
-        else:
-            yield Row(f"{path.name}:{line}", plain(row[text]), row[label].strip().casefold())
-
-
-def _column(path: Path, header: list[str], names: tuple[str, ...]) -> int:
-    """Return where the header has one of these columns."""
-    found = [cell.strip().casefold() for cell in header]
-    for name in names:
-        if name in found:
-            return found.index(name)
-    seen = ", ".join(found)[:80]
-    raise KerasDLError(f"{path}: no column {' or '.join(names)} in its first line '{seen}'; name the columns {WANTED}")
+def _read_tables(files: Sequence[tuple[Path, str]], source: Path, bad_share: float) -> Texts:
+    found = [one for path, part in files for one in labelled(path, tuple(LABELS), part)]
+    rows = [replace(one, text=plain(one.text)) for one in found if isinstance(one, Row)]
+    broken = [one for one in found if isinstance(one, Skipped)]
+    return collect(rows, LABELS, source, bad_share=bad_share, broken=broken)

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_dl.data import kaggle, samples
+from keras_dl.data import kaggle, samples, tables
 from keras_dl.data.archive import SUFFIXES, unpack, unpacked
 from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
-from keras_dl.data.texts import Row, Texts, collect, csv_rows, text_of
-from keras_dl.errors import KerasDLError
+from keras_dl.data.files import readable, walk
+from keras_dl.data.images import Skipped
+from keras_dl.data.texts import Row, Texts, collect, labelled, tables_in
+from keras_dl.errors import BadInput, KerasDLError
 
 TITLE = "SMS Spam Collection"
 LICENCE = "CC BY 4.0"
@@ -33,8 +35,9 @@ LIMITS = (
     "messages on its word alone."
 )
 CLASSES = ("ham", "spam")
-COLUMNS = (("v1", "v2"), ("label", "text"), ("label", "message"), ("category", "message"))  # label and text
-FILES = ("spam.csv", "smsspamcollection", "smsspamcollection.txt", "smsspamcollection.tsv", "smsspamcollection.csv")
+LABELS = {name: name for name in CLASSES}
+NUMBERS = {"0": "ham", "1": "spam"}
+PUBLISHED = ("spam.csv", "smsspamcollection", "smsspamcollection.txt", "smsspamcollection.tsv", "smsspamcollection.csv")
 SYNTHETIC_VERSION = 1  # of the generator; a new one gets a new folder in the cache
 TINY_ROWS = 200
 
@@ -65,21 +68,28 @@ SOURCES = {
 
 
 def read(source: Path, *, bad_share: float = 0.05) -> Texts:
-    """Read the set from Kaggle's spam.csv, UCI's SMSSpamCollection, another CSV file, or a folder or archive with one.
+    """Read the set from Kaggle's spam.csv, UCI's SMSSpamCollection, another table, or a folder or archive with one.
 
-    A CSV file needs one of the pairs of COLUMNS, in any case; labels are ham and spam, in any case. Text that spilled
-    into the columns without a name is joined again with commas. Signs damaged in Kaggle's file are mended ("å£" ->
-    "£"); HTML entities (`&lt;#&gt;` stands for a removed number) stay. Copies share a group. `notes` counts "rows",
-    "copies" and "mended" messages. An id is "spam.csv:LINE".
+    A table needs a column of texts and one of labels, called as `tables.NAMES` has them; labels are ham and spam, in
+    any case, or 0 and 1. A folder may hold one table for each part, such as train.csv and test.csv. Text that spilled
+    into the columns without a name is joined again. Signs damaged in Kaggle's file are mended ("å£" -> "£"); HTML
+    entities (`&lt;#&gt;` stands for a removed number) stay. Copies share a group. `notes` counts "rows", "copies" and
+    "mended" messages. An id is "spam.csv:LINE".
 
     Raises KerasDLError for a file or folder that is missing or not such a set, and as `texts.collect` does.
     """
-    path = _file(Path(source))
-    rows = list(_tabbed(path) if _is_tabbed(path) else _csv(path))
-    mended = [replace(row, text=_mended(row.text)) for row in rows]
-    texts = collect(mended, {name: name for name in CLASSES}, path, bad_share=bad_share)
+    rows: list[Row] = []
+    broken: list[Skipped] = []
+    files, others = _files(Path(source))
+    for path, part in files:
+        for one in _tabbed(path) if _is_tabbed(path) else labelled(path, tuple(LABELS), part):
+            (rows if isinstance(one, Row) else broken).append(one)  # type: ignore[arg-type]
+    mended = [replace(row, text=_mended(row.text), label=NUMBERS.get(row.label, row.label)) for row in rows]
+    texts = collect(mended, LABELS, Path(source), bad_share=bad_share, broken=broken)
     changed = sum(old.text != new.text for old, new in zip(rows, mended, strict=True))
-    return replace(texts, notes={**texts.notes, "mended": changed})
+    unread = tuple(Skipped(readable(path.name), "another table beside the published one") for path in others)
+    notes = {**texts.notes, "rows": texts.notes["rows"] + len(unread), "mended": changed}
+    return replace(texts, skipped=texts.skipped + unread, notes=notes)
 
 
 def document_split(texts: Texts, rows: int = 5572) -> np.ndarray | None:
@@ -135,72 +145,41 @@ def download(folder: Path, source: str = "kaggle", *, base: str | None = None) -
     return target
 
 
-def _file(source: Path) -> Path:
-    """Return the file with the messages: the source itself, or found in the folder or archive that it is."""
+def _files(source: Path) -> tuple[list[tuple[Path, str]], list[Path]]:
+    """Return the files with the messages, each with its part, and the tables that are not read.
+
+    They are the source itself, or in the folder or archive: a published one, or any table.
+    """
     if source.is_file() and not source.name.lower().endswith(SUFFIXES):
-        return source
+        return [(source, "")], []
     folder = unpacked(source, cache_folder() / "unpacked")
-    inside = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-    inside = [path for path in inside if not any(part.startswith((".", "__")) for part in path.parts)]
-    named = [path for name in FILES for path in inside if path.name.lower() == name]
-    tables = [path for path in inside if path.suffix.lower() in (".csv", ".tsv")]
-    if not named and len(tables) != 1:
-        found = f"the tables {', '.join(map(str, tables[:5]))}" if tables else "no other CSV file"
-        raise KerasDLError(
-            f"{source}: neither spam.csv nor SMSSpamCollection in it, but {found}; give --data the file itself"
-        )
-    return folder / (named or tables)[0]
+    inside = list(walk(folder))
+    published = [path for name in PUBLISHED for path in inside if path.name.lower() == name]
+    if published:
+        return [(published[0], "")], [path for path in inside if tables.is_table(path) and path != published[0]]
+    return tables_in(folder, source, "the file itself", "neither spam.csv nor SMSSpamCollection in it, but "), []
 
 
 def _is_tabbed(path: Path) -> bool:
-    """Whether a file is one as of UCI: label, tab, text. Raises KerasDLError for an empty or a binary file."""
-    with path.open("rb") as file:
-        start = file.read(1 << 16)
-    way_out = "give --data spam.csv, SMSSpamCollection or a CSV file with the columns label,text, as UTF-8 or latin-1"
-    if not start.strip():
-        raise KerasDLError(f"{path}: the file is empty; {way_out}")
-    if b"\0" in start:
-        raise KerasDLError(f"{path}: not a text file, it has zero bytes; {way_out}")
-    cells = tuple(start.decode("latin-1").removeprefix("ï»¿").strip().split("\n")[0].lower().split("\t"))
-    return len(cells) > 1 and (cells[0].strip() in CLASSES or _is_header(cells))
-
-
-def _is_header(cells: tuple[str, ...]) -> bool:
-    return tuple(cell.strip().lower() for cell in cells) in COLUMNS
+    """Whether a file is one as of UCI, without a header: label, tab, text. Raises KerasDLError for an empty one."""
+    way_out = "give --data spam.csv, SMSSpamCollection or a table with the columns label and text"
+    try:
+        start = tables.text_of(path.read_bytes()).lstrip()
+    except BadInput as error:
+        raise KerasDLError(f"{readable(str(path))}: {error}; {way_out}") from None
+    if not start:
+        raise KerasDLError(f"{readable(str(path))}: the file is empty; {way_out}")
+    label, tab, _ = start.partition("\n")[0].partition("\t")
+    return bool(tab) and label.strip().lower() in CLASSES
 
 
 def _tabbed(path: Path) -> Iterator[Row]:
     """Give the rows of UCI's file: no header, quotation marks mean nothing."""
-    for number, line in enumerate(text_of(path).split("\n"), 1):
+    for number, line in enumerate(tables.text_of(path.read_bytes()).split("\n"), 1):
         label, _, text = line.rstrip("\r").partition("\t")
-        if line.strip() and not (number == 1 and _is_header((label, text))):
-            yield Row(f"{path.name}:{number}", text, _label(label))
-
-
-def _csv(path: Path) -> Iterator[Row]:
-    rows = csv_rows(path)
-    header = [cell.strip().lower() for cell in next(rows)[1]]
-    pair = next((pair for pair in COLUMNS if set(pair) <= set(header)), None)
-    if pair is None:
-        wanted = " or ".join(",".join(pair) for pair in COLUMNS)
-        found = ",".join(header)[:60]
-        raise KerasDLError(f"{path}: its first line '{found}' does not name the columns {wanted}; name them there")
-    label, text = (header.index(name) for name in pair)
-    nameless = [not name or name.startswith("unnamed") for name in header]
-    for line, row in rows:
-        cells = row[text : text + 1]
-        for at in range(text + 1, len(row)):  # up to the next column that has a name
-            if at < len(header) and not nameless[at]:
-                break
-            cells.append(row[at])
-        while len(cells) > 1 and not cells[-1]:
-            cells.pop()
-        yield Row(f"{path.name}:{line}", ",".join(cells), _label(row[label] if label < len(row) else ""))
-
-
-def _label(written: str) -> str:
-    """Return a label as CLASSES has it, or as it was written where it is none of them."""
-    return written.strip().lower() if written.strip().lower() in CLASSES else written.strip()
+        if line.strip():
+            written = label.strip()
+            yield Row(f"{path.name}:{number}", text, written.lower() if written.lower() in CLASSES else written)
 
 
 def _mended(text: str) -> str:

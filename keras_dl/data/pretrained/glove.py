@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dl.data.download import cache_folder, fetch, made_once
-from keras_dl.data.glove_text import convert, failure
+from keras_dl.data.pretrained.glove_text import convert, failure
 from keras_dl.errors import KerasDLError, UsageError
 
 BASE = "https://nlp.stanford.edu/data"

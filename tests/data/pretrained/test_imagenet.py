@@ -5,7 +5,7 @@ import pytest
 from file_server import serving_files
 from keras.src.applications import inception_v3, mobilenet_v2, resnet, vgg19
 
-from keras_dl.data import imagenet
+from keras_dl.data.pretrained import imagenet
 from keras_dl.errors import KerasDLError, UsageError
 
 MOBILENET = "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"

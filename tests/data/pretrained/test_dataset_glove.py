@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from file_server import serving_files
 
-from keras_dl.data import download, glove, glove_text
-from keras_dl.data.glove import Vectors
+from keras_dl.data import download
+from keras_dl.data.pretrained import glove, glove_text
+from keras_dl.data.pretrained.glove import Vectors
 from keras_dl.errors import KerasDLError, UsageError
 
 NAMES = ["the", ",", '"', "'s", "a\u00a0b", "naïve", "日本", "x\u2028y", "don't", "0.5", "1", "nan"]
