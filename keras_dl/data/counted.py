@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from keras_dl.data import tables
 from keras_dl.data.files import name_below, walk
+from keras_dl.data.image_check import is_turned, size_of
 from keras_dl.data.images import Files, Skipped, examine_all, find_copies, refuse_too_many
 from keras_dl.data.layout import part_above
 from keras_dl.errors import KerasDLError
@@ -81,10 +82,9 @@ def read_counted(root: Path, *, bad_share: float = 0.05, progress: bool = True) 
     if not root.is_dir():
         raise KerasDLError(f"{root}: no such folder; {LAYOUTS}")
     inside = sorted(walk(root))
-    pairs = [(path, match) for path in inside if (match := PAIR.fullmatch(path.name))]
+    kinds = [match["kind"].lower() for path in inside if (match := PAIR.fullmatch(path.name))]
     table = any(tables.is_table(path) for path in inside)  # then redcell.png may just be called so
-    masked = any(match["kind"].lower() == "dots" for _, match in pairs)
-    found, faults = _pairs(root, inside) if masked or (pairs and not table) else _tables(root, inside)
+    found, faults = _pairs(root, inside) if "dots" in kinds or (kinds and not table) else _tables(root, inside)
     files = sorted((name_below(root, path), path, part_above(root, path), 0) for path in found)
     digests, reasons = examine_all(files, progress)
     reasons |= {name: found[path].fault for name, path, *_ in files if found[path].fault}
@@ -135,7 +135,7 @@ def _pairs(root: Path, inside: Iterable[Path]) -> tuple[dict[Path, _Found], dict
             faults[name_below(root, path)] = (
                 "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png"
             )
-        elif tables.is_table(path) and _is_table(path):
+        elif _is_table(path):
             faults[name_below(root, path)] = "a table beside pairs, which is not read; keep the table or the masks"
     for pair in both.values():
         if "cell" not in pair:
@@ -235,7 +235,7 @@ def _kinds(header: Sequence[str]) -> set[tuple[str, ...]]:
 def _is_table(path: Path) -> bool:
     """Whether a file is a table of counts or of points; one that cannot be read is none."""
     with suppress(KerasDLError):
-        return bool(_kinds(_table(path)[1]))
+        return tables.is_table(path) and bool(_kinds(_table(path)[1]))
     return False
 
 
@@ -267,8 +267,14 @@ def _points(one: _Found) -> tuple[np.ndarray | None, float, str]:
     """Return the points of an image that can be read, or None; their number, or the count; or why there are none."""
     if one.count is not None:
         return None, one.count, ""
-    with Image.open(one.path) as image:
-        width, height = image.size
+    data = one.path.read_bytes()
+    if is_turned(data):
+        return (
+            None,
+            0,
+            "it is to be turned (EXIF orientation), and its points may be meant before or after; turn it",
+        )
+    width, height = size_of(data)
     if one.mask is not None:
         return _dots(one.mask, (width, height))
     points = np.array(one.points, dtype=np.float64).reshape(-1, 2)

@@ -24,6 +24,7 @@ PARSERS = {"JPEG": (b"\xff\xd8\xff", JpegImageFile), "PNG": (b"\x89PNG\r\n\x1a\n
 FOREIGN = {(0, b"GIF8"): "GIF", (0, b"BM"): "BMP", (0, b"II*\0"): "TIFF", (0, b"MM\0*"): "TIFF"}
 FOREIGN |= {(8, b"WEBP"): "WebP", (4, b"ftyp"): "HEIC or AVIF", (128, b"DICM"): "DICOM"}  # position, bytes
 
+ORIENTATION = 0x0112  # the tag of EXIF data
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # not: a coded 255, a restart, padding
 JPEG_BETWEEN_SCANS = (b"\xc4", b"\xda", b"\xdb", b"\xdd")  # tables and the next scan of a progressive image
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -49,6 +50,8 @@ def check(data: bytes) -> None:
                 _refuse_incomplete_png(image, data)
             image.draft("L", (image.width // 8, image.height // 8))  # JPEG: every byte is read, less computed
             image.load()
+            if kind == "PNG" and image.getexif().get(ORIENTATION, 1) > 1:  # decoding turns JPEG files alone upright
+                raise BadInput("a PNG that is to be turned (EXIF orientation); turn it and save it again")
     except BadInput:
         raise
     except Exception as error:  # a damaged file makes Pillow raise a dozen types, which all mean this
@@ -57,9 +60,15 @@ def check(data: bytes) -> None:
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """Return width and height in pixels of an image that `check` takes."""
+    """Return width and height in pixels of an image that `check` takes, as it is seen upright."""
     with PARSERS[_format_of(data)][1](io.BytesIO(data)) as image:
-        return image.size
+        return image.size[::-1] if 5 <= image.getexif().get(ORIENTATION, 1) <= 8 else image.size
+
+
+def is_turned(data: bytes) -> bool:
+    """Whether an image that `check` takes is stored otherwise than it is seen."""
+    with PARSERS[_format_of(data)][1](io.BytesIO(data)) as image:
+        return 2 <= image.getexif().get(ORIENTATION, 1) <= 8
 
 
 def _format_of(data: bytes) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_dl.inputs.orientation import orientation, upright
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -14,7 +16,7 @@ SIDE = 96  # pixels, of a thumbnail
 
 
 def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return the function from an encoded image (JPEG or PNG) to uint8 `[size, size, 1]`.
+    """Return the function from an encoded image (JPEG or PNG) to uint8 `[size, size, 1]`, turned upright.
 
     Large JPEGs are decoded at 1/2, 1/4 or 1/8 of their size, which their format gives nearly for nothing, as long as
     that still leaves twice the pixels wanted on each side; the rest is an antialiased resize. The smaller decoding
@@ -36,14 +38,14 @@ def grey_image(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
             lambda: tf.io.decode_image(data, channels=1, expand_animations=False),
         )
         image = tf.ensure_shape(image, (None, None, 1))
-        image = tf.image.resize(image, (size, size), antialias=True)
+        image = upright(tf.image.resize(image, (size, size), antialias=True), orientation(data))
         return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
     return decode
 
 
 def colour_image(shape: Sequence[int] | None) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return the function from an encoded image (JPEG or PNG) to uint8 `[height, width, 3]`, in the size it has.
+    """Return the function from an encoded image (JPEG or PNG) to uint8 `[height, width, 3]`, turned upright.
 
     Args:
         shape: the only height and width that are taken, in pixels; None for any.
@@ -51,7 +53,8 @@ def colour_image(shape: Sequence[int] | None) -> Callable[[tf.Tensor], tf.Tensor
     import tensorflow as tf
 
     def decode(data: tf.Tensor) -> tf.Tensor:
-        image = tf.io.decode_image(data, channels=3, expand_animations=False)
+        image = tf.ensure_shape(tf.io.decode_image(data, channels=3, expand_animations=False), (None, None, 3))
+        image = upright(image, orientation(data))
         if shape is None:
             return tf.ensure_shape(image, (None, None, 3))
         wanted = [*shape, 3]

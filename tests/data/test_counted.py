@@ -117,8 +117,8 @@ def test_what_lies_beside_pairs_is_named(tmp_path):
         (tmp_path / name).write_bytes(b"file,count\n001cell.png,9\n" if name == "counts.csv" else picture(9))
     assert reasons(tmp_path) == {
         "001cell.png": "a second file for 001cell.jpg; remove one of the two",
-        "overview.png": "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png",
-        "large.tif": "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png",
+        "overview.png": "an image of no pair; call it NNNcell.png beside a NNNdots.png",
+        "large.tif": "an image of no pair; call it NNNcell.png beside a NNNdots.png",
         "counts.csv": "a table beside pairs, which is not read; keep the table or the masks",
     }
     found = read_counted(tmp_path, bad_share=1, progress=False)
