@@ -132,9 +132,7 @@ def _pairs(root: Path, inside: Iterable[Path]) -> tuple[dict[Path, _Found], dict
             else:
                 pair[kind] = path
         elif path.suffix.lower() in (*IMAGES, *OTHER_IMAGES):
-            faults[name_below(root, path)] = (
-                "an image that belongs to no pair; call it NNNcell.png beside a NNNdots.png"
-            )
+            faults[name_below(root, path)] = "an image of no pair; call it NNNcell.png beside a NNNdots.png"
         elif _is_table(path):
             faults[name_below(root, path)] = "a table beside pairs, which is not read; keep the table or the masks"
     for pair in both.values():
@@ -242,12 +240,8 @@ def _is_table(path: Path) -> bool:
 def _table(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
     """Return the rows of a CSV file with the numbers of their lines, and its columns in small letters."""
     found = tables.read(path)
-    header = found.header
-    for name in ("file", "count"):
-        column = found.column(name)
-        if column is not None and name not in header:
-            header[column] = name
-    return list(found.rows), header
+    called = {found.column(name): name for name in ("file", "count")}
+    return list(found.rows), [called.get(place, cell) for place, cell in enumerate(found.header)]
 
 
 def _value(cells: Sequence[str]) -> tuple[float, ...] | None:
