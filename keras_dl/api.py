@@ -12,8 +12,8 @@ from typing import Any
 
 from keras_dl import registry
 from keras_dl.errors import UsageError
+from keras_dl.runs import names, sources
 from keras_dl.runs import run as directory
-from keras_dl.runs import sources
 from keras_dl.task import Config, Task
 from keras_dl.task import settings as settings_of
 from keras_dl.training.machines import devices
@@ -73,13 +73,13 @@ def train(task: str | None = None, **options: Any) -> Run:
         UsageError: for an unknown task or setting, before anything heavy happens.
         KerasDLError: if the data cannot be used.
     """
-    names = ("data", "out", "file", "tiny", "device", "strategy", "resume")
-    known = {name: options.pop(name) for name in names if name in options}
+    of_begin = ("data", "out", "file", "name", "tiny", "device", "strategy", "resume")
+    known = {name: options.pop(name) for name in of_begin if name in options}
     return finish(begin(task, settings=options, **known))
 
 
 def open_run(run: str | Path) -> Run:
-    """Open a complete run: a run directory, or the newest run of a task by the task's name."""
+    """Open a complete run: a run directory, a run's name, or a task's name; `runs.names` says what these mean."""
     return Run.find(run)
 
 
@@ -90,6 +90,7 @@ def begin(
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     file: Path | None = None,
+    name: str | None = None,
     tiny: bool = False,
     device: str = "auto",
     strategy: str = "auto",
@@ -100,10 +101,13 @@ def begin(
     Args:
         task: the task's name; None for that of `file` or, to resume, of the run at `out`.
         data: a folder or archive in a layout the task reads; None for the embedded data.
-        out: the run directory; None for runs/TASK/TIME, or, to resume, for the newest unfinished run.
+        out: the run directory; None for runs/TASK/TIME, or, to resume, for the newest unfinished run of `name`, or
+            else of the task.
         settings: settings of the task's Config, as values or strings.
         file: settings from a JSON file, or a run's config.json, which also says on what data.
-        tiny: a small model on a small embedded set.
+        name: what to call the run, wherever a run is asked for; None for the name of its directory. To resume, the
+            run's name.
+        tiny: a small model on little data, for trying: its figures mean nothing.
         device: "auto", "cpu", "gpu" or "tpu".
         strategy: "auto", "default", "mirrored", "multiworker" or "tpu"; see `devices.planned`.
         resume: go on with a run; its data and settings are its own, so none may be given, and so are its device and
@@ -111,28 +115,33 @@ def begin(
 
     Of several workers only the chief makes the run directory; the others get a temporary one.
     """
-    if task is None:
-        task = task_of(file, out, resume)
-    record = registry.find(task)
     if resume:
         if settings or file or data or tiny:
-            raise UsageError("a resumed run keeps its own data and settings: give --resume alone, or with --out")
-        return resumed(Run.find(out or task, complete=False), task, device, strategy)
+            raise UsageError(
+                "a resumed run keeps its own data and settings: give --resume alone, or with --out or --name"
+            )
+        return resumed(out or name or task, task, device, strategy)
+    record = registry.find(task or task_of(file))
     if file:
         before = settings_of.read_run(file)
         data, tiny = (before.get("data") if data is None else data), tiny or before.get("tiny", False)
     config = settings_of.resolve(record, settings, file=file, tiny=tiny)
     cluster = devices.planned(device, strategy, config)
-    source = None if data is None else str(sources.checked(record, data))
-    asked = {"data": source, "tiny": tiny, "device": device, "strategy": strategy}
+    given = None if data is None else sources.checked(record, data)
+    source = None if given is None else str(given)
+    asked = {"name": None if name is None else names.check(name), "data": source, "tiny": tiny}
+    asked |= {"synthetic": sources.embedded(given), "device": device, "strategy": strategy}
     if cluster and not cluster.chief:
         return temporary(record, config, asked)
     return Run.create(Path(out) if out else None, record, config, **asked)
 
 
-def resumed(run: Run, task: str, device: str, strategy: str) -> Run:
+def resumed(wanted: str | Path | None, task: str | None, device: str, strategy: str) -> Run:
     """Return the run to go on with; a worker that is not the chief gets a copy of what was asked for."""
-    if run.task.name != task:
+    if wanted is None:
+        raise UsageError("name a task (keras-dl list shows them), or a run with --out or --name")
+    run = Run.find(wanted, complete=False)
+    if task and run.task.name != task:
         raise UsageError(f"{run.path} is a run of '{run.task.name}', not of '{task}'")
     given = {name: word for name, word in (("device", device), ("strategy", strategy)) if word != "auto"}
     run.asked = {"strategy": "auto", **run.asked, **given}
@@ -150,14 +159,12 @@ def temporary(task: Task, config: Config, asked: dict[str, Any]) -> Run:
     return run
 
 
-def task_of(file: Path | None, out: str | Path | None, resume: bool) -> str:
-    """Return the task of a run's config.json, or of the run to resume.
+def task_of(file: Path | None) -> str:
+    """Return the task of a run's config.json.
 
     Raises:
-        UsageError: if neither is given.
+        UsageError: if none is given.
     """
-    if resume and out:
-        return Run.find(out, complete=False).task.name
     if not file:
         raise UsageError("name a task (keras-dl list shows them), or a run's settings: --config RUN/config.json")
     named = settings_of.read_run(file).get("task")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from keras_dl import cli_serving, registry
+from keras_dl import cli_runs, cli_serving, registry
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.terminal import Group, emit, interruptible, json_option, opened
 
@@ -83,9 +83,10 @@ def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: boo
 @click.option("--seed", type=int, help="Short for --set seed=N.")
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--deterministic", is_flag=True, default=None, help="Short for --set deterministic=true.")
-@click.option("--tiny", is_flag=True, help="A small model on little data: seconds, for trying.")
+@click.option("--name", help="What to call the run, wherever a RUN is asked for.  [default: its folder's name]")
+@click.option("--tiny", is_flag=True, help="A small model on little data, to try things out: its figures mean nothing.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run directory.  [default: runs/TASK/TIME]")
-@click.option("--resume", is_flag=True, help="Go on with the newest unfinished run, or with the one at --out.")
+@click.option("--resume", is_flag=True, help="Go on with the newest unfinished run, or with that of --out or --name.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or tpu.")
 @click.option("--strategy", default="auto", show_default=True, help="auto, default, mirrored, multiworker or tpu.")
 @json_option
@@ -124,7 +125,7 @@ def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options:
 def evaluate(run: str, data: str | None, as_json: bool) -> None:
     """Evaluate a run, with its stored threshold and calibration.
 
-    RUN is a run directory, or a task's name for its newest run.
+    RUN is a run directory, a run's name, or a task's name for its newest complete run that is not tiny.
 
     Example: keras-dl evaluate pneumonia --data other_hospital/
     """
@@ -132,7 +133,7 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 
     found = opened(run)
     result = found.evaluate(data)
-    emit(result, as_json, show.measured(result, found.task))
+    emit(result, as_json, show.evaluated(result, found))
 
 
 @main.command()
@@ -270,23 +271,5 @@ def export(run: str, out: Path | None, as_json: bool) -> None:
     emit({"export": str(path)}, as_json, str(path))
 
 
-@main.command()
-@click.argument("runs", nargs=-1, required=True)
-@click.option("--out", type=click.Path(path_type=Path), help="The picture.  [default: comparison.png]")
-@json_option
-def compare(runs: tuple[str, ...], out: Path | None, as_json: bool) -> None:
-    """Compare runs, and their baselines, on their test parts: a table and a picture, with paired tests.
-
-    Example: keras-dl compare pneumonia pneumonia-mobilenetv2 --out comparison.png
-    """
-    from keras_dl import show
-
-    opened_runs = [opened(run) for run in runs]
-    from keras_dl.verbs.compare import compare as compare_runs  # imports TensorFlow, after it was asked to be quiet
-
-    result = compare_runs(opened_runs, out)
-    emit(result, as_json, show.comparison(result))
-
-
-for command in (cli_serving.serve, cli_serving.promote, cli_serving.ab):
+for command in (cli_runs.runs, cli_runs.compare, cli_serving.serve, cli_serving.promote, cli_serving.ab):
     main.add_command(command)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from keras_dl.errors import UsageError
+from keras_dl.runs.run import Run
 from keras_dl.terminal import emit, json_option
 
 
@@ -15,7 +16,7 @@ from keras_dl.terminal import emit, json_option
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0 is everywhere.")
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="Where to listen.")
-@click.option("--name", help="What the only model is called.  [default: the task, or the folder]")
+@click.option("--name", help="What the only model is called.  [default: what was typed, the task, or the folder]")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option(
     "--max-delay",
@@ -66,9 +67,9 @@ from keras_dl.terminal import emit, json_option
 def serve(runs: tuple[str, ...], **options: Any) -> None:
     """Serve models: a web page, a REST API like TensorFlow Serving's, its own routes (/docs), and metrics.
 
-    RUN is a run directory, a task's name for its newest run, or what was exported: a version, the folder of a
-    model's versions, or a folder of such folders. Versions that appear in a folder or go are followed. NAME=RUN
-    calls a model otherwise.
+    RUN is a run directory, a run's name, a task's name for its newest complete run that is not tiny, or what was
+    exported: a version, the folder of a model's versions, or a folder of such folders. Versions that appear in a
+    folder or go are followed. NAME=RUN calls a model otherwise.
 
     \b
     Example: keras-dl serve emoji pneumonia
@@ -77,11 +78,21 @@ def serve(runs: tuple[str, ...], **options: Any) -> None:
     from keras_dl.server.settings import Settings
     from keras_dl.training.machines import devices
 
-    settings = Settings(runs=runs, **options)
+    settings = Settings(runs=tuple(map(settled, runs)), **options)
     devices.import_quietly()
     from keras_dl.server.app import serve as run_server  # imports TensorFlow, after it was asked to be quiet
 
     run_server(settings)
+
+
+def settled(argument: str) -> str:
+    """Turn a name into NAME=PATH, once: so every worker serves the same run, also when a training ends meanwhile.
+
+    A model is called what was typed.
+    """
+    called, sign, rest = argument.partition("=")
+    wanted = rest if sign else argument
+    return argument if Path(argument).exists() or Path(wanted).exists() else f"{called}={Run.find(wanted).path}"
 
 
 @click.command()

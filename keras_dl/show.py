@@ -72,13 +72,20 @@ def choices(kind: str) -> str:
 
 def trained(run: Run) -> str:
     """Say how a training ended and what to type next."""
-    lines = [measured(run.metrics["test"], run.task)]
-    if run.card["data"]["synthetic"]:
-        lines.append("These figures are of SYNTHETIC data of the package: they say nothing about the real world.")
-    lines += ["", f"run     {run.path}", f"report  {run.path / 'report.html'}"]
+    lines = [evaluated(run.metrics["test"], run), "", f"run     {run.path}", f"report  {run.path / 'report.html'}"]
     example = min((run.path / "examples").glob("[!.]*"))
     lines += [f"next    {shlex.join(['keras-dl', 'explain', str(run.path), str(example)])}"]
     return "\n".join(lines)
+
+
+def evaluated(result: dict[str, Any], run: Run) -> str:
+    """Lay an evaluation of a run out, and say what a reader must know of its figures."""
+    return "\n".join([measured(result, run.task), *warned(run)])
+
+
+def warned(run: Run) -> list[str]:
+    """Return the marks of a run as lines that fit, a paragraph each."""
+    return [line for mark in run.marks for line in ["", *wrapped(f"{mark.title}: {terminal.plain(mark.text)}")]]
 
 
 def measured(result: dict[str, Any], task: Task, other: str = "baseline") -> str:
@@ -134,7 +141,8 @@ def comparison(result: dict[str, Any]) -> str:
         lines.append((f"{row['name']}, {row['model']}", *cells))
         if row["difference"]:
             lines.append(("  minus the first", *(with_p(row["difference"][name], digits[name]) for name in names)))
-    runs = "\n".join(dict.fromkeys(f"{row['name']}: {row['run']}" for row in rows))
+    said = [", ".join([row["run"], *row["marks"]]) for row in rows]
+    runs = "\n".join(dict.fromkeys(f"{row['name']}: {about}" for row, about in zip(rows, said, strict=True)))
     note = "p of the paired bootstrap by group, two-sided, not adjusted for the number of comparisons"
     tested = [note] if any(row["difference"] for row in rows) else []
     return "\n\n".join([table(lines), *tested, runs, f"picture {result['picture']}"])

@@ -103,9 +103,12 @@ def interruptible(farewell: Callable[[], None]) -> Iterator[None]:
 def opened(run: str) -> Any:
     """Open a complete run and import TensorFlow, quietly: the arguments are known to be right."""
     from keras_dl import open_run
+    from keras_dl.runs import marks
     from keras_dl.training.machines import devices
 
     found = open_run(run)
+    if marks.tiny(found.asked):
+        click.echo(f"{found.path} is a tiny run: its answers and its figures mean nothing", err=True)
     devices.import_quietly()
     return found
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from keras_dl.errors import KerasDLError
 
 PACKAGE = Path(__file__).parents[1]
+# In a checkout keras_dl/samples is a link to data/samples; some file systems and archives know no links.
+PLACES = (PACKAGE / "samples", PACKAGE.parent / "data" / "samples")
 
 
 def folder(name: str) -> Path:
@@ -15,8 +17,7 @@ def folder(name: str) -> Path:
     Raises:
         KerasDLError: if it is not there, because the installation is not whole.
     """
-    # In a checkout keras_dl/samples is a link to data/samples; some file systems and archives know no links.
-    for place in (PACKAGE / "samples", PACKAGE.parent / "data" / "samples"):
+    for place in PLACES:
         if name and (place / name).is_dir():
             return (place / name).resolve()
     raise KerasDLError(

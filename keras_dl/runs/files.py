@@ -32,6 +32,18 @@ def held(path: Path) -> Iterator[None]:
         yield
 
 
+def is_held(path: Path) -> bool:
+    """Whether a training is writing to a directory."""
+    try:
+        with (path / ".lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no lock, or it is not ours to read
+        return False
+    return False
+
+
 def refuse_full(path: Path) -> None:
     """Refuse a run directory that holds anything but a lock."""
     if {inside.name for inside in path.iterdir()} - {".lock"}:

@@ -20,7 +20,6 @@ Every file is written beside its place and then moved there, so a file that is t
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import pkgutil
@@ -33,16 +32,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import click
+
 from keras_dl import registry
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.runs import marks, names
 from keras_dl.runs.files import held, make_newest, refuse_full, write_json
 from keras_dl.task import Assets, Config, Task, settings
+from keras_dl.task.blocks import Prose
 from keras_dl.task.kinds import Method, metric_of
 
 if TYPE_CHECKING:
     import keras
-
-RUNS = Path("runs")
 
 
 class Run:
@@ -74,7 +75,7 @@ class Run:
             UsageError: if `path` is there and not empty.
             KerasDLError: if it cannot be made.
         """
-        path = path or RUNS / task.name / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+        path = path or names.RUNS / task.name / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
         if path.is_file():
             raise UsageError(f"{path} is a file; --out takes the run directory to make")
         try:
@@ -94,34 +95,38 @@ class Run:
 
     @classmethod
     def find(cls, name: str | Path, *, complete: bool = True) -> Self:
-        """Open a run by its directory, or the newest run of a task by the task's name.
+        """Open a run by its directory; by its name or by its task's name, and then say on stderr which run that is.
 
         Args:
-            name: a run directory or a task's name.
+            name: a run directory, the name of a run, or a task's name; `runs.names` says what these mean.
             complete: take only runs that were finished; otherwise only unfinished ones.
 
         Raises:
             UsageError: if there is none.
         """
         path = Path(name)
-        if path.is_dir() and (path / "config.json").is_file():
-            run = cls(path)
-            if complete == run.complete:
-                return run
-            if run.complete:
-                raise UsageError(f"{path} is complete; there is nothing to resume")
-            finish = shlex.join(["keras-dl", "train", run.task.name, "--resume", "--out", str(path)])
-            raise UsageError(f"{path} is not complete; finish it: {finish}")
-        if str(name) not in registry.TASKS:
-            near = difflib.get_close_matches(str(name), registry.TASKS, 1)
-            hint = f"; did you mean '{near[0]}'?" if near else " (keras-dl list shows the tasks)"
-            raise UsageError(f"'{name}' is neither a run directory nor a task{hint}")
-        wanted = "complete" if complete else "unfinished"
-        every = (RUNS / str(name)).glob("*/config.json")
-        files = [file for file in every if file.with_name("metrics.json").is_file() == complete]
-        if not files:
-            raise UsageError(f"no {wanted} run of '{name}' in {RUNS / str(name)}; keras-dl train {name} makes one")
-        return cls(max(files, key=lambda file: file.stat().st_mtime_ns).parent)
+        if not (path / "config.json").is_file():
+            meant, said = names.chosen(str(name), complete=complete)
+            run = cls(meant.path)
+            click.echo(said, err=True)
+            return run
+        run = cls(path)
+        if complete == run.complete:
+            return run
+        if run.complete:
+            raise UsageError(f"{path} is complete; there is nothing to resume")
+        finish = shlex.join(["keras-dl", "train", run.task.name, "--resume", "--out", str(path)])
+        raise UsageError(f"{path} is not complete; finish it: {finish}")
+
+    @property
+    def name(self) -> str:
+        """What the run is called: its own name, or that of its folder."""
+        return names.called(self.path, self.asked)
+
+    @property
+    def marks(self) -> list[Prose]:
+        """What a reader must know before the figures: that the run is tiny, or its data the package's own."""
+        return marks.warnings(self.asked)
 
     @property
     def complete(self) -> bool:
@@ -191,9 +196,10 @@ class Run:
 
     def __repr__(self) -> str:
         if not self.complete:
-            return f"<Run {self.path}: {self.task.name}, not complete>"
+            return f"<Run {self.path}: {', '.join([self.task.name, *marks.brief(self.asked), 'not complete'])}>"
         network = self.metrics["test"]["network"]
         known = [(name, cell["value"]) for name, cell in network.items() if cell["value"] is not None]
         metrics = self.task.output.metrics
         shown = ", ".join(f"{name} {value:.{metric_of(name, metrics).digits}f}" for name, value in known[:4])
-        return f"<Run {self.path}: {self.task.name}, {shown} on {self.metrics['test']['examples']} test examples>"
+        about = ", ".join([self.task.name, *marks.brief(self.asked), shown])
+        return f"<Run {self.path}: {about} on {self.metrics['test']['examples']} test examples>"

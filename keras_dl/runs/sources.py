@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from keras_dl.data import samples
 from keras_dl.errors import UsageError
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
@@ -17,6 +18,8 @@ from keras_dl.task import Data, Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+WRITTEN = re.compile(r"-synthetic-\d+-\d+|-embedded-[0-9a-f]{8}")  # in the names that each synthesize() gives
 
 
 def module(task: Task) -> ModuleType:
@@ -33,6 +36,14 @@ def checked(task: Task, data: str | Path) -> Path:
     if not str(data) or not Path(data).exists():
         raise UsageError(f"there is nothing at '{data}'; keras-dl data {task.name} gets the real set")
     return Path(data).resolve()
+
+
+def embedded(data: Path | None) -> bool:
+    """Whether data is of the package: None, or an absolute path of what it brings or `--synthetic` wrote."""
+    if data is None:
+        return True
+    inside = any(data.is_relative_to(place.resolve()) for place in samples.PLACES)
+    return inside or any(WRITTEN.search(part) for part in data.parts)
 
 
 def folder(run: Run) -> Path:

@@ -88,6 +88,13 @@ def meanings(config: Config) -> dict[str, str]:
     return {name: "; ".join(comments) for name, comments in found.items()}
 
 
+def changed(config: Config, task: Task, *, tiny: bool = False) -> dict[str, Any]:
+    """Return the settings that differ from those of their recipe; the recipe, where it is not the task's own."""
+    plain = to_json(resolve(task, {"recipe": config.recipe}, tiny=tiny))
+    recipe = {"recipe": config.recipe} if config.recipe != task.config.recipe else {}
+    return recipe | {key: value for key, value in to_json(config).items() if value != plain[key]}
+
+
 def to_json(config: Config) -> dict[str, Any]:
     """Return the config as JSON values; `replace` reads them back."""
     return dataclasses.asdict(config)

@@ -14,7 +14,7 @@ import pandas as pd
 from keras_dl.errors import UsageError
 from keras_dl.figures.forest import forest
 from keras_dl.measures import bootstrap
-from keras_dl.runs import predictions
+from keras_dl.runs import marks, predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task.kinds import Measuring
@@ -48,7 +48,7 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
 
     Returns:
         `{"rows": [...], "digits": {metric: how many to show}, "picture": path}`; a row is each run's network or
-        baseline: "name", "model", "run", "metrics"
+        baseline: "name", "model", "run", "marks" (as "embedded data"), "metrics"
         `{metric: {"value", "low", "high"}}` of those that all runs have, and "difference"
         `{metric: {"value", "low", "high", "p"}}` to the first row, or None where the test examples are not the same.
 
@@ -66,6 +66,7 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
             "name": model.name,
             "model": model.model,
             "run": str(model.run.path),
+            "marks": marks.brief(model.run.asked),
             "metrics": {name: model.run.metrics["test"][model.model][name] for name in shared},
             "difference": difference,
         }
@@ -116,11 +117,12 @@ def shared_metrics(runs: Sequence[Run]) -> list[str]:
 
 
 def names(runs: Sequence[Run]) -> list[str]:
-    """Name the runs as briefly as tells them apart: by folder, with the task where there are several, or by path."""
+    """Name the runs as briefly as tells them apart, by name, by task and folder, or by path; mark tiny ones."""
     several = len({run.task.name for run in runs}) > 1
-    brief = [f"{run.task.name} {run.path.name}" if several else run.path.name for run in runs]
+    brief = [f"{run.task.name} {run.name}" if several and not run.asked.get("name") else run.name for run in runs]
     count = Counter(brief)
-    return [name if count[name] == 1 else str(run.path) for name, run in zip(brief, runs, strict=True)]
+    clear = [name if count[name] == 1 else str(run.path) for name, run in zip(brief, runs, strict=True)]
+    return [f"{name} (tiny)" if marks.tiny(run.asked) else name for name, run in zip(clear, runs, strict=True)]
 
 
 def both(run: Run, name: str) -> Iterator[Model]:

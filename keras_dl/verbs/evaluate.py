@@ -24,7 +24,7 @@ from keras_dl.errors import KerasDLError
 from keras_dl.measures import bootstrap
 from keras_dl.measures.bootstrap import Draws
 from keras_dl.runs import baseline as baselines
-from keras_dl.runs import sources
+from keras_dl.runs import marks, sources
 from keras_dl.runs.files import replacing
 from keras_dl.runs.predictions import Predictions
 from keras_dl.runs.run import Run
@@ -204,6 +204,7 @@ def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dic
     return {
         "task": run.task.name,
         "title": run.task.title,
+        "tiny": marks.tiny(run.asked),
         "inputs": inputs,
         "outputs": {
             name: {"dtype": tensor.dtype.name, "shape": [None, *tensor.shape[1:]]} for name, tensor in responses.items()
@@ -214,7 +215,7 @@ def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dic
         "limits": run.task.limits,
         "data": {
             "source": run.asked["data"] or "embedded, synthetic",
-            "synthetic": run.asked["data"] is None,
+            "synthetic": marks.synthetic(run.asked),
             **provenance(run),
             "notes": dict(data.notes),
         },

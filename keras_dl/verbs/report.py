@@ -6,20 +6,16 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
 
 from keras_dl.data.layout import part_of
 from keras_dl.figures import plots
 from keras_dl.measures.bootstrap import DRAWS
-from keras_dl.pages.html import html, style
-from keras_dl.runs import history, predictions
+from keras_dl.pages.templates import counted, interval, number, rendered
+from keras_dl.runs import history, marks, predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.runs.sources import kind_of_reason
@@ -48,9 +44,6 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         measured: what `evaluate.measure` found on the test part; None for what metrics.json says.
     """
     measured = measured or run.metrics["test"]
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "counted": counted, "interval": interval, "linked": linked, "html": html}
-    template = environment.from_string((files("keras_dl.pages") / "report.html").read_text(encoding="utf-8"))
     skipped = run.card["data"]["notes"].get("skipped", [])
     words = {**run.task.words, **run.card.get("words", {})}
     epochs = history.read(run.path)
@@ -58,9 +51,10 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
     output, predicted = run.task.output, predictions.read(run)
     found = predicted.found(run.assets)
     shown = gallery.examples(run, found, predicted.table["id"].tolist())
-    page = template.render(
-        style=style(),
+    page = rendered(
+        "report.html",
         card=run.card,
+        marks=run.marks,
         words=words,
         measured=measured,
         tested=tested(measured, words),
@@ -88,7 +82,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         settings=setting_rows(run),
         trained_in=duration(run.card["training"]["seconds"]),
         command=command(run),
-        run=run.path.name,
+        run=run.name,
     )
     path = run.path / "report.html"
     with replacing(path) as temporary:
@@ -99,8 +93,8 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
 def overview(run: Run) -> list[Block]:
     """Return the blocks that show a run in a notebook."""
     if not run.complete:
-        return [Prose(f"{run.path}: {run.task.name}, not complete", run.task.title)]
-    measured, data = run.metrics["test"], run.card["data"]
+        return [Prose(f"{run.path}: {run.task.name}, not complete", run.task.title), *run.marks]
+    measured = run.metrics["test"]
     rows = [
         [
             row["title"],
@@ -111,8 +105,7 @@ def overview(run: Run) -> list[Block]:
     words = {**run.task.words, **run.card.get("words", {})}
     caption = f"On {tested(measured, words)} of the test part, with 95 % intervals."
     table = Table(["Metric", *MODELS], rows, caption=caption)
-    synthetic = [Prose("Synthetic data: these figures say nothing about the real world.", warning=True)]
-    return [Prose(f"`{run.path}`", run.card["title"]), *(synthetic if data["synthetic"] else []), table]
+    return [Prose(f"`{run.path}`", run.card["title"]), *run.marks, table]
 
 
 def tested(measured: Mapping[str, Any], words: Mapping[str, str]) -> str:
@@ -213,38 +206,10 @@ def setting_rows(run: Run) -> list[tuple[str, Any, Any]]:
 
 def command(run: Run) -> str:
     """Return the command that trains this run again."""
-    recipe, tiny = run.config.recipe, run.asked.get("tiny", False)
-    plain = settings.to_json(settings.resolve(run.task, {"recipe": recipe}, tiny=tiny))
+    tiny = marks.tiny(run.asked)
     words = ["keras-dl", "train", run.task.name]
     words += ["--data", run.asked["data"]] if run.asked["data"] else []
     words += ["--tiny"] if tiny else []
-    words += ["--set", f"recipe={recipe}"] if recipe != run.task.config.recipe else []
-    for key, value in settings.to_json(run.config).items():
-        words += ["--set", f"{key}={value}"] if value != plain[key] else []
+    for key, value in settings.changed(run.config, run.task, tiny=tiny).items():
+        words += ["--set", f"{key}={value}"]
     return shlex.join(words)
-
-
-def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
-    """Write a number with a true minus, and "not defined" where there is none."""
-    if value is None or not np.isfinite(value):
-        return "not defined"
-    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
-
-
-def interval(cell: Mapping[str, float | None], digits: int = 3, sign: bool = False) -> str:
-    """Write the interval of a value: "[0.880, 0.941]"; "" where there is none."""
-    if cell["low"] is None or cell["high"] is None:
-        return ""
-    return f"[{number(cell['low'], digits, sign)}, {number(cell['high'], digits, sign)}]"
-
-
-def counted(count: int, noun: str) -> str:
-    """Write a count with its noun: "1 patient", "1,204 patients"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def linked(text: str) -> Markup:
-    """Make links of the DOIs in a text."""
-    return Markup(
-        re.sub(r"doi[: ]\s*(10\.\d{4,}/[\w./()-]*\w)", r'<a href="https://doi.org/\1">doi \1</a>', str(escape(text)))
-    )

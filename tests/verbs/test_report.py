@@ -108,14 +108,19 @@ def test_it_says_what_was_measured(page):
     assert "The weights of epoch 2 of 'head' were kept, the best on the validation part" in text
     assert not re.search(r"\b(None|nan)\b(?!\.)", text.replace("None.", ""))
     assert "Synthetic" not in text
+    assert "Tiny" not in text
 
 
 def test_a_card_brings_its_own_words_and_an_admission(run):
     words = {"example": "film", "group": "person", "baseline": "HOG + SVM"}
-    run.card.update(words=words, data={**run.card["data"], "synthetic": True})
+    run.card.update(words=words)
+    run.asked.update(data=None, tiny=True)
     text = Page(run).text
     assert "on 42 films of 21 persons; the HOG + SVM has" in text
+    assert "Tiny run" in text
+    assert "Its figures and its answers mean nothing" in text
     assert "Synthetic data" in text
+    assert "keras-dl data pneumonia" in text
 
 
 def test_metrics_that_are_all_undefined(run):
@@ -238,7 +243,7 @@ def test_several_classes(run):
 def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, monkeypatch):
     few_bands(monkeypatch)
     run = kept_runs.make(tmp_path / "run", kind)
-    run.card["data"]["synthetic"] = True
+    run.asked["data"] = None
     page = Page(run)
     assert page.open == []
     assert not page.images
@@ -251,7 +256,7 @@ def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, mon
     assert "Texts found 146" in page.text
     assert "Copies of another message, kept in the same split as it 7" in page.text
     assert "1 text: empty text" in page.text
-    assert "The package brings these examples itself" in page.text
+    assert "The package brings the examples of this run itself" in page.text
     assert not re.search(r"(?i)image|picture|pixel|Grad-CAM|heatmap|convolution|patient|\bfiles?\b", page.text)
     assert not re.search(r"\b(None|nan)\b(?!\.)", page.text.replace("None.", ""))
     if kind == "text":

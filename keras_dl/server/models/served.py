@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_dl.errors import BadInput, KerasDLError
 from keras_dl.pages.wire import as_json
+from keras_dl.runs import marks
 from keras_dl.runs.run import Run
 from keras_dl.server.routes.rest import Signature, signature_defs
 from keras_dl.task.blocks import Block
@@ -160,7 +161,9 @@ def facts(name: str, version: Version) -> dict[str, Any]:
             "digits": {key: task.output.metric(key, assets).digits for key in tested["network"]},
             "first": [key for key in task.output.first if key in tested["network"]],
         },
-        "synthetic": run.card["data"]["synthetic"],
+        "tiny": marks.tiny(run.asked),
+        "synthetic": marks.synthetic(run.asked),
+        "marks": [as_json(mark) for mark in run.marks],
         "default_version": str(version.number),
     }
 

@@ -4,6 +4,7 @@
 import { askJson, isAbort } from "./api.js";
 import { isMedical } from "./answer.js";
 import { batchSection } from "./batch.js";
+import { render } from "./blocks.js";
 import { failureNote, make, newId, section } from "./dom.js";
 import { figures } from "./figures.js";
 import { imageTrial } from "./images.js";
@@ -94,7 +95,7 @@ function modelPage(model, asked, signal) {
   const trial = trialOf(model, version.value, signal);
   return [
     make("h1", { text: model.title }),
-    model.synthetic ? synthetic(isMedical(model)) : null,
+    ...(model.marks ?? []).map(render),
     uses(model),
     section("Try it", version.element, trial.element),
     batchSection(model, upload, version.value, signal),
@@ -115,16 +116,6 @@ function notReady(model) {
     make("strong", { text: "No version of this model is ready" }),
     make("p", { text: `${states.join(", ") || "there is none"}. The server's log says why if that lasts.` }),
     make("button", { type: "button", text: "Look again", click: start }),
-  );
-}
-
-function synthetic(isRadiograph) {
-  return make(
-    "div",
-    { class: "banner", role: "note" },
-    make("strong", { text: "Trained on synthetic examples of the package" }),
-    "It shows how everything works. What it answers and the figures below say nothing about the real world",
-    isRadiograph ? ", and nothing about patients." : ".",
   );
 }
 

@@ -10,6 +10,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
+from keras_dl.pages.wire import as_json
+from keras_dl.runs import marks
 from keras_dl.task.blocks import Answer, Bar, Bars, Gauge, Panel, Picture, Spans, Word
 
 SYMBOLS = {"heart": "❤️", "baseball": "⚾", "smile": "😄", "disappointed": "😞", "fork and knife": "🍴"}
@@ -63,7 +65,7 @@ def model(name, title, modality, classes, value, **changes):
         "intended_use": "Teaching and method comparison.", "limits": "English, one short sentence.",
         "methods": ["grad-cam"] if modality == "image" else ["occlusion"],
         "versions": [{"version": "1", "state": "AVAILABLE", "labels": [], "weight": None}],
-        "samples": samples, "synthetic": False,
+        "samples": samples, "marks": [],
         "test": {
             "examples": 1786, "metrics": dict.fromkeys(("brier", "f1", "accuracy", "auroc", "ppv"), CELL),
             "titles": TITLES, "digits": dict.fromkeys(TITLES, 3), "first": FIRST,
@@ -74,7 +76,7 @@ def model(name, title, modality, classes, value, **changes):
 XRAY = {
     "intended_use": "Teaching and method comparison on frontal chest radiographs of children of one to five years.",
     "limits": "Not a medical device. Trained on one hospital's images. Do not use it on patients.",
-    "synthetic": True,
+    "marks": [as_json(mark) for mark in marks.warnings({"task": "pneumonia", "data": None, "tiny": True})],
 }
 TWO = [
     {"version": "1", "state": "AVAILABLE", "labels": ["stable"], "weight": 0.9},

@@ -34,8 +34,10 @@ def test_a_model_is_picked_and_the_address_keeps_it(page):
 def test_it_says_what_a_model_is_for_and_what_it_is_not_for(page):
     text = page.find("main").text
     for said in (
-        "Trained on synthetic examples",
-        "nothing about patients",
+        "Tiny run",
+        "Its figures and its answers mean nothing",
+        "Synthetic data",
+        "nothing about the real world",
         "Teaching and method comparison",
         "Not a medical",
     ):
@@ -45,7 +47,8 @@ def test_it_says_what_a_model_is_for_and_what_it_is_not_for(page):
     page.click("summary", "All 5 figures")
     page.find("th", "Positive predictive value")
     page.go("spam")
-    assert "synthetic" not in page.find("main").text
+    assert "Synthetic" not in page.find("main").text
+    assert "Tiny" not in page.find("main").text
 
 
 def test_a_sample_gives_a_probability_and_a_heatmap(page, stub):

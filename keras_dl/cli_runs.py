@@ -1,0 +1,53 @@
+"""The commands around several runs: runs, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from keras_dl.terminal import emit, json_option, opened
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--sort", default="begun", show_default=True, help="begun, name, data, or figure: best first.")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write a page too: learning curves and reports.")
+@json_option
+def runs(folder: Path | None, sort: str, page: Path | None, as_json: bool) -> None:
+    """List the runs in FOLDER, task by task: names, data, figures on test, and what is tiny or not complete.
+
+    FOLDER is runs, where training puts them, unless another one is given.
+
+    \b
+    Example: keras-dl runs --sort figure
+             keras-dl runs --html runs.html
+    """
+    from keras_dl import show_runs
+    from keras_dl.runs import listing
+
+    rows = listing.rows(folder, sort)
+    said = show_runs.listed(rows, folder)
+    if page is not None:
+        from keras_dl.verbs import index
+
+        said += f"\n\npage  {index.write(rows, folder or 'runs', page)}"
+    emit(rows, as_json, said)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="The picture.  [default: comparison.png]")
+@json_option
+def compare(runs: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """Compare runs, and their baselines, on their test parts: a table and a picture, with paired tests.
+
+    Example: keras-dl compare pneumonia pneumonia-mobilenetv2 --out comparison.png
+    """
+    from keras_dl import show
+
+    opened_runs = [opened(run) for run in runs]
+    from keras_dl.verbs.compare import compare as compare_runs  # imports TensorFlow, after it was asked to be quiet
+
+    result = compare_runs(opened_runs, out)
+    emit(result, as_json, show.comparison(result))

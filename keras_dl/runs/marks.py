@@ -1,0 +1,46 @@
+"""What a reader must know before the figures of a run: it is tiny, or its data is the package's own.
+
+This is decided here alone, from config.json. Card, report, terminal, notebook and served page show what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_dl.task.blocks import Prose
+
+TINY = Prose(
+    "`--tiny` trains a small model on little data within seconds, to try out the commands. Its figures and its answers "
+    "mean nothing. For some that do, train without `--tiny`.",
+    "Tiny run",
+    warning=True,
+)
+SYNTHETIC = Prose(
+    "The package brings the examples of this run itself, to show how everything works. Its answers and its figures say "
+    "nothing about the real world. For some that do, get the real set with `keras-dl data {task}` and train with "
+    "`--data`.",
+    "Synthetic data",
+    warning=True,
+)
+
+
+def tiny(asked: Mapping[str, Any]) -> bool:
+    """Whether a run was made with --tiny; `asked` is its config.json."""
+    return bool(asked.get("tiny"))
+
+
+def synthetic(asked: Mapping[str, Any]) -> bool:
+    """Whether a run was trained on the embedded data, also where that was written out and given as --data."""
+    return bool(asked.get("synthetic", asked.get("data") is None))
+
+
+def brief(asked: Mapping[str, Any]) -> list[str]:
+    """Return the marks of a run in a word or two each."""
+    return ["tiny"] * tiny(asked) + ["embedded data"] * synthetic(asked)
+
+
+def warnings(asked: Mapping[str, Any]) -> list[Prose]:
+    """Return the marks of a run as blocks, for everything that shows its figures."""
+    said = [TINY] * tiny(asked) + [SYNTHETIC] * synthetic(asked)
+    return [Prose(one.text.replace("{task}", asked["task"]), one.title, one.warning) for one in said]
