@@ -99,8 +99,8 @@ def task(kind):
 def make(path, kind="binary", seed=0):
     """Make a complete run of a task of this kind, with an untrained model and pictures kept."""
     (path / "assets").mkdir(parents=True)
-    asked = {"task": TASK[kind], "config": SETTINGS[kind], "data": "/moved away/set", "tiny": False}
-    asked |= {"device": "auto", "strategy": "auto"}
+    asked = {"task": TASK[kind], "config": SETTINGS[kind], "name": None, "data": "/moved away/set"}
+    asked |= {"tiny": False, "synthetic": False, "device": "auto", "strategy": "auto"}
     model = (word_network if kind in TEXTS else network)(kind)
     files = {"config.json": asked, "assets/assets.json": ASSETS[kind], "card.json": card(kind, model)}
     for name, value in {**files, "metrics.json": {"test": measured(kind)}}.items():
@@ -177,6 +177,7 @@ def card(kind, model):
     outputs = {name: {"dtype": "float32", "shape": numbers[name]} for name in values}
     return {
         "task": TASK[kind],
+        "tiny": False,
         "title": "Spam" if text else "Pneumonia",
         "inputs": {one.name: {"dtype": one.dtype, "shape": list(one.shape)} for one in model.inputs},
         "outputs": outputs | {"label": {"dtype": "string", "shape": [None]}},

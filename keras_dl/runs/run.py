@@ -84,7 +84,8 @@ class Run:
             with held(path):  # of two that want it at once, the second finds it taken
                 refuse_full(path)
                 write_json(path / "config.json", {"task": task.name, "config": settings.to_json(config), **asked})
-                make_newest(path / "config.json")
+                others = [one.begun for one in names.kept() if one.path.resolve() != path.resolve()]
+                make_newest(path / "config.json", others)
         except OSError as error:
             raise KerasDLError(
                 f"cannot make the run directory {path}: {error.strerror}; choose another --out"

@@ -28,7 +28,7 @@ def made(tmp_path_factory):
     folder = home / "runs"
     kept_runs.make(folder / "pneumonia" / "good")
     change(folder / "pneumonia" / "good", name="a-name-longer-than-others", data="/data/chest_xray-kaggle")
-    for name, changes in ((TINY_ONE, {"tiny": True}), ("own", {"data": None}), ("half", {"data": "/data/a"})):
+    for name, changes in ((TINY_ONE, {"tiny": True}), ("own", {"synthetic": True}), ("half", {"data": "/data/a"})):
         shutil.copytree(folder / "pneumonia" / "good", folder / "pneumonia" / name)
         change(folder / "pneumonia" / name, name=None, **changes)
     better(folder / "pneumonia" / "own")

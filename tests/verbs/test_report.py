@@ -114,7 +114,7 @@ def test_it_says_what_was_measured(page):
 def test_a_card_brings_its_own_words_and_an_admission(run):
     words = {"example": "film", "group": "person", "baseline": "HOG + SVM"}
     run.card.update(words=words)
-    run.asked.update(data=None, tiny=True)
+    run.asked.update(synthetic=True, tiny=True)
     text = Page(run).text
     assert "on 42 films of 21 persons; the HOG + SVM has" in text
     assert "Tiny run" in text
@@ -243,7 +243,7 @@ def test_several_classes(run):
 def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, monkeypatch):
     few_bands(monkeypatch)
     run = kept_runs.make(tmp_path / "run", kind)
-    run.asked["data"] = None
+    run.asked["synthetic"] = True
     page = Page(run)
     assert page.open == []
     assert not page.images
