@@ -60,9 +60,9 @@ def beginnings(rows: Sequence[Row], folder: Path | None, name: int, data: int) -
 
 
 def named(row: Row, folder: Path | None) -> str:
-    """Return what to call a run: its name, or of those in another folder its path there."""
+    """Return what to call a run: as it may be typed, or of those in another folder its path there."""
     if folder is None:
-        return row["name"]
+        return row["call"]
     path = Path(row["run"])
     return str(path.relative_to(folder)) if path != folder else str(path)
 

@@ -34,7 +34,8 @@ def rows(folder: str | Path | None = None, sort: str = "begun") -> list[Row]:
 
     Returns:
         JSON values of each run:
-        "run", "name", "task", "data", "begun": its path, what it is called, "embedded" or a name, ISO 8601
+        "run", "name", "call": its path, what it is called, and what to type wherever a RUN is asked for
+        "task", "data", "begun": its task, "embedded" or the name of its data, ISO 8601
         "complete", "training", "epochs", "kept": whether it is, or goes on now; how many, and whose weights were kept
         "marks", "answers": as ["tiny"]; whether its task's name means it
         "settings": those that differ from the recipe's
@@ -52,7 +53,11 @@ def rows(folder: str | Path | None = None, sort: str = "begun") -> list[Row]:
     own = kept if folder is None else names.kept()  # names mean those in the folder runs
     answering = filter(None, (names.answering(task, own) for task in registry.TASKS))
     meant = {one.path.resolve() for one in answering}
-    found = [row(one) | {"answers": one.path.resolve() in meant} for one in kept]
+    found = []
+    for one in kept:
+        unique = one.name not in registry.TASKS and names.answering(one.name, own, complete=one.complete) is one
+        call = one.name if unique else one.place
+        found.append({**row(one), "call": call, "answers": one.path.resolve() in meant})
     order = {task: number for number, task in enumerate(registry.TASKS)}
     return sorted(found, key=lambda row: (order.get(row["task"], len(order)), row["task"], SORTS[sort](row)))
 

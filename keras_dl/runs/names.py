@@ -65,11 +65,16 @@ class Kept:
             return next(iter(marks.brief(self.asked)), "")
         return "not complete"
 
+    @property
+    def place(self) -> str:
+        """Where it is in the folder runs, as "pneumonia/20261128-024600"; elsewhere its path."""
+        return (self.path.relative_to(RUNS) if self.path.is_relative_to(RUNS) else self.path).as_posix()
+
     def meant_by(self, name: str) -> bool:
         """Whether a name, of a run or of a task, may mean this run."""
         if name in registry.TASKS:
             return self.task == name and not self.tiny
-        return name in (self.name, self.path.name)
+        return name in (self.name, self.path.name, self.place)
 
     @property
     def resume(self) -> str:
@@ -168,6 +173,8 @@ def missing(name: str, runs: Sequence[Kept], complete: bool) -> str:
         return f"the run '{name}' in {named[0].path} is not complete; finish it: {named[0].resume}"
     if named:
         return f"the run '{name}' in {named[0].path} is complete; there is nothing to resume"
+    if kept(Path(name)):
+        return f"{name} is a folder of runs, and one is wanted; keras-dl runs {shlex.quote(name)} lists them"
     near = difflib.get_close_matches(name, [*registry.TASKS, *(run.name for run in runs)], 1)
     hint = f"did you mean '{near[0]}'?" if near else "keras-dl list shows the tasks, keras-dl runs the runs"
     return f"'{name}' is neither a run directory nor a task nor a run's name; {hint}"

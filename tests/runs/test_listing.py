@@ -124,9 +124,17 @@ def test_the_list_fits_and_shows_what_there_is(width, here, monkeypatch):
 
 
 def test_every_name_that_is_listed_opens_its_run(here):
-    for row in listing.rows():
-        if row["complete"] and not row["problem"]:
-            assert Run.find(row["name"]).path == Path(row["run"])
+    copy = Path(shutil.copytree("runs/pneumonia/half", "runs/spam half/half"))
+    os.utime(copy / "config.json", (1.7e9 + 99,) * 2)
+    try:
+        rows = [row for row in listing.rows() if not row["problem"]]
+        for row in rows:
+            assert Run.find(row["call"], complete=row["complete"]).path == Path(row["run"])
+        assert {row["call"] for row in rows} == {
+            "a-name-longer-than-others", TINY_ONE, "own", "half", "pneumonia/half", "spam one",
+        }, "two folders are called half, and the name means the newer one"  # fmt: skip
+    finally:
+        shutil.rmtree("runs/spam half")
 
 
 def test_points_stand_below_each_other():

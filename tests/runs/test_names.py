@@ -140,6 +140,7 @@ def test_a_tiny_run_answers_to_its_own_name(make, capsys):
         ("pneumona", "did you mean 'pneumonia'?"),
         ("xyz", "keras-dl list shows the tasks, keras-dl runs the runs"),
         ("half", "finish it: keras-dl train pneumonia --resume --out runs/half"),
+        ("runs", "runs is a folder of runs, and one is wanted; keras-dl runs runs lists them"),
     ],
 )
 def test_a_name_that_means_no_run_is_an_error_with_the_way_out(make, name, part):
