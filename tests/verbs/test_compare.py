@@ -117,6 +117,19 @@ def test_names_are_as_brief_as_tells_runs_apart(make):
     assert compare.names([a, other]) == [str(a.path), str(other.path)]
     other.task = replace(other.task, name="xray-anomaly")
     assert compare.names([a, other]) == ["pneumonia a", "xray-anomaly a"]
+    a.asked["name"] = "good"
+    assert compare.names([a, other]) == ["good", "xray-anomaly a"]
+
+
+def test_names_and_marks_stand_in_the_table_and_in_the_picture(make):
+    a, b = make("a"), make("b", seed=1)
+    a.asked.update(name="good")
+    b.asked.update(name="trial", tiny=True, synthetic=True)
+    result = compare.compare([a, b], "picture.svg")
+    assert [row["name"] for row in result["rows"]] == ["good", "good", "trial (tiny)", "trial (tiny)"]
+    assert [row["marks"] for row in result["rows"][1:3]] == [[], ["tiny", "embedded data"]]
+    text = show.comparison(result)
+    assert f"good: {a.path}\ntrial (tiny): {b.path}, tiny, embedded data" in text
 
 
 def wins(labels, values):

@@ -121,6 +121,8 @@ def test_a_card_brings_its_own_words_and_an_admission(run):
     assert "Its figures and its answers mean nothing" in text
     assert "Synthetic data" in text
     assert "keras-dl data pneumonia" in text
+    assert run._repr_html_().count('class="banner"') == 2
+    assert ", tiny, embedded data, " in repr(run)
 
 
 def test_metrics_that_are_all_undefined(run):
