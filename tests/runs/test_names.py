@@ -122,7 +122,7 @@ def test_a_run_answers_to_its_name_and_to_that_of_its_folder(make, capsys):
 def test_of_runs_with_one_name_the_newest_is_meant_that_is_not_tiny(make, capsys):
     make("a", name="good", data=REAL)
     second = make("b", name="good", data=REAL)
-    make("c", name="good", tiny=True)
+    make("c", name="good", tiny=True, data=REAL)
     assert Run.find("good").path == second
     assert said(capsys) == f"using {second}\n  newer, but passed over: 1 tiny\n"
 
