@@ -10,18 +10,14 @@ from typing import Any
 
 from keras_dl.task.blocks import Prose
 
-TINY = Prose(
+TINY = (
     "`--tiny` trains a small model on little data within seconds, to try out the commands. Its figures and its answers "
-    "mean nothing. For some that do, train without `--tiny`.",
-    "Tiny run",
-    warning=True,
+    "mean nothing. For some that do, train without `--tiny`, on real data: `keras-dl data {task}` gets it."
 )
-SYNTHETIC = Prose(
+SYNTHETIC = (
     "The package brings the examples of this run itself, to show how everything works. Its answers and its figures say "
     "nothing about the real world. For some that do, get the real set with `keras-dl data {task}` and train with "
-    "`--data`.",
-    "Synthetic data",
-    warning=True,
+    "`--data`."
 )
 
 
@@ -41,6 +37,7 @@ def brief(asked: Mapping[str, Any]) -> list[str]:
 
 
 def warnings(asked: Mapping[str, Any]) -> list[Prose]:
-    """Return the marks of a run as blocks, for everything that shows its figures."""
-    said = [TINY] * tiny(asked) + [SYNTHETIC] * synthetic(asked)
-    return [Prose(one.text.replace("{task}", asked["task"]), one.title, one.warning) for one in said]
+    """Return one block that warns of the marks of a run, for everything that shows its figures; none without marks."""
+    titles = ["tiny run"] * tiny(asked) + ["synthetic data"] * synthetic(asked)
+    text = (TINY if tiny(asked) else SYNTHETIC).replace("{task}", asked["task"])
+    return [Prose(text, ", ".join(titles).capitalize(), warning=True)] if titles else []

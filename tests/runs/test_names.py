@@ -16,6 +16,7 @@ from keras_dl.runs.run import Run
 
 TASK = "pneumonia"
 REAL = "/data/chest_xray"
+TITLES = {"tiny": "tiny run", "embedded data": "synthetic data"}
 PLAIN = {"config": {}, "data": None, "device": "auto"}
 
 
@@ -263,4 +264,5 @@ def test_a_run_on_written_out_data_is_marked_too(tmp_path):
 )
 def test_runs_of_before_are_marked_by_what_they_know(asked, brief):
     assert marks.brief(asked) == brief
-    assert len(marks.warnings({**asked, "task": TASK})) == len(brief)
+    titles = [one.title for one in marks.warnings({**asked, "task": TASK})]
+    assert titles == [", ".join(TITLES[one] for one in brief).capitalize()] * bool(brief)

@@ -22,7 +22,7 @@ def test_models_are_listed_with_what_a_page_needs(server, tiny_run):
     assert lungs["threshold"] == tiny_run("pneumonia").assets["threshold"]
     assert "diagnos" in lungs["limits"] or "medical" in lungs["limits"]
     assert (lungs["tiny"], lungs["synthetic"]) == (True, True)
-    assert [mark["title"] for mark in lungs["marks"]] == ["Tiny run", "Synthetic data"]
+    assert [mark["title"] for mark in lungs["marks"]] == ["Tiny run, synthetic data"]
     assert emoji["symbols"]["heart"] == "❤️"
     assert emoji["threshold"] is None
     assert {one["label"] for one in lungs["samples"]} == {"NORMAL", "PNEUMONIA"}

@@ -117,11 +117,10 @@ def test_a_card_brings_its_own_words_and_an_admission(run):
     run.asked.update(synthetic=True, tiny=True)
     text = Page(run).text
     assert "on 42 films of 21 persons; the HOG + SVM has" in text
-    assert "Tiny run" in text
+    assert "Tiny run, synthetic data" in text
     assert "Its figures and its answers mean nothing" in text
-    assert "Synthetic data" in text
     assert "keras-dl data pneumonia" in text
-    assert run._repr_html_().count('class="banner"') == 2
+    assert run._repr_html_().count('class="banner"') == 1
     assert ", tiny, embedded data, " in repr(run)
 
 
