@@ -192,9 +192,8 @@ def told_part(name: str) -> str:
 def note_rows(notes: Mapping[str, Any], words: Mapping[str, str]) -> list[tuple[str, str]]:
     """Say what was read, a row each: what it is, and how many or which."""
     known = [(text.format(**words), f"{notes[name]:,}") for name, text in NOTES.items() if name in notes]
-    rest = [(name, "; ".join(value) if isinstance(value, list) else str(value)) for name, value in notes.items()]
-    rest = [(name, value) for name, value in rest if name not in NOTES and name != "skipped"]
-    return known + rest
+    rest = [(name, value) for name, value in notes.items() if name not in NOTES and name != "skipped"]
+    return known + [(name, "; ".join(value) if isinstance(value, list) else str(value)) for name, value in rest]
 
 
 def setting_rows(run: Run) -> list[tuple[str, Any, Any]]:
