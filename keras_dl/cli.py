@@ -11,7 +11,7 @@ import click
 
 from keras_dl import cli_runs, cli_serving, registry
 from keras_dl.errors import KerasDLError, UsageError
-from keras_dl.terminal import Group, emit, interruptible, json_option, opened
+from keras_dl.terminal import FilePath, Group, emit, interruptible, json_option, opened
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -56,9 +56,7 @@ def info(task: str, as_json: bool) -> None:
 @main.command()
 @click.argument("task")
 @click.option("--from", "source", help="Where to download from.  [default: the set's own place]")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True, help="Where to put it."
-)
+@click.option("--out", type=FilePath(), default=Path("data"), show_default=True, help="Where to put it.")
 @click.option("--synthetic", is_flag=True, help="Write the embedded synthetic set instead of downloading.")
 @json_option
 def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: bool) -> None:
@@ -79,13 +77,13 @@ def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: boo
 @click.argument("task", required=False)
 @click.option("--data", metavar="PATH", help="A folder or archive; without it the embedded data.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; keras-dl info TASK lists them.")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings from a JSON file, or a run's config.json.")
+@click.option("--config", type=FilePath(), help="Settings from a JSON file, or a run's config.json.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--deterministic", is_flag=True, default=None, help="Short for --set deterministic=true.")
 @click.option("--name", help="What to call the run, wherever a RUN is asked for.  [default: its folder's name]")
 @click.option("--tiny", is_flag=True, help="A small model on little data, to try things out: its figures mean nothing.")
-@click.option("--out", type=click.Path(path_type=Path), help="The run directory.  [default: runs/TASK/TIME]")
+@click.option("--out", type=FilePath(), help="The run directory.  [default: runs/TASK/TIME]")
 @click.option("--resume", is_flag=True, help="Go on with the newest unfinished run, or with that of --out or --name.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or tpu.")
 @click.option("--strategy", default="auto", show_default=True, help="auto, default, mirrored, multiworker or tpu.")
@@ -141,9 +139,7 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--neighbours", is_flag=True, help="Show the nearest training examples too; needs keras-dl embed RUN.")
 @click.option("--count", type=click.IntRange(min=1), help="How many of them.  [default: the task's]")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="A CSV file for the answers, or a folder for the pictures."
-)
+@click.option("--out", type=FilePath(), help="A CSV file for the answers, or a folder for the pictures.")
 @click.option("--url", metavar="HOST:PORT", help="Ask a server; RUN is a model's name. Or grpc://HOST:PORT.")
 @click.option("--version", type=click.IntRange(min=0), help="Of the server's versions this one.")
 @click.option("--label", help="Of the server's versions the one with this label.")
@@ -205,7 +201,7 @@ def predict(
 @main.command()
 @click.argument("run")
 @click.argument("input")
-@click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: NAME-explained.png or .html]")
+@click.option("--out", type=FilePath(), help="The file.  [default: NAME-explained.png or .html]")
 @click.option(
     "--method",
     help="How to explain; a wrong name lists those that the run has.  [default: the task's own]",
@@ -260,7 +256,7 @@ def report(run: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run")
-@click.option("--out", type=click.Path(path_type=Path), help="The model's folder.  [default: models/TASK]")
+@click.option("--out", type=FilePath(), help="The model's folder.  [default: models/TASK]")
 @json_option
 def export(run: str, out: Path | None, as_json: bool) -> None:
     """Write a SavedModel version for TensorFlow Serving, proved against the trained model.

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from keras_dl.terminal import emit, json_option, opened
+from keras_dl.terminal import FilePath, emit, json_option, opened
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("folder", type=FilePath(), required=False)
 @click.option("--sort", default="begun", show_default=True, help="begun, name, data, or figure: best first.")
-@click.option("--html", "page", type=click.Path(path_type=Path), help="Write a page too: learning curves and reports.")
+@click.option("--html", "page", type=FilePath(), help="Write a page too: learning curves and reports.")
 @json_option
 def runs(folder: Path | None, sort: str, page: Path | None, as_json: bool) -> None:
     """List the runs in FOLDER, task by task: names, data, figures on test, and what is tiny or not complete.
@@ -37,7 +37,7 @@ def runs(folder: Path | None, sort: str, page: Path | None, as_json: bool) -> No
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True)
-@click.option("--out", type=click.Path(path_type=Path), help="The picture.  [default: comparison.png]")
+@click.option("--out", type=FilePath(), help="The picture.  [default: comparison.png]")
 @json_option
 def compare(runs: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     """Compare runs, and their baselines, on their test parts: a table and a picture, with paired tests.

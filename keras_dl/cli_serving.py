@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from keras_dl.errors import UsageError
+from keras_dl.paths import at_home
 from keras_dl.runs.run import Run
-from keras_dl.terminal import emit, json_option
+from keras_dl.terminal import FilePath, emit, json_option
 
 
 @click.command()
@@ -92,11 +93,11 @@ def settled(argument: str) -> str:
     """
     called, sign, rest = argument.partition("=")
     wanted = rest if sign else argument
-    return argument if Path(argument).exists() or Path(wanted).exists() else f"{called}={Run.find(wanted).path}"
+    return argument if at_home(argument).exists() or at_home(wanted).exists() else f"{called}={Run.find(wanted).path}"
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=FilePath())
 @click.argument("version", type=click.IntRange(min=1), required=False)
 @click.option("--label", default="stable", show_default=True, help="The label that is to stand for the version.")
 @click.option("--share", type=click.FloatRange(0, 1), help="Its share of the requests that name no version.")

@@ -11,14 +11,28 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.pages.terminal import harmless
+from keras_dl.paths import at_home
 
 GRACE = 5  # seconds between a signal and the end of a process that does not hear it
+
+
+class FilePath(click.Path):
+    """The path of a file or folder, which may begin with ~."""
+
+    def __init__(self) -> None:
+        """Take any path; the verb that uses it says what is wrong with it."""
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        return at_home(str(super().convert(value, param, ctx)))
 
 
 class Group(click.Group):

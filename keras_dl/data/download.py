@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.paths import at_home
 
 if TYPE_CHECKING:
     import requests
@@ -37,7 +38,7 @@ class Source:
 def cache_folder() -> Path:
     """Return the folder for downloads and unpacked archives: KERAS_DL_CACHE, or the system's place for caches."""
     if chosen := os.environ.get("KERAS_DL_CACHE"):
-        return Path(chosen).expanduser()
+        return at_home(chosen)
     import pooch
 
     return Path(pooch.os_cache("keras-dl"))

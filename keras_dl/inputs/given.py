@@ -13,6 +13,7 @@ from keras_dl.data.download import cache_folder
 from keras_dl.data.files import readable, walk
 from keras_dl.data.tables import is_table
 from keras_dl.errors import BadInput, UsageError
+from keras_dl.paths import at_home
 from keras_dl.task.input import Input
 
 
@@ -65,7 +66,7 @@ def expand(taker: Taker, inputs: Iterable[str | Path]) -> Iterator[Given]:
     """
     for item in inputs:
         kind = kind_of(item)
-        path = Path(item).expanduser() if kind else Path(item)
+        path = at_home(item) if kind else Path(item)
         own = taker.input.given(item) if isinstance(item, str) and (not kind or item == "-") else None
         if own is not None:
             yield from own
@@ -97,7 +98,7 @@ def kind_of(item: str | Path) -> str:
     if item == "":
         return ""
     try:
-        path = Path(item).expanduser()
+        path = at_home(item)
         return "folder" if path.is_dir() else "file" if path.exists() else ""
-    except (OSError, ValueError, RuntimeError):  # longer than a name may be, or not to be written as one; ~ of nobody
+    except (OSError, ValueError, UsageError):  # longer than a name may be, or not to be written as one; ~ of nobody
         return ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from keras_dl.data.pretrained import imagenet
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.paths import at_home
 
 if TYPE_CHECKING:
     import keras
@@ -122,7 +123,7 @@ def given_file(weights: str) -> Path:
     """Return the path of a file of weights; UsageError where it cannot be one."""
     import h5py
 
-    path = Path(weights).expanduser()
+    path = at_home(weights)
     if not path.is_file():
         raise UsageError(f"weights={weights}: there is no such file; give imagenet, none, or a .h5 or .weights.h5 file")
     if path.suffix != ".h5" or not h5py.is_hdf5(path):

@@ -13,6 +13,7 @@ from keras_dl.data.pretrained import glove
 from keras_dl.data.pretrained.glove import Vectors
 from keras_dl.errors import UsageError
 from keras_dl.inputs import tokenization
+from keras_dl.paths import at_home
 from keras_dl.recipes import texts
 from keras_dl.task import Assets
 
@@ -50,7 +51,7 @@ def file(embedding: str) -> Path | None:
         return glove.cached()
     if embedding == "glove":
         return glove.download()
-    path = Path(embedding)
+    path = at_home(embedding)
     if not path.is_file():
         raise UsageError(
             f"embedding={embedding}: there is no such file; choose a file of GloVe's, glove (downloads 862 MB), or none"

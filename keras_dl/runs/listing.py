@@ -10,6 +10,7 @@ from typing import Any
 
 from keras_dl import registry
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.paths import at_home
 from keras_dl.runs import files, marks, names
 from keras_dl.runs.names import Kept
 from keras_dl.runs.run import Run
@@ -47,9 +48,9 @@ def rows(folder: str | Path | None = None, sort: str = "begun") -> list[Row]:
     """
     if sort not in SORTS:
         raise UsageError(f"--sort {sort} must be one of: {', '.join(SORTS)}")
-    if folder is not None and not Path(folder).is_dir():
+    if folder is not None and not at_home(folder).is_dir():
         raise UsageError(f"there is no folder '{folder}'; give one that holds runs")
-    kept = names.kept(None if folder is None else Path(folder))
+    kept = names.kept(None if folder is None else at_home(folder))
     own = kept if folder is None else names.kept()  # names mean those in the folder runs
     answering = filter(None, (names.answering(task, own) for task in registry.TASKS))
     meant = {one.path.resolve() for one in answering}

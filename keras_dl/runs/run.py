@@ -36,6 +36,7 @@ import click
 
 from keras_dl import registry
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.paths import at_home
 from keras_dl.runs import marks, names
 from keras_dl.runs.files import held, make_newest, refuse_full, write_json
 from keras_dl.task import Assets, Config, Task, settings
@@ -55,7 +56,7 @@ class Run:
         Raises:
             UsageError: if there is no run.
         """
-        self.path = Path(path)
+        self.path = at_home(path)
         self.temporary = False  # of a worker that is not the chief; it goes at the end
         self.fresh = False  # made just now: nothing is lost where the training cannot even start
         if not (self.path / "config.json").is_file():
@@ -75,7 +76,7 @@ class Run:
             UsageError: if `path` is there and not empty.
             KerasDLError: if it cannot be made.
         """
-        path = path or names.RUNS / task.name / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+        path = at_home(path) if path else names.RUNS / task.name / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
         if path.is_file():
             raise UsageError(f"{path} is a file; --out takes the run directory to make")
         try:
@@ -105,7 +106,7 @@ class Run:
         Raises:
             UsageError: if there is none.
         """
-        path = Path(name)
+        path = at_home(name)
         if not (path / "config.json").is_file():
             meant, said = names.chosen(str(name), complete=complete)
             run = cls(meant.path)

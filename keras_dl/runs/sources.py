@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_dl.data import samples
 from keras_dl.errors import UsageError
+from keras_dl.paths import at_home
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task import Data, Task
@@ -33,9 +34,9 @@ def checked(task: Task, data: str | Path) -> Path:
     Raises:
         UsageError: if there is nothing at it.
     """
-    if not str(data) or not Path(data).exists():
+    if not str(data) or not at_home(data).exists():
         raise UsageError(f"there is nothing at '{data}'; keras-dl data {task.name} gets the real set")
-    return Path(data).resolve()
+    return at_home(data).resolve()
 
 
 def embedded(data: Path | None) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from keras_dl.errors import UsageError
+from keras_dl.paths import at_home
 from keras_dl.task import Config, Task
 
 FIELD = re.compile(r"^    (\w+): [^=\n]+ = [^#\n]*?(?:  # (.*))?$", re.MULTILINE)  # of a dataclass: name, comment
@@ -107,7 +108,7 @@ def read_run(path: Path) -> dict[str, Any]:
         UsageError: if the file does not hold one.
     """
     try:
-        values = json.loads(Path(path).read_text())
+        values = json.loads(at_home(path).read_text())
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read settings from {path}: {error}") from None
     if not isinstance(values, dict):

@@ -14,6 +14,7 @@ import pandas as pd
 from keras_dl.errors import UsageError
 from keras_dl.figures.forest import forest
 from keras_dl.measures import bootstrap
+from keras_dl.paths import at_home
 from keras_dl.runs import marks, predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
@@ -89,7 +90,7 @@ def picture_path(out: str | Path | None) -> Path:
     Raises:
         UsageError: if its name ends in nothing that can be drawn.
     """
-    path = Path(out or ".")
+    path = at_home(out or ".")
     path = path / PICTURE if path.is_dir() else path
     if path.suffix not in FORMATS:
         raise UsageError(f"the picture {path} must end in {', '.join(FORMATS)}, or be a folder")

@@ -13,6 +13,7 @@ from keras_dl.inputs.given import Given, expand, kind_of
 from keras_dl.pages.html import page
 from keras_dl.pages.picture import side_by_side
 from keras_dl.pages.wire import as_json
+from keras_dl.paths import at_home
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task.blocks import Block, Picture
@@ -63,7 +64,7 @@ def explain(run: Run, source: str | Path, out: str | Path | None = None, *, meth
     note = run.task.input.remark(run.config, decoded)
     row = {"input": item.name, **row, **({"note": note} if note else {})}
     (block,) = way.explain(run, [raw], [run.task.output.target(row, run.assets)], False)
-    return Explained(row, name, block, write(run, item, row, block, Path(out or ".")))
+    return Explained(row, name, block, write(run, item, row, block, at_home(out or ".")))
 
 
 def chosen(run: Run, method: str | None) -> tuple[str, Method]:

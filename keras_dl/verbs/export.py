@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.paths import at_home
 from keras_dl.runs import versions
 from keras_dl.runs.files import write_json
 from keras_dl.runs.run import Run
@@ -48,7 +49,7 @@ def export(run: Run, out: str | Path | None = None) -> Path:
     Raises:
         KerasDLError: if the reloaded model answers differently; nothing is left then.
     """
-    folder = Path(out) if out else Path("models") / run.task.name
+    folder = at_home(out) if out else Path("models") / run.task.name
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; --out takes the folder of the model's versions")
     folder.mkdir(parents=True, exist_ok=True)

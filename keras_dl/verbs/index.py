@@ -16,6 +16,7 @@ from keras_dl.errors import UsageError
 from keras_dl.figures import plots
 from keras_dl.figures.courses import Course, courses, swatch
 from keras_dl.pages.templates import rendered
+from keras_dl.paths import at_home
 from keras_dl.runs import files, history, listing
 from keras_dl.runs.listing import Row
 from keras_dl.task.blocks import Chart
@@ -34,7 +35,7 @@ def write(found: Sequence[Row], folder: str | Path, page: str | Path) -> Path:
     Raises:
         UsageError: if its name does not end in .html.
     """
-    target = Path(page) / "index.html" if Path(page).is_dir() else Path(page)
+    target = at_home(page) / "index.html" if at_home(page).is_dir() else at_home(page)
     if target.suffix != ".html":
         raise UsageError(f"the page {target} must end in .html, or be a folder")
     tasks = [section(task, group, target.parent) for task, group in listing.by_task(found)]

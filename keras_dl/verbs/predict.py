@@ -14,6 +14,7 @@ from tqdm import tqdm
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs.given import Given, expand
 from keras_dl.pages import answers
+from keras_dl.paths import at_home
 from keras_dl.runs.run import Run
 from keras_dl.verbs.neighbours import Neighbours
 
@@ -44,11 +45,12 @@ def predict(
         UsageError: if a file is not there, `out` is given without `neighbours`, or the run has no embeddings or not so
             many training examples.
     """
-    table = Path(out) if out and Path(out).suffix.lower() == ".csv" else None
+    out = at_home(out) if out else None
+    table = out if out and out.suffix.lower() == ".csv" else None
     if out and not table and not neighbours:
         raise UsageError(f"--out {out} is no CSV file; give answers.csv, or add --neighbours for a folder of pictures")
     items = list(expand(run.task, inputs))
-    pictures = table.parent if table else Path(out or ".")
+    pictures = table.parent if table else out or Path()
     training = Neighbours(run, neighbours, pictures) if neighbours else None
     decode = run.task.input.decode(run.config, run.assets)  # once: making the table of a large vocabulary takes a while
     rows: list[dict[str, Any]] = []

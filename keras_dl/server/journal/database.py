@@ -32,6 +32,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.paths import at_home
 
 WAIT = 5  # seconds that a connection or another process's writing may take
 PATIENCE = 2.0  # seconds in which several servers that start at once make the tables one after the other
@@ -114,6 +115,8 @@ def known(url: str) -> URL:
         raise UsageError(f"the database {parsed!r} is of a kind that is not supported; take {allowed}")
     if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UsageError("a database in memory is lost; take sqlite:///FILE")
+    if parsed.drivername == "sqlite":
+        parsed = parsed.set(database=str(at_home(str(parsed.database))))
     return parsed
 
 

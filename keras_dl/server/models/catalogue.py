@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.paths import at_home
 from keras_dl.runs import versions
 from keras_dl.runs.run import Run
 from keras_dl.server.batching import Batcher
@@ -79,12 +80,12 @@ def find(arguments: Iterable[str], name: str | None = None) -> list[Source]:
 def sources(argument: str) -> list[Source]:
     """Return the models that one argument stands for."""
     name, sign, rest = argument.partition("=")
-    if sign and not Path(argument).exists():
+    if sign and not at_home(argument).exists():
         found = sources(rest)
         if found[0].kind == "models":
             raise UsageError(f"{rest} is a folder of models, which have their names; NAME=PATH is for one")
         return [Source(name, found[0].path, found[0].kind)]
-    path = Path(argument)
+    path = at_home(argument)
     if (path / "config.json").is_file() or not path.is_dir():
         run = Run.find(argument)
         return [Source(run.task.name, run.path, "run")]
