@@ -95,16 +95,23 @@ def exported(session_folder: Path, tiny_run: Callable[[str], Run]) -> Callable[[
 
 @pytest.fixture(scope="session")
 def trained_alike(session_folder: Path) -> tuple[Path, Path]:
-    """Give two folders with a run of each way to train, by the task's name: trained twice with the same seed.
+    """Give two folders with history and weights of each way to train, by the task's name: twice with the same seed.
 
-    Two processes of their own are needed: op determinism cannot be taken back in this one.
+    Two processes of their own are needed: op determinism cannot be taken back in this one. Neither evaluates.
     """
     from one_of_each import one_of_each, training
 
     program = (
-        "import sys, keras_dl\n"
+        "import sys\n"
+        "import numpy as np\n"
+        "from keras_dl import api\n"
+        "from keras_dl.training.fit import fit_run\n"
+        "def keep(run, model, *_):\n"
+        "    np.savez(run.path / 'weights.npz', *[variable.numpy() for variable in model.weights])\n"
+        "    return run\n"
         "for task in sys.argv[2:]:\n"
-        "    keras_dl.train(task, tiny=True, deterministic=True, out=f'{sys.argv[1]}/{task}')\n"
+        "    asked = {'deterministic': True, 'epochs': 2}\n"
+        "    fit_run(api.begin(task, tiny=True, settings=asked, out=f'{sys.argv[1]}/{task}'), keep)\n"
     )
     done, work = session_folder / "alike", session_folder / "alike.unfinished"
     with locked(done):
