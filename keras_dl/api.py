@@ -1,86 +1,173 @@
 """The verbs from Python, for notebooks; the command line calls the same functions.
 
-This module may look down on all others, so a run gets its verbs here.
+This module may look down on all others; `run.py` has the verbs of a run.
 """
 
 from __future__ import annotations
 
+import difflib
 import tempfile
 from collections.abc import Mapping
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from keras_dl import registry
+from keras_dl import registry, show
 from keras_dl.errors import UsageError
+from keras_dl.pages.result import Record
+from keras_dl.progress import say
+from keras_dl.run import Run, verb
 from keras_dl.runs import names, sources
-from keras_dl.runs import run as directory
 from keras_dl.task import Config, Task
 from keras_dl.task import settings as settings_of
 from keras_dl.training.machines import devices
 
-
-class Run(directory.Run):
-    """A run directory with the verbs for notebooks."""
-
-    def evaluate(self, data: str | Path | None = None) -> dict[str, Any]:
-        """Evaluate on the run's own test part, or on another set in the same layouts."""
-        from keras_dl.verbs.evaluate import evaluate
-
-        return evaluate(self, data)
-
-    def predict(self, *inputs: str | Path, **options: Any) -> list[dict[str, Any]]:
-        """Predict files or texts; folders stand for the files in them; see `verbs.predict` for the options."""
-        from keras_dl.verbs.predict import predict
-
-        return predict(self, inputs, **options)
-
-    def explain(self, source: str | Path, out: str | Path | None = None, **options: Any) -> dict[str, Any]:
-        """Explain the prediction for one input; see `verbs.explain` for the options."""
-        from keras_dl.verbs.explain import explain
-
-        return explain(self, source, out, **options).json()
-
-    def embed(self, **options: Any) -> dict[str, Any]:
-        """Write embeddings, a nearest-neighbour classifier and t-SNE maps; see `verbs.embed`."""
-        from keras_dl.verbs.embed import embed
-
-        return embed(self, **options)
-
-    def export(self, out: str | Path | None = None) -> Path:
-        """Write a SavedModel for TensorFlow Serving; see `verbs.export`."""
-        from keras_dl.verbs.export import export
-
-        return export(self, out)
-
-    def _repr_html_(self) -> str:
-        """Show the run in a notebook: what it is, and its metrics on the test part."""
-        from keras_dl.pages.html import notebook
-        from keras_dl.verbs.report import overview
-
-        return notebook(overview(self))
-
-    def report(self) -> Path:
-        """Write report.html again and return its path."""
-        from keras_dl.verbs.report import write
-
-        return write(self)
+NEAR = 0.65  # of two names, as difflib measures it: 1 is the same
+OPTIONS = (
+    "data",
+    "out",
+    "file",
+    "name",
+    "tiny",
+    "resume",
+    "device",
+    "strategy",
+)  # of `train`; the rest is settings
 
 
-def train(task: str | None = None, **options: Any) -> Run:
-    """Train a task to a complete run. Settings are given by name, `epochs=3`; the other options are those of `begin`.
+def train(
+    task: str | None = None,
+    *,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    file: str | Path | None = None,
+    name: str | None = None,
+    tiny: bool = False,
+    resume: bool = False,
+    device: Literal["auto", "cpu", "gpu", "tpu"] = "auto",
+    strategy: Literal["auto", "default", "mirrored", "multiworker", "tpu"] = "auto",
+    recipe: str | None = None,
+    seed: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    patience: int | None = None,
+    steps_per_execution: int | None = None,
+    cache_gb: float | None = None,
+    bad_share: float | None = None,
+    target_sensitivity: float | None = None,
+    deterministic: bool | None = None,
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] | None = None,
+    accumulate: int | None = None,
+    scale_learning_rate: bool | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a task to a complete run: fit, calibrate on validation, evaluate on test, write the report.
+
+    >>> run = keras_dl.train("spam", data="spam.csv", seed=1)
+
+    Args:
+        task: the task's name, of `keras_dl.tasks()`; None for that of `file` or, to resume, of the run at `out`.
+        data: a folder or archive in a layout the task reads; None for the embedded data.
+        out: the run directory; None for runs/TASK/TIME, or, to resume, for the newest unfinished run.
+        file: settings from a JSON file, or a run's config.json, which also says on what data.
+        name: what to call the run, wherever a run is asked for; None for the name of its directory.
+        tiny: a small model on little data: seconds, for trying. Its figures mean nothing.
+        resume: go on with a run that was stopped; its data and settings are its own, so none may be given.
+        device: what to train on.
+        strategy: how to share the work; "auto" takes all GPUs of the machine.
+        recipe: settings that belong together, by a name; "original" is the one of the course documents.
+        seed: of the split, the weights, the order of the examples and the augmentation.
+        epochs: at most; early stopping may end sooner.
+        batch_size: examples per step, over all devices.
+        learning_rate: the highest of the training.
+        patience: epochs without a better validation score before training stops.
+        steps_per_execution: training steps per call of the compiled function.
+        cache_gb: decoded examples above this go to a file in the run directory instead of memory.
+        bad_share: the largest share of unusable files that is only reported, 0 to 1; more is an error.
+        target_sensitivity: wanted on validation, in (0, 1); 0 means the task's own way to choose a threshold.
+        deterministic: operations that repeat bit for bit.
+        precision: of training; the model that is kept is float32.
+        accumulate: pieces that a batch is computed in, one after another, where memory is short.
+        scale_learning_rate: let batch_size count per device, and the learning rate grow with the devices.
+        settings: those of the task alone, `image_size=128`; `keras_dl.tasks()[task]` shows all, with their meaning.
+
+    None for a setting means the task's own value.
 
     Raises:
         UsageError: for an unknown task or setting, before anything heavy happens.
         KerasDLError: if the data cannot be used.
     """
-    of_begin = ("data", "out", "file", "name", "tiny", "device", "strategy", "resume")
-    known = {name: options.pop(name) for name in of_begin if name in options}
-    return finish(begin(task, settings=options, **known))
+    given = locals()  # every option and setting by its name
+    options = {name: given[name] for name in OPTIONS}
+    chosen = {
+        name: value for name, value in {**given, **settings}.items() if name not in ("task", "settings", *OPTIONS)
+    }
+    if task is not None:
+        check_names(task, settings)
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    run = finish(begin(task, settings=chosen, **options))
+    say(f"{run.task.title}: trained and evaluated, in {run.path}")
+    return run
 
 
 def open_run(run: str | Path) -> Run:
-    """Open a complete run: a run directory, a run's name, or a task's name; `runs.names` says what these mean."""
+    """Open a complete run, and import no TensorFlow yet.
+
+    Args:
+        run: a run directory, a run's name, or a task's name; `runs.names` says what these mean.
+
+    Raises:
+        UsageError: if there is none.
+    """
     return Run.find(run)
+
+
+def compare(*runs: str | Path | Run, out: str | Path | None = None) -> Record:
+    """Compare runs and their baselines on their test parts, and write a picture.
+
+    >>> keras_dl.compare("pneumonia", "pneumonia-mobilenetv2")
+
+    Args:
+        runs: opened ones, run directories, or tasks' names; of tasks with the same classes or numbers of one unit.
+        out: the picture to write, .png, .svg or .pdf, or the folder for comparison.png; None for the working directory.
+
+    Returns:
+        `{"rows": [...], "digits": {metric: how many to show}, "picture": path}`; a row is a network or a baseline:
+        "name", "model", "run", "metrics" `{metric: {"value", "low", "high"}}`, and "difference" to the first row with
+        "p", or None where the test examples are not the same.
+
+    Raises:
+        UsageError: if a run is not there, or the answers cannot be compared.
+    """
+    opened = [run if isinstance(run, Run) else open_run(run) for run in runs]
+    found, figure = verb("compare").compared(opened, out)
+    return Record(found, partial(verb("overview").of_comparison, found, figure))
+
+
+def tasks() -> Record:
+    """List the tasks, and what there is to know of each.
+
+    Returns:
+        `{name: {"title", "input", "output", "settings": {name: default}, "meanings": {name: text}, "recipes", ...}}`.
+        It shows itself as a table, and one task of it, `keras_dl.tasks()["spam"]`, with its settings.
+    """
+    from keras_dl.verbs import tasks as described
+
+    found = {name: show.info(registry.find(name)) for name in registry.TASKS}
+    named = {name: Record(facts, partial(described.of_task, facts)) for name, facts in found.items()}
+    return Record(named, partial(described.of_tasks, found))
+
+
+def check_names(task: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a name that is no setting of the task, with the nearest name of an option or a setting."""
+    valid = [field.name for field in fields(registry.find(task).config)]
+    for name in settings:
+        if name not in valid:
+            near = difflib.get_close_matches(name, [*OPTIONS, *valid], 1, NEAR)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise UsageError(f"train has no option '{name}'; {hint}keras_dl.tasks()['{task}'] shows the settings")
 
 
 def begin(
@@ -89,7 +176,7 @@ def begin(
     data: str | Path | None = None,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    file: Path | None = None,
+    file: str | Path | None = None,
     name: str | None = None,
     tiny: bool = False,
     device: str = "auto",
@@ -159,7 +246,7 @@ def temporary(task: Task, config: Config, asked: dict[str, Any]) -> Run:
     return run
 
 
-def task_of(file: Path | None) -> str:
+def task_of(file: str | Path | None) -> str:
     """Return the task of a run's config.json.
 
     Raises:

@@ -4,6 +4,10 @@
 class KerasDLError(Exception):
     """A failure with a one-line reason; the command line prints it and exits with 1."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Show the reason alone in a notebook: IPython asks an error for this. Scripts still get the traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(KerasDLError):
     """A wrong option, setting or name; the command line prints it and exits with 2."""

@@ -29,6 +29,8 @@ def info(task: Task) -> dict[str, Any]:
     return {
         "task": task.name,
         "title": task.title,
+        "input": task.input.title,
+        "output": task.output.title,
         "intended_use": task.intended_use,
         "limits": task.limits,
         "data": {"title": module.TITLE, "licence": module.LICENCE, "citation": module.CITATION},

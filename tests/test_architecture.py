@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted(path for folder in ("keras_dl", "scripts", "tests") for path in (ROOT / folder).rglob("*.py"))
 
 LAYERS = (  # a module may import from its own layer and from those before it
-    "errors paths task",
+    "errors paths progress task",
     "measures layers",
     "figures models",
     "data",
@@ -24,7 +24,7 @@ LAYERS = (  # a module may import from its own layer and from those before it
     "pages",
     "verbs",
     "client server",
-    "cli cli_runs cli_serving terminal api show show_runs show_serving __init__ __main__",
+    "cli cli_runs cli_serving terminal api run show show_runs show_serving __init__ __main__",
 )
 LAYER_OF = {f"keras_dl.{name}": number for number, names in enumerate(LAYERS) for name in names.split()}
 LAYER_OF["keras_dl"] = LAYER_OF["keras_dl.__init__"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
 from keras_dl.client.protocol import Asked, Row, Server
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs.given import Given, expand
+from keras_dl.progress import bar
 from keras_dl.task.blocks import Answer
 
 BATCH = 32  # inputs in one request
@@ -71,10 +69,10 @@ def answered(
         server.prepare()
         items = list(expand(server, inputs))
         rows: list[Row] = [item.row() for item in items]
-        with tqdm(total=len(items), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
+        with bar(total=len(items), desc="predict", unit=" inputs") as shown:
             for batch in batches(zip(rows, items, strict=True), server.input.check):
                 fill(server, [(row, raw) for row, raw in batch if raw is not None])
-                bar.update(len(batch))
+                shown.update(len(batch))
         return rows, server.answer
 
 

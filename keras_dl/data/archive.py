@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from keras_dl.data.download import made_once
 from keras_dl.errors import KerasDLError
+from keras_dl.progress import bar
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 MOST_BYTES = 50_000_000_000  # unpacked
@@ -53,13 +54,14 @@ def unpack(source: Path, folder: Path) -> None:
 
     Refused: names that lead out of the folder, symbolic links, devices, encryption, and what would fill the disk.
     """
-    from tqdm import tqdm
+    from tqdm.utils import CallbackIOWrapper
 
     packed, free, total = source.stat().st_size, shutil.disk_usage(folder).free, 0
     extract = _unzip if source.suffix.lower() == ".zip" else _untar
-    bar = {"total": packed, "desc": f"unpacking {source.name}", "disable": None}
+    shown = bar(total=packed, desc=f"unpacking {source.name}", unit="B", unit_scale=True)
     try:
-        with source.open("rb") as plain, tqdm.wrapattr(plain, "read", **bar) as file:
+        with shown, source.open("rb") as plain:
+            file = CallbackIOWrapper(shown.update, plain, "read")
             for count, size in enumerate(extract(file, folder), 1):  # each size comes before its file is written
                 total += size
                 _refuse_huge(total, count, packed, free)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.paths import at_home
+from keras_dl.progress import bar
 
 if TYPE_CHECKING:
     import requests
@@ -178,7 +179,6 @@ def _download(url: str, part: Path, auth: tuple[str, str] | None) -> None:
 
 def _download_rest(url: str, part: Path, auth: tuple[str, str] | None) -> None:
     import requests
-    from tqdm import tqdm
 
     have = part.stat().st_size if part.exists() else 0
     # "identity": what is counted on the wire is what is in the file.
@@ -194,11 +194,11 @@ def _download_rest(url: str, part: Path, auth: tuple[str, str] | None) -> None:
         have = have if resumed else 0
         rest = answer.headers.get("Content-Length")
         total = have + int(rest) if rest else None
-        bar = tqdm(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True, disable=None)
-        with bar, part.open("ab" if resumed else "wb") as file:
+        shown = bar(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True)
+        with shown, part.open("ab" if resumed else "wb") as file:
             for block in answer.iter_content(BLOCK):
                 file.write(block)
-                bar.update(len(block))
+                shown.update(len(block))
     if total and part.stat().st_size != total:
         raise requests.ConnectionError(f"{part.stat().st_size} of {total} bytes arrived")
 

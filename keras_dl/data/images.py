@@ -18,6 +18,7 @@ from keras_dl.data import layout
 from keras_dl.data.files import name_below
 from keras_dl.data.image_check import check
 from keras_dl.errors import BadInput, KerasDLError
+from keras_dl.progress import bar
 
 LARGEST_FILE = 250_000_000  # bytes
 File = tuple[str, Path, str, int]  # name below the root, path, part, label
@@ -119,16 +120,15 @@ def read_folders(
 
 def examine_all(files: list[File], progress: bool) -> tuple[dict[str, bytes], dict[str, str]]:
     """Return the digest of every good file, and the reason of every bad one, by name."""
-    from tqdm import tqdm
-
     digests: dict[str, bytes] = {}
     reasons: dict[str, str] = {}
     workers = max(2, os.cpu_count() or 2)  # reading, hashing and decoding all let go of the interpreter lock
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")  # Pillow's, on odd EXIF tags
         results = pool.map(_examine, [path for _, path, _, _ in files])
-        bar = tqdm(results, "checking images", len(files), unit=" files", disable=None if progress else True)
-        for (name, *_), (digest, reason) in zip(files, bar, strict=True):
+        shown = {} if progress else {"disable": True}
+        checked = bar(results, "checking images", len(files), unit=" files", **shown)
+        for (name, *_), (digest, reason) in zip(files, checked, strict=True):
             (reasons if reason else digests)[name] = reason or digest
     return digests, reasons
 

@@ -31,6 +31,7 @@ class ImageInput(Input):
     """
 
     key = "image"
+    title = "an image"
     raw_name = "image_bytes"
     plural = "pictures"
     hint = "; give an image file, or a folder of them"

@@ -49,6 +49,7 @@ class TextInput(Input):
     """Texts, read as int32 word ids `[length]`, and after them the ids of a recipe's first `characters`."""
 
     key = "text"
+    title = "a text"
     raw_name = "text"
     unit = "text"
     plural = "texts"

@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_dl.errors import KerasDLError
 from keras_dl.measures.measuring import point
+from keras_dl.progress import bar
 from keras_dl.task.kinds import Measuring, Metric, metric_of
 
 DRAWS = 1000  # the ends of a 95 % interval then rest on 25 draws each
@@ -90,10 +90,10 @@ def measured(measuring: Sequence[Measuring], draws: Draws) -> list[dict[str, np.
     blocks = []
     pool = ThreadPoolExecutor(threads(draws))
     try:
-        with tqdm(total=draws.draws, desc="bootstrap", unit=" draws", disable=None) as bar:
+        with bar(total=draws.draws, desc="bootstrap", unit=" draws") as shown:
             for found in pool.map(of_block, range(len(draws))):
                 blocks.append(found)
-                bar.update(min(draws.size, bar.total - bar.n))
+                shown.update(min(draws.size, shown.total - shown.n))
     finally:
         pool.shutdown(cancel_futures=True)
     models = zip(*blocks, strict=True)  # of each model its blocks

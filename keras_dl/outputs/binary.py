@@ -48,6 +48,7 @@ class Binary(Ranked):
     """
 
     key = "binary"
+    title = "one of two classes"
     value = "probability"
     metrics = METRICS
     first = ("auroc", "accuracy", "macro_f1", "sensitivity", "specificity", "f1", "brier", "ece")

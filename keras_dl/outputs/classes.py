@@ -48,6 +48,7 @@ class Classes(Labelled):
     """Probabilities of several classes, calibrated by one temperature and a bias for each class."""
 
     key = "classes"
+    title = "one of several classes"
     value = "probabilities"
     metrics = METRICS
     first = ("auroc", "accuracy", "macro_f1", "balanced_accuracy", "brier", "ece")

@@ -24,6 +24,7 @@ class Density(Number):
     """A map `[batch, height, width, 1]` of the unit per pixel; the number is its sum (Lempitsky, Zisserman 2010)."""
 
     key = "density"
+    title = "a map that adds up to a number"
     large = ("density",)
 
     def compile(self, model: keras.Model, optimizer: Any, *, scale: float = SCALE, count_weight: float = 0.0) -> None:

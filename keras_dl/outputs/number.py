@@ -31,9 +31,7 @@ METRICS = {
     "bias": Metric("Bias", None, "the mean of the number minus the true one, in {unit}; below 0: too low", 2),
     "r2": Metric("R²", True, "the explained share of the variance; below 0: worse than the mean of the truth"),
     "coverage": Metric(
-        "Coverage",
-        None,
-        f"the share of examples whose true number lies in its interval; aimed at: {interval.COVERAGE:.2f}",
+        "Coverage", None, f"the share of true numbers that lie in their interval; aimed at: {interval.COVERAGE:.2f}"
     ),
     "width": Metric("Width of the interval", False, "mean width of the intervals, in {unit}", 1),
 }
@@ -43,6 +41,7 @@ class Number(Output):
     """One number per example, with an interval by split conformal prediction (see `measures.counts`)."""
 
     key = "number"
+    title = "a number with its interval"
     value = "number"
     metrics = METRICS
     first = ("mae", "rmse", "relative_error", "r2")

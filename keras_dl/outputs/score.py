@@ -25,6 +25,7 @@ class Score(Ranked):
     """One score, higher for what is further from class 0; its threshold is set on healthy validation examples."""
 
     key = "score"
+    title = "a score: how unusual it is"
     value = "score"
     metrics = MEASURED
     first = ("auroc", "accuracy", "sensitivity", "specificity", "f1")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -20,6 +21,7 @@ from keras_dl.task.blocks import Answer, Bars, Block, Chart, Gauge, Picture, Pro
 STRONGEST = 8  # words in the table of each side
 UNREAD = 5000  # characters shown of what a model does not read
 EMPTY = Markup("")
+IN_CELLS = "table { margin: 0; } tr { background: none; } h3 { font-weight: 700; }"  # notebooks have their own ways
 
 
 def html(block: Block) -> Markup:
@@ -55,12 +57,15 @@ def page(title: str, blocks: Sequence[Block], *, note: str = "") -> str:
 
 
 def notebook(blocks: Iterable[Block]) -> str:
-    """Return blocks as HTML for a cell of a notebook; the style stays inside it."""
+    """Return blocks as HTML for a cell of a notebook; the style stays inside it, and wins over the notebook's own."""
     inside = re.sub(r":root|(body, )?\.keras-dl(?= {)", "&", str(style()))  # nested: other rules stay inside
+    rows = [
+        element("div", htmls(row), class_="plots") if charts else htmls(row)
+        for charts, row in groupby(blocks, lambda block: isinstance(block, Chart))
+    ]
     return str(
-        Markup('<div class="keras-dl"><style>.keras-dl {{\n{}\n}}</style>\n{}\n</div>').format(
-            Markup(inside),
-            htmls(blocks),
+        Markup('<div class="keras-dl"><style>{0}{0}{0} {{\n{1}\n{2}\n}}</style>\n{3}\n</div>').format(
+            Markup(".keras-dl"), Markup(inside), Markup(IN_CELLS), Markup("\n").join(rows)
         )
     )
 

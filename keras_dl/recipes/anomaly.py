@@ -110,17 +110,17 @@ class Autoencoder:
     def fit(self, x: np.ndarray, y: np.ndarray | None = None) -> Autoencoder:
         """Train on the images with Adam; `y` is not looked at."""
         import keras
-        from tqdm import tqdm
 
         from keras_dl.layers.losses import mean_output
+        from keras_dl.progress import bar
 
         keras.utils.set_random_seed(self.seed)
         self.image_size = min(self.image_size, x.shape[1])
         images = np.concatenate(list(self.batches(x)))
         model = self.model()
         model.compile(keras.optimizers.Adam(self.learning_rate), mean_output)
-        with tqdm(total=self.epochs, desc="documented autoencoder", unit=" epochs", disable=None) as bar:
-            step = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs=None: bar.update())
+        with bar(total=self.epochs, desc="documented autoencoder", unit=" epochs") as shown:
+            step = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs=None: shown.update())
             nothing = np.zeros((len(images), 1), "float32")  # the model measures its own error
             model.fit(images, nothing, self.batch_size, self.epochs, verbose=0, callbacks=[step])
         self.weights = model.get_weights()

@@ -21,6 +21,7 @@ class Input(ABC):
 
     key: ClassVar[str]  # "image"; in the API and in the export's signatures
     raw_name: ClassVar[str]  # argument of the exported signature that takes raw inputs
+    title: ClassVar[str]  # "an image"
     unit: ClassVar[str] = "file"  # what is left out where an input cannot be used
     plural: ClassVar[str]  # "pictures"
     wanted: str  # what the model's tensor holds, in words

@@ -20,6 +20,7 @@ class Output(ABC):
     """A kind of output. `assets` are the model's; heavy imports stand inside the methods."""
 
     key: ClassVar[str]
+    title: ClassVar[str]  # "one of two classes"
     value: ClassVar[str]  # the response that is measured and kept in predictions.csv
     metrics: ClassVar[Mapping[str, Metric]]  # the verdict is about the first one that `measuring` gives
     first: ClassVar[Sequence[str]] = ()  # metrics that most people ask for

@@ -22,7 +22,7 @@ def resolve(
     task: Task,
     settings: Mapping[str, Any] | None = None,
     *,
-    file: Path | None = None,
+    file: str | Path | None = None,
     tiny: bool = False,
 ) -> Config:
     """Return the task's Config with these settings; later ones win: tiny, file, settings.
@@ -101,7 +101,7 @@ def to_json(config: Config) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def read_run(path: Path) -> dict[str, Any]:
+def read_run(path: str | Path) -> dict[str, Any]:
     """Read a JSON object: a run's config.json, or plain settings.
 
     Raises:
@@ -116,7 +116,7 @@ def read_run(path: Path) -> dict[str, Any]:
     return values
 
 
-def read_config(path: Path, task: Task) -> dict[str, Any]:
+def read_config(path: str | Path, task: Task) -> dict[str, Any]:
     """Read settings from a JSON file: a plain object, or a run's own config.json."""
     values = read_run(path)
     if isinstance(values.get("config"), dict):

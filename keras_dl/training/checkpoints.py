@@ -20,11 +20,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import click
 import keras
 import numpy as np
 
 from keras_dl.errors import KerasDLError
+from keras_dl.progress import say
 from keras_dl.runs.files import replacing
 from keras_dl.task import mode_of
 
@@ -115,7 +115,7 @@ def read_progress(folder: Path) -> tuple[Progress, Path | None]:
             reason = str(error) if isinstance(error, KerasDLError) else f"{path} is no checkpoint ({error})"
             left = [other for other in found if other < epoch]
             ahead = f"trying the one of epoch {max(left)}" if left else "nothing is left: training starts over"
-            click.echo(f"{reason}; {ahead}", err=True)
+            say(f"{reason}; {ahead}")
     return Progress(), None
 
 

@@ -10,22 +10,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import keras
 import numpy as np
 import tensorflow as tf
 
 # Private: the public function, of tf.compat.v1, takes graphs of TensorFlow 1 with a session.
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-from tqdm import tqdm
 
 from keras_dl.data.download import cache_folder
 from keras_dl.errors import KerasDLError
+from keras_dl.progress import bar, say
 from keras_dl.training import checkpoints
 
 BATCH = 32
@@ -66,10 +64,10 @@ def computed(extractor: keras.Model, x: Any, *, name: str = "examples") -> np.nd
     """Return the extractor's outputs for decoded examples `[count, ...]` as float32, with a progress bar."""
     outputs_of = constant(extractor)
     parts = [np.zeros((0, *extractor.output.shape[1:]), "float32")]
-    with tqdm(total=len(x), desc=f"features of {name}", unit=" examples", disable=None, file=sys.stderr) as bar:
+    with bar(total=len(x), desc=f"features of {name}", unit=" examples") as shown:
         for start in range(0, len(x), BATCH):
             parts.append(outputs_of(tf.convert_to_tensor(x[start : start + BATCH]))[0].numpy().astype("float32"))
-            bar.update(len(parts[-1]))
+            shown.update(len(parts[-1]))
     return np.concatenate(parts)
 
 
@@ -124,7 +122,7 @@ def keep(path: Path, known: dict[bytes, np.ndarray], shape: tuple[int, ...]) -> 
     try:
         write(path, known)
     except KerasDLError as error:
-        click.echo(f"the features are not kept: {error}", err=True)
+        say(f"the features are not kept: {error}")
     return known
 
 

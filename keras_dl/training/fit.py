@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
 import keras
 import tensorflow as tf
 
 from keras_dl.errors import KerasDLError
+from keras_dl.progress import duration, say
 from keras_dl.runs import history, sources
 from keras_dl.runs.files import unwritable
 from keras_dl.runs.run import Run
@@ -27,7 +27,7 @@ from keras_dl.training.checkpoints import Checkpoints, Progress
 from keras_dl.training.finite import FiniteLoss
 from keras_dl.training.machines import devices, distributed, replicas
 from keras_dl.training.pipeline import Examples, Share
-from keras_dl.training.progress import EpochLines, duration
+from keras_dl.training.progress import EpochLines
 
 R = TypeVar("R", bound=Run)
 Conclude = Callable[[R, keras.Model, Data, dict[str, Examples], dict[str, Any]], R]
@@ -282,8 +282,3 @@ class History(keras.callbacks.Callback):
         row |= {"learning_rate": rate, "seconds": time.monotonic() - self.began}
         self.progress.history.append(row)
         history.write(self.run.path, self.progress.history)
-
-
-def say(line: str) -> None:
-    """Tell the person at the terminal; stdout is for results."""
-    click.echo(line, err=True)

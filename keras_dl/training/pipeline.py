@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from keras_dl.errors import KerasDLError
+from keras_dl.progress import bar
 from keras_dl.task import Config, Data, Split
 
 ENDLESS = 1 << 40  # epochs; fit() stops by steps
@@ -68,13 +67,13 @@ def decoded(split: Split, config: Config, spill: Path, *, name: str = "examples"
         for part, spec in (("x", spec_x), ("y", spec_y))
     ]
     done = 0
-    with tqdm(total=len(split), desc=f"decode {name}", unit=" examples", disable=None, file=sys.stderr) as bar:
+    with bar(total=len(split), desc=f"decode {name}", unit=" examples") as shown:
         for batch in plain(split.examples.batch(64).prefetch(2)).as_numpy_iterator():
             for array, values in zip(stores, batch, strict=True):
                 array[done : done + len(values)] = values
                 release(array)
             done += len(batch[1])
-            bar.update(len(batch[1]))
+            shown.update(len(batch[1]))
     if done != len(split):
         raise RuntimeError(f"the split '{name}' promises {len(split)} examples and gave {done}")
     truth = np.asarray(split.truth)

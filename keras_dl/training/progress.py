@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-import click
 import keras
-from tqdm import tqdm
+
+from keras_dl.progress import bar, duration, say
 
 LAST = 3  # epochs whose mean duration tells how long the next ones take: the first of all are slower
 
@@ -34,13 +33,11 @@ class EpochLines(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch += 1
         self.began = time.monotonic()
-        self.bar = tqdm(
+        self.bar = bar(
             total=self.steps * self.batch_size,
             desc=f"{self.phase} {self.epoch}/{self.epochs}",
             unit=" examples",
             leave=False,
-            disable=None,
-            file=sys.stderr,
         )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -55,9 +52,7 @@ class EpochLines(keras.callbacks.Callback):
         shown = "  ".join(f"{name} {value:.3g}" for name, value in (logs or {}).items())
         rate = self.steps * self.batch_size / self.trained
         ahead = self.ahead()
-        click.echo(
-            f"{self.phase} {self.epoch}/{self.epochs}  {shown}  {rate:.0f}/s{'  ' if ahead else ''}{ahead}", err=True
-        )
+        say(f"{self.phase} {self.epoch}/{self.epochs}  {shown}  {rate:.0f}/s{'  ' if ahead else ''}{ahead}")
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if hasattr(self, "bar"):
@@ -72,11 +67,3 @@ class EpochLines(keras.callbacks.Callback):
             return follow
         left = f"at most {duration(epochs * sum(last) / len(last))} left"
         return f"{left} (this phase), and {follow}" if follow else left
-
-
-def duration(seconds: float) -> str:
-    """Write a duration as a person says it: "45 s", "12 min", "3 h 20 min"."""
-    minutes = round(seconds / 60)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

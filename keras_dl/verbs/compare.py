@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from keras_dl.errors import UsageError
 from keras_dl.figures.forest import forest
@@ -41,7 +42,12 @@ class Model:
 
 
 def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any]:
-    """Compare runs and their baselines on their test parts, and draw it.
+    """Compare runs and their baselines on their test parts, and write a picture; see `compared`."""
+    return compared(runs, out)[0]
+
+
+def compared(runs: Sequence[Run], out: str | Path | None = None) -> tuple[dict[str, Any], Figure]:
+    """Compare runs and their baselines on their test parts, and write a picture.
 
     Args:
         runs: of tasks with the same classes, or with numbers of one unit.
@@ -52,6 +58,7 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
         baseline: "name", "model", "run", "marks" (as "embedded data"), "metrics"
         `{metric: {"value", "low", "high"}}` of those that all runs have, and "difference"
         `{metric: {"value", "low", "high", "p"}}` to the first row, or None where the test examples are not the same.
+        And the figure in the picture.
 
     Raises:
         UsageError: if the answers of the runs cannot be compared, or they have no metric in common.
@@ -81,7 +88,7 @@ def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any
     with replacing(target) as temporary:
         figure.savefig(temporary, dpi=150, format=target.suffix[1:])
     digits = {name: output.metric(name, assets).digits for name in shared}
-    return {"rows": rows, "digits": digits, "picture": str(target)}
+    return {"rows": rows, "digits": digits, "picture": str(target)}, figure
 
 
 def picture_path(out: str | Path | None) -> Path:

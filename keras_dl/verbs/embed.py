@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 import keras
 import numpy as np
 from sklearn.pipeline import Pipeline
 
 from keras_dl.errors import KerasDLError
 from keras_dl.figures import tsne
+from keras_dl.progress import say
 from keras_dl.runs import embeddings, sources
 from keras_dl.runs.embeddings import FOLDER, Embeddings
 from keras_dl.runs.files import replacing
@@ -126,7 +126,7 @@ def draw(run: Run, found: Embeddings, scaled: np.ndarray, miniatures: Sequence[A
     )
     places = {}
     for dimensions in (2, 3):
-        click.echo(f"t-SNE of {len(scaled):,} {examples} in {dimensions} dimensions ...", err=True)
+        say(f"t-SNE of {len(scaled):,} {examples} in {dimensions} dimensions ...")
         places[dimensions] = tsne.layout(scaled, dimensions, run.config.seed)
     of = run.card["splits"]["train"]["examples"]
     title = (

@@ -13,16 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from tqdm import tqdm
 
 from keras_dl.errors import KerasDLError
 from keras_dl.measures import bootstrap
 from keras_dl.measures.bootstrap import Draws
+from keras_dl.progress import bar, say
 from keras_dl.runs import baseline as baselines
 from keras_dl.runs import marks, sources
 from keras_dl.runs.files import replacing
@@ -92,10 +91,9 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
     split = sources.load(run).test if own else run.task.read(run.config, run.assets, source)
     seen = 0 if own else seen_in_training(run, split)
     if seen:
-        click.echo(
+        say(
             f"{seen} of {len(split)} examples were in the training or validation part of this run, by name or by text: "
-            "the figures are too good",
-            err=True,
+            "the figures are too good"
         )
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
         examples = pipeline.decoded(split, run.config, Path(folder) / "test", name="test")
@@ -115,11 +113,11 @@ def seen_in_training(run: Run, split: Split) -> int:
 def outputs(task: Task, model: keras.Model, examples: Examples) -> np.ndarray:
     """Return what is measured of the network's outputs for every example, in order: `[count, ...]`."""
     found = []
-    with tqdm(total=len(examples), desc="predict", unit=" examples", disable=None) as bar:
+    with bar(total=len(examples), desc="predict", unit=" examples") as shown:
         step = tf.function(lambda x: task.output.reduced(model(x, training=False)))
         for x, _ in pipeline.evaluation(examples, BATCH):
             found.append(step(x).numpy())
-            bar.update(len(found[-1]))
+            shown.update(len(found[-1]))
     return np.concatenate(found)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs.given import Given, expand
 from keras_dl.pages import answers
 from keras_dl.paths import at_home
+from keras_dl.progress import bar
 from keras_dl.runs.run import Run
 from keras_dl.verbs.neighbours import Neighbours
 
@@ -54,14 +53,14 @@ def predict(
     training = Neighbours(run, neighbours, pictures) if neighbours else None
     decode = run.task.input.decode(run.config, run.assets)  # once: making the table of a large vocabulary takes a while
     rows: list[dict[str, Any]] = []
-    with tqdm(total=len(items), desc="predict", unit=" inputs", disable=None, file=sys.stderr) as bar:
+    with bar(total=len(items), desc="predict", unit=" inputs") as shown:
         for start in range(0, len(items), BATCH):
             chunk = items[start : start + BATCH]
             decoded, answered = predict_chunk(run, decode, chunk)
             if training and decoded:
                 training.show(decoded, [row for row in answered if "error" not in row])
             rows += answered
-            bar.update(len(chunk))
+            shown.update(len(chunk))
     if table:
         answers.write(table, rows)
     return rows

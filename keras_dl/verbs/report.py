@@ -14,13 +14,13 @@ from keras_dl.data.layout import part_of
 from keras_dl.figures import plots
 from keras_dl.measures.bootstrap import DRAWS
 from keras_dl.pages.templates import counted, interval, number, rendered
+from keras_dl.progress import duration
 from keras_dl.runs import history, marks, predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.runs.sources import kind_of_reason
 from keras_dl.task import Assets, Output, settings
-from keras_dl.task.blocks import Block, Chart, Prose, Spans, Table
-from keras_dl.training.progress import duration
+from keras_dl.task.blocks import Chart, Prose, Spans, Table
 from keras_dl.verbs import gallery
 from keras_dl.verbs.gallery import Gallery
 
@@ -87,24 +87,6 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
-
-
-def overview(run: Run) -> list[Block]:
-    """Return the blocks that show a run in a notebook."""
-    if not run.complete:
-        return [Prose(f"{run.path}: {run.task.name}, not complete", run.task.title), *run.marks]
-    measured = run.metrics["test"]
-    rows = [
-        [
-            row["title"],
-            *(f"{number(row[of]['value'], row['digits'])} {interval(row[of], row['digits'])}" for of in MODELS),
-        ]
-        for row in metric_rows(measured, run.task.output, run.assets)
-    ]
-    words = {**run.task.words, **run.card.get("words", {})}
-    caption = f"On {tested(measured, words)} of the test part, with 95 % intervals."
-    table = Table(["Metric", *MODELS], rows, caption=caption)
-    return [Prose(f"`{run.path}`", run.card["title"]), *run.marks, table]
 
 
 def tested(measured: Mapping[str, Any], words: Mapping[str, str]) -> str:

@@ -219,7 +219,7 @@ def test_the_style_of_a_notebook_stays_in_its_cell():
     (style,) = page.text("style")
     assert ":root" not in style
     assert style.count("& {") == 4  # the colours, light and dark, and what else the page itself would have
-    assert style.startswith(".keras-dl {")
+    assert style.startswith(".keras-dl.keras-dl.keras-dl {")
     assert style.count("{") == style.count("}")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from keras_dl.errors import KerasDLError
+from keras_dl.progress import bar
 
 BLOCK = 1 << 21  # bytes; one bad line makes its block slower
 LONGEST_LINE = 1 << 17  # bytes; 300 numbers take about 3,000
@@ -173,16 +174,14 @@ def _header(file: IO[bytes], count: int, dimension: int) -> None:
 
 def _blocks(path: Path, member: zipfile.ZipInfo | None) -> Iterator[list[bytes]]:
     """Give the lines of a text in blocks, with progress."""
-    from tqdm import tqdm
-
     name = Path(member.filename if member else path.name).name
     total = member.file_size if member else None if _is_packed(path) else path.stat().st_size
-    bar = tqdm(desc=f"reading {name}", total=total, unit="B", unit_scale=True, disable=None)
+    shown = bar(desc=f"reading {name}", total=total, unit="B", unit_scale=True)
     rest = b""
     try:
-        with _opened(path, member) as file, bar:
+        with _opened(path, member) as file, shown:
             while block := file.read(BLOCK):
-                bar.update(len(block))
+                shown.update(len(block))
                 *lines, rest = (rest + block).split(b"\n")
                 if len(rest) > LONGEST_LINE:
                     raise KerasDLError(f"{path}: no word vectors: a line of it has over {LONGEST_LINE:,} bytes")

@@ -17,12 +17,12 @@ from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
-import click
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_dl.errors import KerasDLError
+from keras_dl.progress import say
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task import settings
@@ -215,7 +215,7 @@ def taking_part(cluster: Cluster | None, folder: Path) -> Iterator[None]:
     """
     with ExitStack() as at_end:
         if cluster and not cluster.chief:
-            click.echo(f"{cluster.name}; the chief, {cluster.workers[0]}, tells how it goes", err=True)
+            say(f"{cluster.name}; the chief, {cluster.workers[0]}, tells how it goes")
             at_end.callback(shutil.rmtree, folder, ignore_errors=True)
             at_end.enter_context(redirect_stderr(at_end.enter_context(Path(os.devnull).open("w"))))
         try:

@@ -10,9 +10,8 @@ import socket
 import time
 from contextlib import ExitStack, closing, suppress
 
-import click
-
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.progress import say
 from keras_dl.training.machines.cluster import Cluster
 
 PAUSE = 0.5  # seconds between two attempts
@@ -44,7 +43,7 @@ def receive(cluster: Cluster, deadline: float) -> None:
                     f"reach {cluster.workers[0]}"
                 )
             if time.monotonic() > say_at:
-                click.echo(f"waiting for {names}", err=True)
+                say(f"waiting for {names}")
                 say_at = deadline
             with suppress(OSError):  # nobody came
                 connection = at_end.enter_context(server.accept()[0])

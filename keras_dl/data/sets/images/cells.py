@@ -13,6 +13,7 @@ from keras_dl.data.archive import unpack, unpacked
 from keras_dl.data.counted import Counted, read_counted
 from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
 from keras_dl.errors import KerasDLError
+from keras_dl.progress import bar
 
 TITLE = "VGG synthetic fluorescence cells"
 LICENCE = "not stated by the authors"
@@ -53,13 +54,11 @@ def synthesize(folder: Path | None = None, *, tiny: bool = False, seed: int = 0)
     target = Path(folder or cache_folder()) / f"cells-synthetic-{SYNTHETIC_VERSION}-{seed}{size}"
 
     def make(work: Path) -> None:
-        from tqdm import tqdm
-
         from keras_dl.data.sets.images.cells_synthetic import synthesize as draw
 
         images, side = (TINY_PICTURES, TINY_SIDE) if tiny else (PICTURES, SIDE)
-        with tqdm(total=images, desc="draw the embedded set", unit=" images", disable=None) as bar:
-            draw(work, images=images, size=side, seed=seed, progress=lambda done, total: bar.update(done - bar.n))
+        with bar(total=images, desc="draw the embedded set", unit=" images") as shown:
+            draw(work, images=images, size=side, seed=seed, progress=lambda done, total: shown.update(done - shown.n))
 
     return made_once(target, make)
 

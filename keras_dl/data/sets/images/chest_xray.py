@@ -21,6 +21,7 @@ from keras_dl.data.download import Source, cache_folder, fetch_files, made_once,
 from keras_dl.data.files import readable
 from keras_dl.data.images import Images, Skipped, read_folders
 from keras_dl.errors import KerasDLError
+from keras_dl.progress import bar
 
 TITLE = "Chest X-Ray Images (Pneumonia)"
 LICENCE = "CC BY 4.0"
@@ -129,13 +130,11 @@ def synthesize(folder: Path | None = None, *, tiny: bool = False, seed: int = 0)
     target = Path(folder or cache_folder()) / f"chest_xray-synthetic-{SYNTHETIC_VERSION}-{seed}{size}"
 
     def make(work: Path) -> None:
-        from tqdm import tqdm
-
         from keras_dl.data.sets.images.chest_xray_synthetic import synthesize as draw
 
         patients = TINY_PATIENTS if tiny else PATIENTS
-        with tqdm(total=patients, desc="draw the embedded set", unit=" patients", disable=None) as bar:
-            draw(work, patients=patients, seed=seed, progress=lambda done, total: bar.update(done - bar.n))
+        with bar(total=patients, desc="draw the embedded set", unit=" patients") as shown:
+            draw(work, patients=patients, seed=seed, progress=lambda done, total: shown.update(done - shown.n))
 
     return made_once(target, make)
 

@@ -22,6 +22,7 @@ from keras_dl.data.images import Skipped
 from keras_dl.data.sets.texts import reviews_synthetic
 from keras_dl.data.texts import Row, Texts, check, collect, labelled, tables_in
 from keras_dl.errors import BadInput, KerasDLError
+from keras_dl.progress import bar
 
 TITLE = "Large Movie Review Dataset (IMDb)"
 LICENCE = "None stated: free for research with the citation; the reviews belong to their writers"
@@ -138,8 +139,6 @@ def download(folder: Path, source: str = "stanford", *, base: str | None = None)
 
 def _read_folders(found: layout.Layout, bad_share: float) -> Texts:
     """Read one review per file, on several threads, and put the reviews of a film into one group."""
-    from tqdm import tqdm
-
     has_test = any(place.part == "test" for place in found.places)
     files = [
         (place.path, place.name, place.label, place.part if has_test else "")
@@ -148,10 +147,10 @@ def _read_folders(found: layout.Layout, bad_share: float) -> Texts:
     ]
     blocks = [files[at : at + BLOCK] for at in range(0, len(files), BLOCK)]
     results: list[Row | Skipped] = []
-    with ThreadPoolExecutor(8) as pool, tqdm(total=len(files), desc="reading reviews", unit="", disable=None) as bar:
+    with ThreadPoolExecutor(8) as pool, bar(total=len(files), desc="reading reviews", unit="") as shown:
         for block in pool.map(lambda files: [_review(*file) for file in files], blocks):
             results += block
-            bar.update(len(block))
+            shown.update(len(block))
     rows = [one for one in results if isinstance(one, Row)]
     broken = [one for one in results if isinstance(one, Skipped)]
     texts = collect(rows, {name: name for name in CLASSES}, found.home, bad_share=bad_share, broken=broken)

@@ -1,0 +1,116 @@
+"""A run with the verbs for notebooks. What a verb returns shows itself."""
+
+from __future__ import annotations
+
+import importlib
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+from keras_dl.pages.result import Page, Record, Rows
+from keras_dl.runs import run as directory
+from keras_dl.training.machines import devices
+
+
+class Run(directory.Run):
+    """A run directory with the verbs for notebooks.
+
+    A verb's result is plain data, as `keras-dl VERB --json` prints it, that also shows itself in a notebook and at a
+    Python prompt.
+    """
+
+    def evaluate(self, data: str | Path | None = None) -> Record:
+        """Evaluate on the run's own test part again, or on another set, with the stored threshold and calibration.
+
+        Args:
+            data: a folder or archive in a layout the task reads; None for the run's own test part.
+
+        Returns:
+            `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
+            with 95 % bootstrap intervals, drawn by group; "difference" is network minus baseline.
+
+        Raises:
+            UsageError: if there is nothing at `data`, or the run's own data has changed.
+            KerasDLError: if the data cannot be used.
+        """
+        found = verb("evaluate").evaluate(self, data)
+        return Record(found, partial(verb("overview").of_evaluation, self, found))
+
+    def predict(self, *inputs: str | Path, neighbours: int = 0, out: str | Path | None = None) -> Rows:
+        """Predict files or texts.
+
+        Args:
+            inputs: files, folders of files, and where inputs are texts also the texts themselves.
+            neighbours: how many of the nearest training examples to show; `embed` must have been called before.
+            out: the folder for pictures of the neighbours; None for the working directory.
+
+        Returns:
+            One row of JSON values per input, in order: "input", the answer (`label` and `probability`, or `number`,
+            ...), and "note" where there is something to know; or "input" and "error" for one that cannot be used.
+
+        Raises:
+            UsageError: if a file is not there, or the run has no embeddings.
+        """
+        rows = verb("predict").predict(self, inputs, neighbours=neighbours, out=out)
+        return Rows(rows, partial(verb("overview").of_predictions, self, rows))
+
+    def explain(self, source: str | Path, out: str | Path | None = None, *, method: str | None = None) -> Record:
+        """Explain the prediction for one input: an image by a heatmap, a text by coloured words.
+
+        Args:
+            source: the file; where inputs are texts also the text itself.
+            out: the file to write, .png or .html, or a folder for it; None for the working directory.
+            method: one of `explanations()`; None for the first.
+
+        Returns:
+            The row of the prediction with "method", and "heatmap", the path of the picture, or "html" and "words".
+
+        Raises:
+            BadInput: if the input cannot be used.
+            UsageError: if it is not there, or the run has no such method.
+        """
+        found = verb("explain").explain(self, source, out, method=method)
+        return Record(found.json(), partial(verb("overview").of_explained, self, found))
+
+    def embed(self, *, neighbours: int | None = None) -> Record:
+        """Write the vectors before the head, a nearest-neighbour classifier on them, and t-SNE maps.
+
+        Args:
+            neighbours: how many training examples vote; None for as many as the task says.
+
+        Returns:
+            What `evaluate` returns, with "knn" in place of "baseline"; and "embeddings", the folder.
+
+        Raises:
+            UsageError: if there are not so many training examples, or the data has changed.
+        """
+        found = verb("embed").embed(self, neighbours=neighbours)
+        return Record(found, partial(verb("overview").of_evaluation, self, found, "knn"))
+
+    def export(self, out: str | Path | None = None) -> Path:
+        """Write a SavedModel for TensorFlow Serving, proved against the trained model; return the version's folder.
+
+        Args:
+            out: the model's folder, which gets the next version; None for models/TASK.
+
+        Raises:
+            KerasDLError: if the export does not answer as the model does, or cannot be written.
+        """
+        return verb("export").export(self, out)
+
+    def report(self) -> Page:
+        """Write report.html again; return its path, which shows the figures of the report in a notebook."""
+        return Page.at(verb("report").write(self), partial(verb("overview").of_report, self))
+
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook: what it is, and its metrics on the test part."""
+        from keras_dl.pages.html import notebook
+        from keras_dl.verbs import overview
+
+        return notebook(overview.of_run(self))
+
+
+def verb(name: str) -> ModuleType:
+    """Import a module of the verbs, and TensorFlow, quietly."""
+    devices.import_quietly()
+    return importlib.import_module(f"keras_dl.verbs.{name}")
