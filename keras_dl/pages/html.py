@@ -20,6 +20,7 @@ from keras_dl.task.blocks import Answer, Bars, Block, Chart, Gauge, Picture, Pro
 
 STRONGEST = 8  # words in the table of each side
 UNREAD = 5000  # characters shown of what a model does not read
+SENTENCE = 40  # characters: a longer cell of a table is no number or name
 EMPTY = Markup("")
 IN_CELLS = "table { margin: 0; } tr { background: none; } h3 { font-weight: 700; }"  # notebooks have their own ways
 
@@ -248,7 +249,9 @@ def table(block: Table) -> Markup:
         element(
             "tr",
             *[
-                element("td" if index else "th", cell, scope=None if index else "row", class_=right.get(index))
+                element(
+                    "td" if index else "th", cell, scope=None if index else "row", class_=right.get(index, wraps(cell))
+                )
                 for index, cell in enumerate(row)
             ],
         )
@@ -259,6 +262,11 @@ def table(block: Table) -> Markup:
     title = element("h3", block.title) if block.title else EMPTY
     label = block.title or block.caption or "Table"
     return title + element("div", body, class_="scroll", tabindex="0", role="region", aria_label=label)
+
+
+def wraps(cell: str) -> str | None:
+    """Return the class of a cell that is a sentence: it may have several lines, which numbers and names may not."""
+    return "prose" if len(cell) > SENTENCE else None
 
 
 def chart(block: Chart) -> Markup:

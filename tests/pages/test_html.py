@@ -13,7 +13,7 @@ from PIL import Image
 
 from keras_dl.pages import html as rendering
 from keras_dl.pages import pixels
-from keras_dl.task.blocks import Answer, Bar, Bars, Gauge, Panel, Picture, Prose, Table
+from keras_dl.task.blocks import Answer, Bar, Bars, Chart, Gauge, Panel, Picture, Prose, Table
 
 VOID = {"img", "meta"}
 VARIABLE = re.compile(r"(--[\w-]+): ([^;]+);")
@@ -234,3 +234,11 @@ def test_the_served_page_has_the_same_colours():
         shared = mine.keys() & other.keys()
         assert len(shared) >= 12
         assert {name: mine[name] for name in shared} == {name: other[name] for name in shared}
+
+
+def test_a_sentence_in_a_table_has_several_lines_and_charts_of_a_notebook_stand_side_by_side():
+    table = rendering.html(Table(["a", "b"], [["name", "0.912 [0.880, 0.941]"], ["name", "so many words " * 4]]))
+    assert table.count('<td class="prose">') == 1
+    cell = rendering.notebook([Prose("x"), Chart("a", "<svg></svg>"), Chart("b", "<svg></svg>"), Prose("y")])
+    assert cell.count('<div class="plots">') == 1
+    assert cell.split('<div class="plots">')[1].split("</div>")[0].count("<svg>") == 2
