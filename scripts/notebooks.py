@@ -10,6 +10,7 @@ Edit them in Jupyter, or as JSON; then run this and look at them.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -31,9 +32,10 @@ def main(paths: tuple[Path, ...], tiny: bool, out: Path | None) -> None:
     """Run notebooks and write their outputs."""
     kernel = KernelManager()
     kernel.start_kernel()
+    work = tempfile.TemporaryDirectory()
     try:
         for path in paths or sorted(FOLDER.glob("*.ipynb")):
-            executed = run(nbformat.read(path, as_version=4), kernel, tiny=tiny)
+            executed = run(nbformat.read(path, as_version=4), kernel, Path(work.name) / path.stem, tiny=tiny)
             target = (out or path.parent) / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             nbformat.write(executed, target)
@@ -42,18 +44,19 @@ def main(paths: tuple[Path, ...], tiny: bool, out: Path | None) -> None:
         raise click.ClickException(f"{path}: {error}") from None
     finally:
         kernel.shutdown_kernel(now=True)
+        work.cleanup()
 
 
-def run(notebook: nbformat.NotebookNode, kernel: KernelManager, *, tiny: bool) -> nbformat.NotebookNode:
+def run(notebook: nbformat.NotebookNode, kernel: KernelManager, folder: Path, *, tiny: bool) -> nbformat.NotebookNode:
     """Run a notebook in a new folder; return it with outputs, and without what differs from day to day for nothing."""
+    folder.mkdir()
     for cell in notebook.cells:
         if tiny and "parameters" in cell.metadata.get("tags", ()):
             cell.source = cell.source.replace("TINY = False", "TINY = True")
-    with tempfile.TemporaryDirectory() as folder:
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(FORGET.format(folder=folder)))
-        NotebookClient(notebook, km=kernel, timeout=900).execute()
-        del notebook.cells[0]
-    numbers = iter(range(1, len(notebook.cells) + 1))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(FORGET.format(folder=folder)))
+    NotebookClient(notebook, km=kernel, timeout=900).execute()
+    del notebook.cells[0]
+    numbers = itertools.count(1)
     for index, cell in enumerate(notebook.cells):
         cell.id = f"cell-{index}"
         cell.metadata.pop("execution", None)  # when each cell ran

@@ -41,7 +41,7 @@ def of_report(run: Run) -> list[Block]:
     curve = training_chart(epochs, best_epoch(run, epochs))
     figures = run.task.output.figures(found, run.config, words(run))
     page = Prose(f"The whole report, with the worst errors: `{run.path / 'report.html'}`")
-    return [*of_run(run), *([curve] if curve else []), *figures, page]
+    return [*of_run(run), *([curve] if curve else []), page, *figures]
 
 
 def of_evaluation(run: Run, result: Mapping[str, Any], other: str = "baseline") -> list[Block]:
