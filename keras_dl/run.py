@@ -42,7 +42,7 @@ class Run(directory.Run):
         Args:
             inputs: files, folders of files, and where inputs are texts also the texts themselves.
             neighbours: how many of the nearest training examples to show; `embed` must have been called before.
-            out: the folder for pictures of the neighbours; None for the working directory.
+            out: a .csv file to write the answers to, or the folder for pictures of the neighbours.
 
         Returns:
             One row of JSON values per input, in order: "input", the answer (`label` and `probability`, or `number`,

@@ -32,11 +32,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import click
-
 from keras_dl import registry
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.paths import at_home
+from keras_dl.progress import say
 from keras_dl.runs import marks, names
 from keras_dl.runs.files import held, make_newest, refuse_full, write_json
 from keras_dl.task import Assets, Config, Task, settings
@@ -110,7 +109,7 @@ class Run:
         if not (path / "config.json").is_file():
             meant, said = names.chosen(str(name), complete=complete)
             run = cls(meant.path)
-            click.echo(said, err=True)
+            say(said)
             return run
         run = cls(path)
         if complete == run.complete:
