@@ -108,7 +108,8 @@ def train(
         check_names(task, settings)
     chosen = {name: value for name, value in chosen.items() if value is not None}
     run = finish(begin(task, settings=chosen, **options))
-    say(f"{run.task.title}: trained and evaluated, in {run.path}")
+    if run.complete:  # of several workers only the chief's is
+        say(f"{run.task.title}: trained and evaluated, in {run.path}")
     return run
 
 
