@@ -40,10 +40,21 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(session_folder: Path) -> Iterator[None]:
-    """Keep embedded data sets and downloads out of the cache of whoever runs the tests."""
+    """Keep embedded data sets and downloads out of the cache of whoever runs the tests, and tests out of a proxy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_DL_CACHE", str(session_folder / "cache"))
+        patch.setenv("no_proxy", "localhost,127.0.0.1,::1")  # for what the tests ask by themselves
         yield
+
+
+@pytest.fixture
+def behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set a proxy for everything, where nobody listens: whatever goes through it fails."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+        monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

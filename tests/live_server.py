@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import requests
 import uvicorn
 
+NO_PROXY = dict.fromkeys(("http", "https", "all"))
 READY = 60  # seconds that loading may take
 
 
@@ -27,7 +28,7 @@ def serving(*runs: object, ready: bool = True, **settings: object) -> Iterator[s
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
         if ready:
-            until(lambda: requests.get(f"{url}/readyz", timeout=5).ok)
+            until(lambda: requests.get(f"{url}/readyz", timeout=5, proxies=NO_PROXY).ok)
         yield url
     finally:
         server.should_exit = True

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from keras_dl.client import protocol
 from keras_dl.client.protocol import Asked, Result, Row
+from keras_dl.data.download import is_this_machine
 from keras_dl.errors import BadInput, KerasDLError
 from keras_dl.task import Input
 from keras_dl.task.blocks import Answer
@@ -29,7 +30,8 @@ class Grpc:
         self.name = f"{asked.model} --url {url}"
         host = urlsplit(url).netloc.rpartition("@")[2]
         host = host if urlsplit(url).port else f"{host}:8500"
-        self.channel = grpc.insecure_channel(host, options=ANY_SIZE)
+        options = [*ANY_SIZE, ("grpc.enable_http_proxy", int(not is_this_machine(url)))]
+        self.channel = grpc.insecure_channel(host, options=options)
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.key = [("authorization", f"Bearer {asked.key}")] if asked.key else []
         self.raw_name = ""

@@ -17,6 +17,7 @@ import requests
 from keras_dl import inputs, registry
 from keras_dl.client import protocol
 from keras_dl.client.protocol import Asked, Row
+from keras_dl.data.download import proxies_for
 from keras_dl.errors import BadInput, KerasDLError
 from keras_dl.task import Input
 from keras_dl.task.blocks import Answer
@@ -126,8 +127,9 @@ class Rest:
     def try_once(self, method: str, address: str, body: Any) -> requests.Response:
         """Send one request once."""
         timeout = self.asked.timeout
+        options: Any = {"timeout": timeout, "allow_redirects": False, "proxies": proxies_for(address)}
         try:
-            response = self.session.request(method, address, json=body, timeout=timeout, allow_redirects=False)
+            response = self.session.request(method, address, json=body, **options)
         except requests.Timeout:
             raise protocol.late(self.url, timeout) from None
         except requests.RequestException as error:

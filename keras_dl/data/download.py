@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import tempfile
@@ -9,7 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.paths import at_home
@@ -37,12 +39,19 @@ class Source:
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloads and unpacked archives: KERAS_DL_CACHE, or the system's place for caches."""
+    """Return the folder for downloads and unpacked archives: KERAS_DL_CACHE, or the system's place for caches.
+
+    Raises:
+        UsageError: if it is in a home folder that is not known.
+    """
     if chosen := os.environ.get("KERAS_DL_CACHE"):
         return at_home(chosen)
     import pooch
 
-    return Path(pooch.os_cache("keras-dl"))
+    try:
+        return Path(pooch.os_cache("keras-dl"))
+    except RuntimeError:
+        raise UsageError("no home folder is known; set KERAS_DL_CACHE to the folder that downloads go to") from None
 
 
 def fetch(
@@ -82,8 +91,23 @@ def fetch(
         way_out = "try again later" if sha256 or md5 else f"if the source has a new version, delete {seen}"
         raise KerasDLError(f"{url}: its {kind} is not the expected {expected}; {way_out}") from error
     except OSError as error:
-        raise KerasDLError(f"{target}: {error.strerror or error}; choose another --out, or KERAS_DL_CACHE") from error
+        raise unwritable(target, error) from error
     return target
+
+
+def proxies_for(url: str) -> dict[str, Any]:
+    """Return the argument `proxies` of requests: none to this machine, to others what the environment says."""
+    return dict.fromkeys(("http", "https", "all")) if is_this_machine(url) else {}
+
+
+def is_this_machine(url: str) -> bool:
+    """Whether an address, as "http://localhost:7860", is of this machine: no proxy knows the way."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
 
 
 def source_named(name: str, sources: Mapping[str, Source]) -> Source:
@@ -139,8 +163,14 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
                 if not folder.exists():
                     raise
     except OSError as error:
-        raise KerasDLError(f"{folder}: {error.strerror or error}; choose another --out, or KERAS_DL_CACHE") from error
+        raise unwritable(folder, error) from error
     return folder
+
+
+def unwritable(path: Path, error: OSError) -> KerasDLError:
+    """Say where nothing can be written, and which option takes another place."""
+    way_out = "set KERAS_DL_CACHE to a folder that can be" if in_cache(path) else "choose another --out"
+    return KerasDLError(f"cannot write {path}: {error.strerror or error}; {way_out}")
 
 
 def lost_some(folder: Path) -> bool:
@@ -183,7 +213,8 @@ def _download_rest(url: str, part: Path, auth: tuple[str, str] | None) -> None:
     have = part.stat().st_size if part.exists() else 0
     # "identity": what is counted on the wire is what is in the file.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with requests.get(url, headers=headers, auth=auth, stream=True, timeout=TIMEOUT) as answer:
+    proxies = proxies_for(url)
+    with requests.get(url, headers=headers, auth=auth, stream=True, timeout=TIMEOUT, proxies=proxies) as answer:
         if answer.status_code == 416:  # nothing after `have`: the part is whole, or is of another file
             if answer.headers.get("Content-Range") == f"bytes */{have}":
                 return

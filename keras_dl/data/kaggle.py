@@ -16,11 +16,12 @@ def account() -> tuple[str, str] | None:
     """
     if "KAGGLE_USERNAME" in os.environ and "KAGGLE_KEY" in os.environ:
         return os.environ["KAGGLE_USERNAME"], os.environ["KAGGLE_KEY"]
-    file = Path("~/.kaggle/kaggle.json").expanduser()
+    file = Path("~/.kaggle/kaggle.json")
     try:
+        file = file.expanduser()
         found = json.loads(file.read_text())
         return found["username"], found["key"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # the last: there is no home
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KerasDLError(f"{file}: not a Kaggle account file; download it anew from your account page") from error

@@ -8,6 +8,7 @@ from keras_dl import client
 from keras_dl.client import protocol
 from keras_dl.errors import KerasDLError, UsageError
 
+pytestmark = pytest.mark.usefixtures("behind_a_proxy")
 UNUSABLE = b"a text that the server cannot use"
 
 

@@ -12,6 +12,7 @@ from keras_dl.data import download
 from keras_dl.data.download import cache_folder, fetch, made_once
 from keras_dl.errors import KerasDLError
 
+pytestmark = pytest.mark.usefixtures("behind_a_proxy")  # what is on this machine is reached all the same
 DATA = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
 MD5 = hashlib.md5(DATA).hexdigest()
@@ -176,6 +177,31 @@ def test_no_network_is_one_line(tmp_path, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+def test_what_is_on_another_machine_comes_through_the_proxy(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    assert fetch("http://sets.example/set.zip", tmp_path / "set.zip", SHA256).read_bytes() == DATA
+    assert server.requests[0]["host"] == "sets.example"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost:7860", True),
+        ("http://LOCALHOST./x", True),
+        ("http://model.localhost", True),
+        ("grpc://127.8.8.8:8500", True),
+        ("http://[::1]:7860/v1", True),
+        ("http://0.0.0.0:7860", True),
+        ("http://localhost.example", False),
+        ("http://127.0.0.1.example", False),
+        ("http://10.0.0.1", False),
+        ("http://[2001:db8::1]", False),
+    ],
+)
+def test_this_machine_is_known(url, expected):
+    assert download.is_this_machine(url) is expected
+
+
 def test_the_account_is_sent(server, tmp_path):
     fetch(server.url, tmp_path / "set.zip", auth=("ann", "key"))
     assert server.requests[0]["authorization"] == "Basic YW5uOmtleQ=="
@@ -204,5 +230,5 @@ def test_made_once_is_complete_or_absent(tmp_path):
         assert list(made_once(tmp_path / "set", lambda folder: make(folder, False)).iterdir())
     assert calls == [True, False]
     (tmp_path / "file").write_text("")
-    with pytest.raises(KerasDLError, match="KERAS_DL_CACHE"):
+    with pytest.raises(KerasDLError, match="choose another --out"):
         made_once(tmp_path / "file" / "set", lambda folder: None)

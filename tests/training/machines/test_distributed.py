@@ -39,8 +39,9 @@ def workers(count, folder, function, *arguments, heartbeat=HEARTBEAT):
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         temporary = folder / f"temporary-{index}"
         temporary.mkdir(exist_ok=True)
+        proxies = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:9")  # nobody is there
         own = {"TF_CONFIG": json.dumps(config), "TMPDIR": str(temporary), "KERAS_DL_HEARTBEAT": str(heartbeat)}
-        started.append(start(function, *arguments, printed=folder / f"printed-{index}.txt", **own))
+        started.append(start(function, *arguments, printed=folder / f"printed-{index}.txt", **own, **proxies))
     return started
 
 
