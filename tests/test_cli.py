@@ -27,7 +27,7 @@ SECONDS = 0.3
 LIGHT_CASES = (  # arguments and exit code of what must answer without TensorFlow
     *(((command, "--help"), 0) for command in COMMANDS),
     (("list",), 0),
-    (("info", TASK), 0),
+    *((("info", task), 0) for task in registry.TASKS),
     (("train", TASK, "--set", "epoch=3"), 2),
     (("train", TASK, "--set", "epochs=many"), 2),
     (("train", TASK, "--data", "nowhere"), 2),

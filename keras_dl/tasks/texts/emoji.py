@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ from keras_dl.data.sets.texts import emoji
 from keras_dl.data.texts import Texts
 from keras_dl.inputs import tokenization
 from keras_dl.outputs.classes import Classes
-from keras_dl.recipes import texts, word_vectors
+from keras_dl.recipes import texts
 from keras_dl.recipes.texts import TextConfig
 from keras_dl.task import Assets, Data, Phase, Ranges, Task, settings
 
@@ -59,6 +59,8 @@ class Emoji(TextConfig):
 
 def prepare(config: Emoji) -> dict[str, str]:
     """Get the word vectors and say which they are."""
+    from keras_dl.recipes import word_vectors  # imports scikit-learn
+
     notes = {"word vectors": word_vectors.provenance(config.embedding, config.dimension, config.vocabulary)}
     besides = "the sentences written for this package, but for copies (samples=false leaves them out)"
     return notes | ({"trained on besides": besides} if config.samples else {})
@@ -69,10 +71,18 @@ def more(config: Emoji) -> Texts | None:
     return emoji.read(samples.folder("emoji")) if config.samples else None
 
 
+def load(config: Emoji, source: Path) -> Data:
+    """Read a folder, split it, and take the words of GloVe, or without it those of the training part."""
+    from keras_dl.recipes import word_vectors
+
+    return texts.load(config, source, dataset="emoji", fit=word_vectors.words, more=more)
+
+
 def build(config: Emoji, assets: Assets) -> keras.Model:
     """Build the network that the settings name, over the word vectors."""
     from keras_dl.models.texts.deep_average import deep_average
     from keras_dl.models.texts.emojify import emojify
+    from keras_dl.recipes import word_vectors
 
     chosen = {
         "words": tokenization.FIRST + len(assets["vocabulary"]),
@@ -93,6 +103,8 @@ def phases(config: Emoji, data: Data) -> Sequence[Phase]:
 
 def baseline(config: Emoji) -> Any:
     """Return logistic regression on the mean vector of the words, or without vectors on TF-IDF."""
+    from keras_dl.recipes import word_vectors
+
     vectors = word_vectors.found(config.embedding, config.dimension, config.vocabulary)
     if vectors is not None:
         return word_vectors.mean_vector_regression(config)
@@ -119,7 +131,7 @@ EMOJI = Task(
     build=build,
     **texts.record(
         "emoji",
-        load=partial(texts.load, dataset="emoji", fit=word_vectors.words, more=more),
+        load=load,
         prepare=prepare,
         phases=phases,
         output=EMOJIS,
