@@ -11,6 +11,7 @@ import click
 
 from keras_dl import cli_runs, cli_serving, registry
 from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.pages.terminal import table
 from keras_dl.terminal import FilePath, Group, emit, interruptible, json_option, opened
 
 
@@ -34,9 +35,8 @@ def list_command(as_json: bool) -> None:
 
     Example: keras-dl list
     """
-    width = max(map(len, registry.TASKS))
-    lines = [f"{name:{width}}  {summary}" for name, (_, summary) in registry.TASKS.items()]
-    emit({name: summary for name, (_, summary) in registry.TASKS.items()}, as_json, "\n".join(lines))
+    summaries = {name: summary for name, (_, summary) in registry.TASKS.items()}
+    emit(summaries, as_json, table([("task", "what it is"), *summaries.items()]))
 
 
 @main.command()

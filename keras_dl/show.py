@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_dl.pages import terminal
-from keras_dl.pages.terminal import harmless, shown, table
+from keras_dl.pages.terminal import filled, harmless, shown, table
 from keras_dl.runs import sources
 from keras_dl.task import settings
 from keras_dl.task.blocks import Answer
 from keras_dl.task.kinds import metric_of
+
+WIDE = 110  # columns of a screen that shows four metrics
 
 if TYPE_CHECKING:
     from keras_dl.runs.run import Run
@@ -76,8 +78,15 @@ def trained(run: Run) -> str:
     """Say how a training ended and what to type next."""
     lines = [evaluated(run.metrics["test"], run), "", f"run     {run.path}", f"report  {run.path / 'report.html'}"]
     example = min((run.path / "examples").glob("[!.]*"))
-    lines += [f"next    {shlex.join(['keras-dl', 'explain', str(run.path), str(example)])}"]
+    lines += [f"next    {command('keras-dl', 'explain', str(run.path), str(example))}"]
     return "\n".join(lines)
+
+
+def command(*words: str) -> str:
+    """Write a command to type, in several lines where the screen is narrow; it can be copied all the same."""
+    line = " ".join(shlex.quote(word).replace(" ", "\0") for word in words)  # a word with blanks stays in one line
+    lines = textwrap.wrap(line, terminal.room() - 10, break_long_words=False, break_on_hyphens=False)
+    return " \\\n        ".join(lines).replace("\0", " ")
 
 
 def evaluated(result: dict[str, Any], run: Run) -> str:
@@ -94,14 +103,26 @@ def measured(result: dict[str, Any], task: Task, other: str = "baseline") -> str
     """Lay an evaluation out as a table: metric, network, the other model, difference, each with its interval."""
     holds = task.output.holds(result)
     head = f"test part: {result['examples']} examples of {result['groups']} groups ({holds})"
-    rows = [("", "network", other, f"network - {other}")]
-    for name in result["network"]:
-        digits = metric_of(name, task.output.metrics).digits
-        cells = [with_interval(result[column][name], digits) for column in ("network", other, "difference")]
-        rows.append((name, *cells))
+    rows, better = [("", "network", other, f"network - {other}")], set()
+    for row, name in enumerate(result["network"], 1):
+        metric = metric_of(name, task.output.metrics)
+        cells = [with_interval(result[column][name], metric.digits) for column in ("network", other)]
+        rows.append((name, *cells, with_interval(result["difference"][name], metric.digits, sign="+")))
+        if column := better_one(result["difference"][name], metric.more_is_better):
+            better.add((row, column))
     first, digits = next(iter(result["network"])), metric_of(next(iter(result["network"])), task.output.metrics).digits
     also = [f"{title}: {first} {with_interval(c[first], digits)}" for title, c in result.get("others", {}).items()]
-    return "\n\n".join([f"{head}\n95 % bootstrap intervals, drawn by group", table(rows), *also])
+    said = "95 % bootstrap intervals, drawn by group"
+    star = ["* better: the interval of the difference is on one side of 0"] if better else []
+    return "\n\n".join(["\n".join([*map(filled, (head, said)), *star]), table(rows, (1, 2, 3), better), *also])
+
+
+def better_one(difference: dict[str, float | None], more_is_better: bool | None) -> int:
+    """Return which of two columns is better, 1 or 2, by the first minus the second; 0 if it is open."""
+    low, high = difference["low"], difference["high"]
+    if low is None or high is None or low <= 0 <= high or more_is_better is None:
+        return 0
+    return 1 if (low > 0) == more_is_better else 2
 
 
 def embedded(result: dict[str, Any], task: Task) -> str:
@@ -115,10 +136,10 @@ def predictions(rows: list[dict[str, Any]], answer: Callable[[dict[str, Any]], A
     lines = []
     for row in rows:
         if "error" in row:
-            lines.append(f"{shown(row['input'])}  cannot be used: {harmless(row['error'])}")
+            lines.append(filled(f"{shown(row['input'])}  cannot be used: {harmless(row['error'])}", "    "))
         else:
             note = f"; {harmless(row['note'])}" if "note" in row else ""
-            lines.append(f"{shown(row['input'])}  {terminal.line(answer(row))}{note}")
+            lines.append(filled(f"{shown(row['input'])}  {terminal.line(answer(row))}{note}", "    "))
             for one in row.get("neighbours", []):
                 what = shown(one.get("text") or one["group"])
                 lines.append(f"  {one['distance']:6.2f}  {harmless(str(one['label']))}  {what}  {harmless(one['id'])}")
@@ -136,7 +157,7 @@ def explained(result: Explained, run: Run) -> str:
 def comparison(result: dict[str, Any]) -> str:
     """Lay a comparison out: a line per model, and how far each is from the first where that can be said."""
     rows = result["rows"]
-    names = list(rows[0]["metrics"])[:4]  # what fits a terminal; --json has all
+    names = list(rows[0]["metrics"])[: 4 if terminal.room() >= WIDE else 3]  # what fits; --json has all
     lines, digits = [("", *names)], result["digits"]
     for row in rows:
         cells = [with_interval(row["metrics"][name], digits[name]) for name in names]
@@ -147,20 +168,19 @@ def comparison(result: dict[str, Any]) -> str:
     runs = "\n".join(dict.fromkeys(f"{row['name']}: {about}" for row, about in zip(rows, said, strict=True)))
     note = "p of the paired bootstrap by group, two-sided, not adjusted for the number of comparisons"
     tested = [note] if any(row["difference"] for row in rows) else []
-    return "\n\n".join([table(lines), *tested, runs, f"picture {result['picture']}"])
+    return "\n\n".join([table(lines, range(1, len(names) + 1)), *tested, runs, f"picture {result['picture']}"])
 
 
 def with_p(cell: dict[str, float | None], digits: int = 3) -> str:
     """Write a difference with its interval and p value: "+0.012 [0.001, 0.023] p 0.034"."""
     if cell["value"] is None or cell["p"] is None:
         return "not defined"
-    return f"{with_interval(cell, digits)} p {cell['p']:.3f}"
+    return f"{with_interval(cell, digits, sign='+')} p {cell['p']:.3f}"
 
 
-def with_interval(cell: dict[str, float | None], digits: int = 3) -> str:
-    """Write a value with its interval: "0.912 [0.880, 0.941]"."""
+def with_interval(cell: dict[str, float | None], digits: int = 3, sign: str = "") -> str:
+    """Write a value with its interval: "0.912 [0.880, 0.941]", or with `sign` "+" "+0.012 [-0.010, +0.031]"."""
     if cell["value"] is None:
         return "not defined"
-    if cell["low"] is None or cell["high"] is None:
-        return f"{cell['value']:.{digits}f}"
-    return f"{cell['value']:.{digits}f} [{cell['low']:.{digits}f}, {cell['high']:.{digits}f}]"
+    value, *ends = (f"{one:{sign}.{digits}f}" for one in (cell["value"], cell["low"], cell["high"]) if one is not None)
+    return f"{value} [{', '.join(ends)}]" if len(ends) == 2 else value

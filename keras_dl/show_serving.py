@@ -56,7 +56,12 @@ def compared(result: dict[str, Any]) -> str:
     if len(result["differences"]) > 1:
         notes.append("It is not adjusted for the number of comparisons.")
     return "\n\n".join(
-        [f"model {harmless(result['model'])}", table(lines), *(["\n".join(found)] * bool(found)), "\n".join(notes)]
+        [
+            f"model {harmless(result['model'])}",
+            table(lines, range(1, len(rows) + 1)),
+            *(["\n".join(found)] * bool(found)),
+            "\n".join(notes),
+        ]
     )
 
 

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import re
 import shutil
-import unicodedata
+import sys
+import textwrap
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from keras_dl.pages.wording import interval, parts, place, stretches, strongest
 from keras_dl.task.blocks import Answer, Bars, Block, Chart, Gauge, Picture, Prose, Spans, Table, percent
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 WIDEST, NARROWEST = 100, 20  # columns of a drawing: longer bars say no more, shorter ones nothing
 STRONGEST = 5  # words listed of each side
+GAP = 2  # columns between those of a table
+ENDLESS = 10_000  # columns of what is no screen
+BREAK = re.compile(r" (?=\[|p )")  # in a cell: before an interval, before a p value
 EIGHTHS = " ▏▎▍▌▋▊▉"
-JOINER, EMOJI_STYLE = "\u200d", "\ufe0f"  # the second asks for the wide form of the character before it
 OVERRIDES = "\u202d\u202e"  # turn around how the rest of a line reads
 
 
@@ -51,13 +59,64 @@ def shown(text: str, length: int = 80) -> str:
     return cut(harmless(" ".join(text[: 4 * length].split()) + text[4 * length :][:1]), length)
 
 
-def table(rows: Sequence[Sequence[str]], numeric: Collection[int] = ()) -> str:
-    """Line up the columns of a table; those in `numeric` are set flush right."""
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [padded(cell, widths[index], right=index in numeric) for index, cell in enumerate(row)]
-        lines.append("  ".join(cells).rstrip())
+def table(
+    rows: Sequence[Sequence[str]], numeric: Collection[int] = (), better: Collection[tuple[int, int]] = ()
+) -> str:
+    """Line up the columns of a table whose first row is its head, in the width of the screen.
+
+    Args:
+        rows: the cells; a row may end early.
+        numeric: the columns that are set flush right and never broken.
+        better: (row, column) of the cells to mark, with a star and in colour.
+
+    Where the screen is too narrow, intervals go below their values, and other texts are broken between words.
+    """
+    if not rows:
+        return ""
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    every = range(max(map(len, rows)))
+    full = [[*row, *[""] * (len(every) - len(row))] for row in rows]
+    full = [
+        [f"*{said}" if (row, column) in better else said for column, said in enumerate(cells)]
+        for row, cells in enumerate(full)
+    ]
+    if sum(widest(full, column) for column in every) + GAP * (len(every) - 1) > room():
+        full = [
+            [BREAK.sub("\n", said) if column in numeric else said for column, said in enumerate(cells)]
+            for cells in full
+        ]
+    grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0))
+    least = [widest(full, column, "\n" if column in numeric else None) for column in every]
+    for column in every:
+        right = column in numeric
+        grid.add_column(justify="right" if right else "left", no_wrap=right, min_width=least[column])
+    for row, cells in enumerate(full):
+        styles = ["bold green" if (row, column) in better else "" if row else "bold" for column in every]
+        grid.add_row(*map(Text, cells, styles))
+    drawing = console(max(room(), sum(least) + GAP * len(every)))  # rather than lose a figure or break a word
+    drawing.print(grid, crop=False)
+    return "\n".join(line.rstrip() for line in drawing.file.getvalue().splitlines())  # type: ignore[attr-defined]
+
+
+def widest(rows: Sequence[Sequence[str]], column: int, between: str | None = "\n") -> int:
+    """Return the columns that the widest line of a table's column takes; with `between` None, its widest word."""
+    return max((columns(part) for row in rows for part in row[column].split(between)), default=0)
+
+
+def console(width: int) -> Console:
+    """Return a console of rich that writes into a text; click takes colours out again where nobody sees them."""
+    from rich.console import Console
+
+    colours: Any = "standard" if wants_colour() else None
+    file = io.StringIO()
+    return Console(file=file, width=width, color_system=colours, force_terminal=True, highlight=False, _environ={})
+
+
+def filled(text: str, indent: str = "") -> str:
+    """Break a text between words where the screen ends; the lines after the first are indented."""
+    lines = textwrap.wrap(text, room(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines)
 
 
@@ -66,22 +125,9 @@ def table(rows: Sequence[Sequence[str]], numeric: Collection[int] = ()) -> str:
 
 def columns(text: str) -> int:
     """Count the columns that a terminal needs for a text: two for most emoji and East Asian characters."""
-    count, before = 0, ""
-    for one in text:
-        own = width_of(one)
-        if one == EMOJI_STYLE and before and width_of(before) == 1:
-            own = 1  # the heart becomes as wide as other emoji
-        elif before == JOINER or "\U0001f3fb" <= one <= "\U0001f3ff":
-            own = 0  # part of the emoji before it
-        count, before = count + own, one
-    return count
+    from rich.cells import cell_len
 
-
-def width_of(one: str) -> int:
-    """Return the columns of a character that stands alone."""
-    if unicodedata.category(one) in ("Mn", "Me", "Cf", "Cc"):
-        return 0
-    return 2 if unicodedata.east_asian_width(one) in "WF" else 1
+    return cell_len(text)
 
 
 def padded(text: str, width: int, *, right: bool = False) -> str:
@@ -92,12 +138,9 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
 
 def cut(text: str, width: int) -> str:
     """Shorten a text to so many columns."""
-    if columns(text) <= width:
-        return text
-    end = min(len(text), width)
-    while columns(text[:end]) > width - 1:
-        end -= 1
-    return f"{text[:end]}…"
+    from rich.cells import set_cell_size
+
+    return text if columns(text) <= width else f"{set_cell_size(text, width - 1).rstrip()}…"
 
 
 def screen() -> int:
@@ -105,9 +148,20 @@ def screen() -> int:
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
 
 
+def room() -> int:
+    """Return how many columns a line may take: those of the terminal; any number in a file or a pipe."""
+    known = os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty()
+    return max(NARROWEST, shutil.get_terminal_size().columns) if known else ENDLESS
+
+
 def styled(text: str, **style: Any) -> str:
     """Colour a text where that is wanted; click takes colours out again where nobody sees them."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
+    return click.style(text, **style) if wants_colour() else text
+
+
+def wants_colour() -> bool:
+    """Whether the user and the terminal take colours; nothing needs them to be understood."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 # One function for each block
