@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,6 +68,9 @@ class Group(click.Group):
 def use_own_surroundings() -> None:
     """Keep out of a command what is meant for other programs, or would lose a result."""
     os.environ["MPLBACKEND"] = "agg"  # a notebook sets its own for every process, which then need not be there
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no home for its cache, a key of another version: no harm
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - a container runs as a number; Path raises there
+        os.environ["HOME"] = tempfile.gettempdir()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # an emoji on a latin-1 terminal must not cost the answer

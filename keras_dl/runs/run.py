@@ -41,6 +41,7 @@ from keras_dl.runs.files import held, make_newest, refuse_full, write_json
 from keras_dl.task import Assets, Config, Task, settings
 from keras_dl.task.blocks import Prose
 from keras_dl.task.kinds import Method, metric_of
+from keras_dl.training.own_keras import own_keras
 
 if TYPE_CHECKING:
     import keras
@@ -150,6 +151,7 @@ class Run:
         return self.read("metrics.json")
 
     @cached_property
+    @own_keras()
     def model(self) -> keras.Model:
         """The trained model, loaded once; safe mode, so that a file cannot bring code of its own."""
         import keras

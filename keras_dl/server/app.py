@@ -38,6 +38,7 @@ from keras_dl.server.routes.own import add_own
 from keras_dl.server.routes.protocol import add_protocol
 from keras_dl.server.routes.rest import shortened
 from keras_dl.server.settings import Settings
+from keras_dl.training import own_keras
 
 LOG = logging.getLogger("keras_dl.server")
 PAGE = Path(__file__).with_name("page")
@@ -53,6 +54,7 @@ explanations, batches and feedback beside it. Nothing here is a medical device."
 
 def create(settings: Settings) -> FastAPI:
     """Make the application; models are loaded when it starts."""
+    own_keras.settle()
     found = catalogue.find(settings.runs, settings.name)
     journal = Journal(settings.database, keep_inputs=settings.keep_inputs) if settings.database else None
     desk = Desk(settings, catalogue.Catalogue(found, None, settings.max_batch), journal)  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ from keras_dl.training import checkpoints, features, pipeline
 from keras_dl.training.checkpoints import Checkpoints, Progress
 from keras_dl.training.finite import FiniteLoss
 from keras_dl.training.machines import devices, distributed, replicas
+from keras_dl.training.own_keras import own_keras
 from keras_dl.training.pipeline import Examples, Share
 from keras_dl.training.progress import EpochLines
 
@@ -33,6 +34,7 @@ R = TypeVar("R", bound=Run)
 Conclude = Callable[[R, keras.Model, Data, dict[str, Examples], dict[str, Any]], R]
 
 
+@own_keras()
 def fit_run(run: R, conclude: Conclude[R]) -> R:
     """Train a run that is not complete, from its last whole epoch or from the start: fit, calibrate, evaluate, report.
 

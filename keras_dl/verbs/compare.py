@@ -20,6 +20,7 @@ from keras_dl.runs import marks, predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task.kinds import Measuring
+from keras_dl.training.own_keras import own_keras
 
 PICTURE, FORMATS = "comparison.png", (".png", ".svg", ".pdf")
 DRAWN = 4  # metrics in the picture: the first that all runs have
@@ -41,6 +42,7 @@ class Model:
         return self.run.task.output.measuring(self.table["label"].to_numpy(), self.values, assets)
 
 
+@own_keras()
 def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any]:
     """Compare runs and their baselines on their test parts, and write a picture; see `compared`."""
     return compared(runs, out)[0]

@@ -30,11 +30,13 @@ from keras_dl.runs.run import Run
 from keras_dl.task import Data
 from keras_dl.task.kinds import Found
 from keras_dl.training import features, pipeline
+from keras_dl.training.own_keras import own_keras
 from keras_dl.verbs.evaluate import measure_pair
 
 MAPPED = 2000  # training examples in a map; more take long and hide each other
 
 
+@own_keras()
 def embed(run: Run, *, neighbours: int | None = None) -> dict[str, Any]:
     """Write a run's embeddings, measure a nearest-neighbour classifier on them, and draw them with t-SNE.
 

@@ -30,6 +30,7 @@ from keras_dl.runs.run import Run
 from keras_dl.task import Assets, Data, Output, Split, Task
 from keras_dl.task.kinds import Found
 from keras_dl.training import pipeline
+from keras_dl.training.own_keras import own_keras
 from keras_dl.training.pipeline import Examples
 from keras_dl.verbs import gallery, report
 
@@ -72,6 +73,7 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     return type(run)(run.path)  # as it is now on disk
 
 
+@own_keras()
 def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
     """Evaluate a run on its own test part again, or on another set, with its stored threshold and calibration.
 

@@ -18,6 +18,7 @@ from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task.blocks import Block, Picture
 from keras_dl.task.kinds import Method
+from keras_dl.training.own_keras import own_keras
 from keras_dl.verbs.predict import answer, checked, worded
 
 
@@ -38,6 +39,7 @@ class Explained:
         return {**found, **as_json(self.block), "html": str(self.path)}
 
 
+@own_keras()
 def explain(run: Run, source: str | Path, out: str | Path | None = None, *, method: str | None = None) -> Explained:
     """Explain the prediction for one input, and write the explanation to a file.
 

@@ -26,6 +26,7 @@ from keras_dl.paths import at_home
 from keras_dl.runs import versions
 from keras_dl.runs.files import write_json
 from keras_dl.runs.run import Run
+from keras_dl.training.own_keras import own_keras
 from keras_dl.verbs.predict import answer
 
 JSON_FILES = ("config.json", "card.json", "metrics.json", "assets/assets.json")  # of a run
@@ -33,6 +34,7 @@ EXTRA, CHECKSUMS = "assets.extra", "assets.extra/sha256.json"
 TOLERANCE = 1e-5  # largest difference between the live model's numbers and the exported ones; above 1, relative
 
 
+@own_keras()
 def export(run: Run, out: str | Path | None = None) -> Path:
     """Write `<out>/<version>/` and prove it: reload it and compare it with the live model on the run's examples.
 

@@ -15,11 +15,13 @@ from keras_dl.pages import answers
 from keras_dl.paths import at_home
 from keras_dl.progress import bar
 from keras_dl.runs.run import Run
+from keras_dl.training.own_keras import own_keras
 from keras_dl.verbs.neighbours import Neighbours
 
 BATCH = 64
 
 
+@own_keras()
 def predict(
     run: Run, inputs: Iterable[str | Path], *, neighbours: int = 0, out: str | Path | None = None
 ) -> list[dict[str, Any]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,9 @@ from keras_dl.training.machines.cluster import Cluster
 if TYPE_CHECKING:
     import tensorflow as tf
 
+if "keras" not in sys.modules:
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # for whoever imports Keras next, here or in a worker: data is tf.data's
+
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 STRATEGIES = ("auto", "default", "mirrored", "multiworker", "tpu")
 HEARTBEAT = 30  # seconds of silence after which a worker counts as dead; KERAS_DL_HEARTBEAT
@@ -25,21 +30,46 @@ PATIENCE = 600  # seconds that workers wait for each other at the start; KERAS_D
 
 
 def import_quietly() -> None:
-    """Import TensorFlow without the lines its C++ part writes to stderr before anyone could ask it not to."""
+    """Import TensorFlow and Keras without the lines that the C++ part writes to stderr; no warning is an error.
+
+    Raises:
+        KerasDLError: if Keras was imported with another backend, or cannot be imported.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever ~/.keras/keras.json says: the pipeline is tf.data
+    if sys.warnoptions:  # "python -W error" is meant for code of the user's own
+        warnings.filters = [one for one in warnings.filters if one[0] != "error"]
+    if "keras" in sys.modules and (backend := sys.modules["keras"].config.backend()) != "tensorflow":
+        raise KerasDLError(
+            f"Keras was imported with the backend '{backend}', and keras_dl needs TensorFlow: restart Python, and "
+            "import keras_dl before keras, or set KERAS_BACKEND=tensorflow"
+        )
     stderr = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere, sign_of_life(stderr):
         os.dup2(nowhere.fileno(), 2)
         try:
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # looks for CUDA, and says so
+        except (ValueError, AttributeError, TypeError, AssertionError) as error:  # of Keras' files, which it imports
+            folder = os.environ.get("KERAS_HOME", "~/.keras")
+            raise KerasDLError(f"Keras cannot be imported ({error!r}); mend or delete {folder}/keras.json") from None
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
     tf.get_logger().setLevel("ERROR")
     warnings.filterwarnings("ignore", module="keras|tensorflow")
+
+
+@contextmanager
+def sign_of_life(stderr: int) -> Iterator[None]:
+    """Say to a terminal what takes some seconds, as long as it takes them."""
+    if "tensorflow" in sys.modules or not os.isatty(stderr):
+        yield
+        return
+    from rich.console import Console
+
+    with os.fdopen(os.dup(stderr), "w") as file, Console(file=file).status("loading TensorFlow"):
+        yield
 
 
 def planned(device: str, strategy: str, config: Config) -> Cluster | None:
@@ -248,11 +278,8 @@ def name_of(strategy: tf.distribute.Strategy) -> str:
     """Return the strategy's name among STRATEGIES."""
     import tensorflow as tf
 
-    kinds = {
-        "tpu": tf.distribute.TPUStrategy,
-        "multiworker": tf.distribute.MultiWorkerMirroredStrategy,
-        "mirrored": tf.distribute.MirroredStrategy,
-    }
+    tpu, workers = tf.distribute.TPUStrategy, tf.distribute.MultiWorkerMirroredStrategy
+    kinds = {"tpu": tpu, "multiworker": workers, "mirrored": tf.distribute.MirroredStrategy}
     return next((name for name, kind in kinds.items() if isinstance(strategy, kind)), "default")
 
 
