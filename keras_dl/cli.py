@@ -12,7 +12,7 @@ import click
 from keras_dl import cli_runs, cli_serving, registry
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.pages.terminal import table
-from keras_dl.terminal import FilePath, Group, emit, interruptible, json_option, opened
+from keras_dl.terminal import FilePath, Group, Named, emit, interruptible, json_option, opened
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -40,7 +40,7 @@ def list_command(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("task")
+@click.argument("task", type=Named())
 @json_option
 def info(task: str, as_json: bool) -> None:
     """Show what a task is, its data, and its settings.
@@ -54,7 +54,7 @@ def info(task: str, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("task")
+@click.argument("task", type=Named())
 @click.option("--from", "source", help="Where to download from.  [default: the set's own place]")
 @click.option("--out", type=FilePath(), default=Path("data"), show_default=True, help="Where to put it.")
 @click.option("--synthetic", is_flag=True, help="Write the embedded synthetic set instead of downloading.")
@@ -74,7 +74,7 @@ def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: boo
 
 
 @main.command()
-@click.argument("task", required=False)
+@click.argument("task", type=Named(), required=False)
 @click.option("--data", metavar="PATH", help="A folder or archive; without it the embedded data.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; keras-dl info TASK lists them.")
 @click.option("--config", type=FilePath(), help="Settings from a JSON file, or a run's config.json.")
@@ -117,7 +117,7 @@ def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options:
 
 
 @main.command()
-@click.argument("run")
+@click.argument("run", type=Named(or_run=True))
 @click.option("--data", metavar="PATH", help="Another set; without it the run's own test part.")
 @json_option
 def evaluate(run: str, data: str | None, as_json: bool) -> None:
@@ -135,7 +135,7 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("run")
+@click.argument("run", type=Named(or_run=True))
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--neighbours", is_flag=True, help="Show the nearest training examples too; needs keras-dl embed RUN.")
 @click.option("--count", type=click.IntRange(min=1), help="How many of them.  [default: the task's]")
@@ -199,7 +199,7 @@ def predict(
 
 
 @main.command()
-@click.argument("run")
+@click.argument("run", type=Named(or_run=True))
 @click.argument("input")
 @click.option("--out", type=FilePath(), help="The file.  [default: NAME-explained.png or .html]")
 @click.option(
@@ -227,7 +227,7 @@ def explain(run: str, input: str, out: Path | None, method: str | None, as_json:
 
 
 @main.command()
-@click.argument("run")
+@click.argument("run", type=Named(or_run=True))
 @click.option("--neighbours", metavar="COUNT", type=int, help="How many training examples vote.  [default: the task's]")
 @json_option
 def embed(run: str, neighbours: int | None, as_json: bool) -> None:
@@ -243,7 +243,7 @@ def embed(run: str, neighbours: int | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("run")
+@click.argument("run", type=Named(or_run=True))
 @json_option
 def report(run: str, as_json: bool) -> None:
     """Write a run's report.html again and say where it is.
@@ -255,7 +255,7 @@ def report(run: str, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("run")
+@click.argument("run", type=Named(or_run=True))
 @click.option("--out", type=FilePath(), help="The model's folder.  [default: models/TASK]")
 @json_option
 def export(run: str, out: Path | None, as_json: bool) -> None:

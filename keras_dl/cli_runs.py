@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from keras_dl.terminal import FilePath, emit, json_option, opened
+from keras_dl.terminal import FilePath, Named, emit, json_option, opened
 
 
 @click.command()
@@ -36,7 +36,7 @@ def runs(folder: Path | None, sort: str, page: Path | None, as_json: bool) -> No
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True)
+@click.argument("runs", type=Named(or_run=True), nargs=-1, required=True)
 @click.option("--out", type=FilePath(), help="The picture.  [default: comparison.png]")
 @json_option
 def compare(runs: tuple[str, ...], out: Path | None, as_json: bool) -> None:

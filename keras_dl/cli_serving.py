@@ -10,11 +10,11 @@ import click
 from keras_dl.errors import UsageError
 from keras_dl.paths import at_home
 from keras_dl.runs.run import Run
-from keras_dl.terminal import FilePath, emit, json_option
+from keras_dl.terminal import FilePath, Named, emit, json_option
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.argument("runs", type=Named(or_run=True), nargs=-1, required=True, metavar="RUN...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0 is everywhere.")
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="Where to listen.")
 @click.option("--name", help="What the only model is called.  [default: what was typed, the task, or the folder]")

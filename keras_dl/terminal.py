@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from keras_dl import registry
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.pages.terminal import harmless
 from keras_dl.paths import at_home
@@ -35,6 +37,20 @@ class FilePath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         return at_home(str(super().convert(value, param, ctx)))
+
+
+class Named(click.ParamType):
+    """A task's name, or with `or_run` also a run; the tab key completes it, and the verb says what is wrong with it."""
+
+    name = "text"
+
+    def __init__(self, *, or_run: bool = False) -> None:
+        self.or_run = or_run
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the tasks that begin so, and leave folders to the shell."""
+        found = [CompletionItem(name) for name in registry.TASKS if name.startswith(incomplete)]
+        return found + ([CompletionItem(incomplete, type="dir")] if self.or_run else [])
 
 
 class Group(click.Group):

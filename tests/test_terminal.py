@@ -130,5 +130,20 @@ def test_shell_completion_is_there(tmp_path):
     for shell in ("bash", "zsh", "fish"):
         command = CliRunner().invoke(main, prog_name="keras-dl", env={"_KERAS_DL_COMPLETE": f"{shell}_source"})
         assert "_KERAS_DL_COMPLETE" in command.stdout
-    asked = {"_KERAS_DL_COMPLETE": "bash_complete", "COMP_WORDS": "keras-dl ex", "COMP_CWORD": "1"}
-    assert CliRunner().invoke(main, prog_name="keras-dl", env=asked).stdout.split() == ["plain,explain", "plain,export"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("ex", ["plain,explain", "plain,export"]),
+        ("train em", ["plain,emoji"]),
+        ("info imdb-f", ["plain,imdb-ffn"]),
+        ("predict sp", ["plain,spam", "dir,sp"]),
+        ("serve emoji sp", ["plain,spam", "dir,sp"]),
+        ("train emoji --ti", ["plain,--tiny"]),
+    ],
+)
+def test_the_tab_key_completes_commands_tasks_and_options(typed, expected):
+    words = f"keras-dl {typed}"
+    asked = {"_KERAS_DL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert CliRunner().invoke(main, prog_name="keras-dl", env=asked).stdout.split() == expected
