@@ -65,6 +65,20 @@ from keras_dl.terminal import FilePath, Named, emit, json_option
     show_default=True,
     help="Seconds that it still takes requests after SIGTERM, while /readyz says 503; what it took is answered.",
 )
+@click.option(
+    "--root-path",
+    default="",
+    metavar="PATH",
+    callback=lambda context, option, value: f"/{value.strip('/')}".rstrip("/"),
+    help="The path of this server at a reverse proxy that does not take it off, such as /keras.",
+)
+@click.option(
+    "--log",
+    type=click.Choice(["auto", "text", "json"]),
+    default="auto",
+    show_default=True,
+    help="Log lines for people or for programs; auto is text in a terminal and json elsewhere.",
+)
 def serve(runs: tuple[str, ...], **options: Any) -> None:
     """Serve models: a web page, a REST API like TensorFlow Serving's, its own routes (/docs), and metrics.
 
@@ -77,13 +91,9 @@ def serve(runs: tuple[str, ...], **options: Any) -> None:
              keras-dl serve models/ --database sqlite:///requests.db --host 0.0.0.0
     """
     from keras_dl.server.settings import Settings
-    from keras_dl.training.machines import devices
+    from keras_dl.server.starting import serve as run_server
 
-    settings = Settings(runs=tuple(map(settled, runs)), **options)
-    devices.import_quietly()
-    from keras_dl.server.app import serve as run_server  # imports TensorFlow, after it was asked to be quiet
-
-    run_server(settings)
+    run_server(Settings(runs=tuple(map(settled, runs)), **options))
 
 
 def settled(argument: str) -> str:

@@ -16,11 +16,12 @@ READY = 60  # seconds that loading may take
 def serving(*runs: object, ready: bool = True, **settings: object) -> Iterator[str]:
     """Serve runs as `keras-dl serve` does, and give the address; `settings` are those of `server.settings`."""
     from keras_dl.server import app
+    from keras_dl.server.patience import Protocol
     from keras_dl.server.settings import Settings
 
     guard = app.create(Settings(runs=tuple(map(str, runs)), **settings)).state.outermost
     server = uvicorn.Server(
-        uvicorn.Config(guard, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5, http=app.Protocol)
+        uvicorn.Config(guard, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5, http=Protocol)
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

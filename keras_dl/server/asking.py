@@ -45,11 +45,20 @@ class Desk:
         """Return who answers a request, and note it for log, headers and metrics."""
         state = request.state
         if not self.catalogue.loaded.is_set() and not getattr(self.catalogue.models.get(name), "ready", None):
-            raise Refused(503, "the models are being loaded; try again in a moment", **{"Retry-After": "2"})
+            raise self.loading()
         number = None if version is None else number_of(version, name)
         found, batcher = self.catalogue.resolve(name, number, label, state.client)
         state.model, state.version, state.drawn = name, found.number, version is None and label is None
         return found, batcher
+
+    def with_emoji(self) -> str | None:
+        """Return the first model that is ready to answer with emoji, for the emoji service of the course."""
+        models = self.catalogue.models.values()
+        return next((m.source.name for m in models for v in m.ready.values() if v.run.task.output.symbols), None)
+
+    def loading(self) -> Refused:
+        """Return the refusal of a request that comes before the models."""
+        return Refused(503, "the models are being loaded; try again in a moment", **{"Retry-After": "2"})
 
     async def answers(
         self, request: Request, asked: tuple[Version, Batcher], raw: Sequence[bytes]

@@ -64,6 +64,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
+        scope = self.at_root(scope)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         given = headers.get("x-request-id", "")
         state = scope.setdefault("state", {})
@@ -96,6 +97,16 @@ class Guard:
                 await JSONResponse({"error": failure(state["request_id"])}, 500)(scope, receive, sending)
         finally:
             self.count(scope, state, status, time.perf_counter() - began)
+
+    def at_root(self, scope: Scope) -> Scope:
+        """Return a scope whose path is ours, wherever a reverse proxy shows it: taken off there or not.
+
+        A proxy that puts "/" for a prefix without one makes "//docs" of "/keras/docs".
+        """
+        root, path = self.settings.root_path, f"/{scope['path'].lstrip('/')}"
+        if root and (path == root or path.startswith(f"{root}/")):
+            path = path.removeprefix(root) or "/"
+        return {**scope, "path": path, "root_path": ""}
 
     def check(self, scope: Scope, headers: dict[str, str]) -> None:
         """Refuse what is not to reach a route: no key, too many, too large."""

@@ -14,7 +14,7 @@ VARIABLE = "KERAS_DL_SERVE"  # environment of the workers
 class Settings:
     """The options of `keras-dl serve`."""
 
-    runs: tuple[str, ...] = ()  # as `catalogue.find` takes them
+    runs: tuple[str, ...] = ()  # as `sources.find` takes them
     name: str | None = None
     host: str = "127.0.0.1"
     port: int = 7860
@@ -31,6 +31,8 @@ class Settings:
     allow_origin: tuple[str, ...] = ()  # CORS
     frame_ancestor: tuple[str, ...] = ()  # sites that may show the page in a frame
     drain: float = 2.0  # seconds between "not ready" and closing the door
+    root_path: str = ""  # "/keras": where a reverse proxy shows the server
+    log: str = "auto"  # "text", "json", or what fits where it goes
 
     def to_environment(self) -> None:
         """Hand the settings to worker processes."""

@@ -1,4 +1,4 @@
-"""What an operator sees: Prometheus metrics and structured log lines."""
+"""What an operator sees: Prometheus metrics and log lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,8 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+
+from keras_dl.pages.terminal import harmless
 
 MULTIPLE = "PROMETHEUS_MULTIPROC_DIR"  # where the figures of several workers meet
 TIMES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
@@ -56,11 +58,11 @@ def figures() -> tuple[bytes, str]:
 
 
 @contextmanager
-def shared_figures() -> Iterator[None]:
-    """Let the workers that are started in the block count together, in a folder."""
+def shared_figures() -> Iterator[str]:
+    """Let the workers that are started in the block count together, in the folder that is given."""
     with tempfile.TemporaryDirectory(prefix="keras-dl-metrics-") as folder:
         os.environ[MULTIPLE] = folder
-        yield
+        yield folder
 
 
 def forget_the_dead() -> None:
@@ -72,7 +74,7 @@ def forget_the_dead() -> None:
 
 
 class Lines(logging.Formatter):
-    """One JSON object per log line, with what was given as `extra={"facts": {...}}`."""
+    """One JSON object per log line, with what was given as `extra={"facts": {...}}`: for programs."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -87,13 +89,39 @@ class Lines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def log_lines(level: int = logging.INFO) -> None:
-    """Write the server's log to stderr as JSON lines; uvicorn's own access log is left out, ours says more."""
+class Words(logging.Formatter):
+    """The time and what happened, for people at a terminal: "17:02:30  POST /predict 200, 2.1 ms, emoji 1"."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; a failure's trace follows it."""
+        facts = getattr(record, "facts", {})
+        said = request_in_words(facts) if "method" in facts else record.getMessage()
+        if record.levelno > logging.INFO:
+            said = f"{record.levelname.lower()}: {said}"
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        return f"{datetime.fromtimestamp(record.created):%H:%M:%S}  {harmless(said)}{trace}"
+
+
+def request_in_words(facts: Mapping[str, Any]) -> str:
+    """Say in one line what was asked, how it ended and how long it took."""
+    model = f", {facts['model']} {facts['version']}".rstrip() if "model" in facts else ""
+    return f"{facts['method']} {facts['path']} {facts['status']}, {facts['ms']:.1f} ms{model}"
+
+
+STYLES = {"text": Words, "json": Lines}
+
+
+def log_lines(style: str = "auto", level: int = logging.INFO) -> None:
+    """Write the server's log to stderr: "text" for people, "json" for programs, "auto" as stderr is a terminal or not.
+
+    Uvicorn's own lines are left out, but for its warnings: ours say more.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines())
-    for name in ("keras_dl", "uvicorn.error"):
+    fitting = "text" if sys.stderr.isatty() else "json"
+    handler.setFormatter(STYLES.get(style, STYLES[fitting])())
+    for name, least in (("keras_dl", level), ("uvicorn.error", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
+        logger.setLevel(least)
     logging.getLogger("uvicorn.access").handlers = []
     logging.getLogger("uvicorn.access").propagate = False

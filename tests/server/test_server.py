@@ -215,7 +215,7 @@ def test_the_pages_of_the_api_ask_nobody_else(server):
     ],
 )
 def test_what_cannot_be_served_is_wrong_usage(runs, options, reason, tiny_run):
-    from keras_dl.server.models import catalogue
+    from keras_dl.server.models import sources
 
     with pytest.raises(UsageError, match=reason):
-        catalogue.find([one.format(run=tiny_run("emoji").path) for one in runs], **options)
+        sources.find([one.format(run=tiny_run("emoji").path) for one in runs], **options)

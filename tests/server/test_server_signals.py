@@ -30,8 +30,8 @@ class Started:
         self.process = subprocess.Popen([KERAS_DL, "serve", *map(str, arguments)], stderr=subprocess.PIPE, text=True)
         self.lines, self.connections = [], []
         threading.Thread(target=self.read, daemon=True).start()
-        until(lambda: self.said("running on"))
-        self.port = int(re.search(r"running on http://127.0.0.1:(\d+)", "".join(self.lines))[1])
+        until(lambda: self.said("loading the models for"))
+        self.port = int(re.search(r"loading the models for http://127.0.0.1:(\d+)", "".join(self.lines))[1])
         self.url = f"http://127.0.0.1:{self.port}"
 
     def read(self):
@@ -44,7 +44,7 @@ class Started:
 
     def pids(self):
         """Return the process ids of the workers, in the order of their starts."""
-        return [int(re.search(r"server process \[(\d+)\]", line)[1]) for line in self.said("Started server process")]
+        return [json.loads(line)["worker"] for line in self.said('"worker":')]
 
     def connect(self):
         """Open a connection, which is closed with the server."""
@@ -102,7 +102,8 @@ def answered(connection):
 
 def test_sigterm_under_load_drops_nothing_that_was_accepted(tiny_run):
     with started(tiny_run("emoji").path, "--port", 0, "--drain", 3) as server:
-        until(lambda: requests.get(f"{server.url}/readyz", timeout=5).ok)
+        until(lambda: server.said(f"ready: {server.url} is the page"))
+        assert requests.get(f"{server.url}/readyz", timeout=5).ok
         idle = server.connect()  # has asked once, and now keeps silent
         idle.sendall(HEAD + BODY)
         assert answered(idle)[0].split()[1] == b"200"
@@ -119,7 +120,7 @@ def test_sigterm_under_load_drops_nothing_that_was_accepted(tiny_run):
             before = len(answers)
             time.sleep(0.5)
         assert len(answers) > before, "it is served on while others learn that it is not ready"
-        until(lambda: server.said("Shutting down"), 10)
+        until(lambda: server.said("takes no more requests"), 10)
         late.sendall(BODY[5:])
         status, headers, _ = answered(late)
         lines = batch.text.splitlines()
@@ -138,7 +139,7 @@ def test_sigterm_under_load_drops_nothing_that_was_accepted(tiny_run):
 
 
 def test_a_signal_in_the_middle_of_a_log_line_stops_the_server_too(monkeypatch):
-    from keras_dl.server import app
+    from keras_dl.server import starting
     from keras_dl.server.guard import Guard
     from keras_dl.server.settings import Settings
 
@@ -150,18 +151,19 @@ def test_a_signal_in_the_middle_of_a_log_line_stops_the_server_too(monkeypatch):
         loop.set_exception_handler(lambda *_: None)  # the log line is lost, and nothing else
         guard = Guard(None, Settings())
         guard.loop = loop
-        app.begin_to_stop(guard, 0.01, stopped.set)
+        starting.begin_to_stop(guard, 0.01, stopped.set)
         await asyncio.wait_for(stopped.wait(), 5)
         assert guard.draining_since is not None
 
-    monkeypatch.setattr(app.LOG, "info", interrupted)
+    monkeypatch.setattr(starting.LOG, "info", interrupted)
     asyncio.run(scenario())
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="connections are found in /proc")
 def test_a_killed_worker_costs_only_its_own_connections_and_comes_back(tiny_run):
     with started(tiny_run("emoji").path, "--port", 0, "--workers", 2, "--drain", 3) as server:
-        until(lambda: len(server.said("is served")) == 2, 120)
+        until(lambda: server.said('"message": "ready: '), 120)
+        assert len(server.said("is served")) == 2
         first, other = server.pids()
         held = [server.connect() for _ in range(2)]
         while {worker_of(one, server, (first, other)) for one in held} != {first, other}:

@@ -1,37 +1,26 @@
-"""What is served: models by name, each with versions, found in folders that are looked at again and again."""
+"""What is served: models by name, each with versions, in folders that are looked at again and again."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from keras_dl.errors import KerasDLError, UsageError
-from keras_dl.paths import at_home
+from keras_dl.errors import KerasDLError
 from keras_dl.runs import versions
 from keras_dl.runs.run import Run
 from keras_dl.server.batching import Batcher
 from keras_dl.server.models.served import Version, facts
+from keras_dl.server.models.sources import NAME, Source, expanded, state_of_files
 
 LOG = logging.getLogger("keras_dl.server")
-NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")  # it stands in addresses
 EVERY = 1.0  # seconds between two looks at the folders
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a model comes from: a run, one exported version, the folder of its versions, or a folder of these."""
-
-    name: str
-    path: Path
-    kind: Literal["run", "version", "folder", "models"]
 
 
 @dataclass
@@ -50,61 +39,6 @@ class NotServed(Exception):  # noqa: N818 - reads as what it is
     """There is no such model or version; the message is TensorFlow Serving's."""
 
 
-def find(arguments: Iterable[str], name: str | None = None) -> list[Source]:
-    """Return the models that the arguments of `keras-dl serve` stand for.
-
-    Args:
-        arguments: a run directory, a task's name for its newest run, an exported version, the folder of a model's
-            versions, or a folder of such folders; each may be written NAME=PATH.
-        name: of the only model.
-
-    Raises:
-        UsageError: if something is none of these, or two models have one name.
-    """
-    found = [source for argument in arguments for source in sources(argument)]
-    if name is not None:
-        if len(found) != 1:
-            raise UsageError(f"--name is for one model, and there are {len(found)}; write NAME=PATH for each")
-        if found[0].kind == "models":
-            raise UsageError(f"the models in {found[0].path} have their names; --name is for one model")
-        found = [Source(name, found[0].path, found[0].kind)]
-    names = [one.name for source in found for one in expanded(source)]
-    for one in names:
-        if names.count(one) > 1:
-            raise UsageError(f"two models are called '{one}'; write NAME=PATH to call one of them otherwise")
-        if not NAME.fullmatch(one):
-            raise UsageError(f"a model cannot be called '{one}': letters, digits, '_', '-' and '.' make a name")
-    return found
-
-
-def sources(argument: str) -> list[Source]:
-    """Return the models that one argument stands for."""
-    name, sign, rest = argument.partition("=")
-    if sign and not at_home(argument).exists():
-        found = sources(rest)
-        if found[0].kind == "models":
-            raise UsageError(f"{rest} is a folder of models, which have their names; NAME=PATH is for one")
-        return [Source(name, found[0].path, found[0].kind)]
-    path = at_home(argument)
-    if (path / "config.json").is_file() or not path.is_dir():
-        run = Run.find(argument)
-        return [Source(run.task.name, run.path, "run")]
-    path = path.resolve()
-    if (path / "saved_model.pb").is_file():
-        return [Source(path.parent.name, path, "version")]
-    if versions.numbers(path):
-        return [Source(path.name, path, "folder")]
-    return [Source("", path, "models")]
-
-
-def expanded(source: Source) -> list[Source]:
-    """Return the models that a source stands for now: of a folder of models those that hold a version."""
-    if source.kind != "models":
-        return [source]
-    folders = [child for child in sorted(source.path.iterdir()) if child.is_dir() and versions.numbers(child)]
-    return [Source(folder.name, folder, "folder") for folder in folders]
-
-
 class Catalogue:
     """The models of a server, kept as their folders are."""
 
@@ -116,6 +50,8 @@ class Catalogue:
         self.loaded = threading.Event()
         self.stopping = threading.Event()
         self.changed: Callable[[], None] = lambda: None
+        self.begun: Callable[[], None] = lambda: None  # called in the event loop once all there is was tried
+        self.unsaid: list[tuple[str, BaseException]] = []  # which version cannot be served, and why
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Load what is there, then follow the folders until `stopping`; for a thread of its own."""
@@ -134,8 +70,26 @@ class Catalogue:
                     self.refresh(model, loop)
                 except Exception:
                     LOG.exception("the folder of %s cannot be looked at", model.source.name)
-            self.loaded.set()
+            is_first = not self.loaded.is_set()
+            if not (is_first and self.hopeless()):  # else the reason is what the server ends with
+                self.report()
+            if is_first:
+                self.loaded.set()
+                loop.call_soon_threadsafe(self.begun)
             self.stopping.wait(EVERY)
+
+    def hopeless(self) -> str:
+        """Return why nothing will ever be served: all runs and versions failed, and no folder may bring others."""
+        may_come = any(source.kind in ("folder", "models") for source in self.sources)
+        if may_come or any(model.ready for model in self.models.values()):
+            return ""
+        return "; ".join(reason for reason, _ in self.unsaid)
+
+    def report(self) -> None:
+        """Log which versions could not be loaded."""
+        for reason, error in self.unsaid:
+            LOG.error(reason, exc_info=None if isinstance(error, KerasDLError) else error)
+        self.unsaid = []
 
     def refresh(self, model: Model, loop: asyncio.AbstractEventLoop) -> None:
         """Load versions that appeared, let go of those that went, read the labels again."""
@@ -187,8 +141,7 @@ class Catalogue:
             made = asyncio.run_coroutine_threadsafe(self.make(model, version), loop)
             batcher = made.result()
         except Exception as error:
-            known = isinstance(error, KerasDLError)
-            LOG.error("version %d of %s cannot be served: %s", number, model.source.name, error, exc_info=not known)
+            self.unsaid.append((f"version {number} of {model.source.name} cannot be served: {error}", error))
             model.failed[number] = changed
             model.states = {
                 **model.states,
@@ -262,9 +215,3 @@ class Catalogue:
             return shown
         version = ready[versions.choose(serving, sorted(ready), "", name)]
         return shown | facts(name, version)
-
-
-def state_of_files(folder: Path) -> tuple[int, int]:
-    """Return when a version's files were changed last, in nanoseconds, and how long they are together."""
-    found = [path.stat() for path in folder.rglob("*") if path.is_file()]
-    return max((one.st_mtime_ns for one in found), default=0), sum(one.st_size for one in found)

@@ -4,21 +4,25 @@ import { askJson, Failure, verbPath } from "./api.js";
 import { blocksPlace, inWords } from "./blocks.js";
 import { classTitle, failureNote, make, newId, plainName } from "./dom.js";
 
+const HANDFUL = 5; // classes that get a button each, when one is asked which was right
+
 /**
  * Make the place of a model's answers. It is built once and updated, so that bars move instead of jumping.
  *
- * Returns `element`, `update(found)` for what the server answered to one input, and `clear(words)`.
+ * Returns `element`, `update(found, about)` for what the server answered to one input, which `about` tells in words,
+ * and `clear(words)`.
  */
 export function answerPlace(model) {
   const view = blocksPlace();
   const spoken = make("p", { class: "spoken", role: "status" }); // always there: only what changes in it is read out
+  const source = make("p", { class: "muted small", dir: "auto" });
   const note = make("p", { class: "note" });
   const version = make("p", { class: "muted small" });
   const warning = isMedical(model)
     ? make("p", { class: "medical", text: "Not a medical device: this is an exercise, no finding. Not for patients." })
     : null;
   const feedback = model.feedback === false ? null : feedbackPlace(model); // a server without a journal stores none
-  const full = make("div", { class: "full" }, view.element, note, version, warning, feedback?.element);
+  const full = make("div", { class: "full" }, source, view.element, note, version, warning, feedback?.element);
   const empty = make("p", { class: "empty muted", role: "status" });
   const element = make("div", { class: "panel", "data-place": "answer" }, empty, spoken, full);
 
@@ -30,7 +34,7 @@ export function answerPlace(model) {
     element.classList.remove("stale");
   }
 
-  function update(found) {
+  function update(found, about = "") {
     const [row] = found.predictions;
     element.classList.remove("stale");
     if (row.error !== undefined) {
@@ -41,6 +45,8 @@ export function answerPlace(model) {
     full.hidden = false;
     const [blocks] = found.views;
     view.show(blocks);
+    source.textContent = about;
+    source.hidden = !about;
     const words = inWords(blocks);
     if (spoken.textContent !== words) spoken.textContent = words;
     note.textContent = row.note ? `Note: ${row.note}.` : "";
@@ -87,6 +93,10 @@ function feedbackPlace(model) {
 }
 
 function choiceField(model, send) {
+  return model.choices.length > HANDFUL ? choiceOfMany(model, send) : choiceOfFew(model, send);
+}
+
+function choiceOfFew(model, send) {
   const buttons = make("div", { class: "choices", role: "group", "aria-label": "Was it right?" });
   function ask(answer, request) {
     const first = model.choices.filter((name) => name === answer);
@@ -104,6 +114,31 @@ function choiceField(model, send) {
     );
   }
   return { elements: [make("p", { class: "question", text: "Was it right?" }), buttons], ask };
+}
+
+/** Make a button for the answer, and a list of all other classes. */
+function choiceOfMany(model, send) {
+  const id = newId("right");
+  const yes = make("button", { type: "button", "aria-pressed": "false" });
+  const select = make("select", { id, required: true });
+  let asked = { answer: "", request: null };
+  const press = (isRight) => () => yes.setAttribute("aria-pressed", String(isRight));
+  yes.addEventListener("click", () => send(asked.request, asked.answer, press(true)));
+  const submit = (event) => {
+    event.preventDefault(); // not with the choice itself: from the keyboard one passes many on the way
+    send(asked.request, select.value, press(false));
+  };
+  function ask(answer, request) {
+    asked = { answer, request };
+    yes.textContent = `Yes, ${classTitle(model, answer)}`;
+    yes.setAttribute("aria-pressed", "false");
+    const others = model.choices.filter((name) => name !== answer);
+    const options = others.map((name) => make("option", { value: name, text: classTitle(model, name) }));
+    select.replaceChildren(make("option", { value: "", text: "choose" }), ...options);
+  }
+  const label = make("label", { for: id, text: "No, it is" });
+  const row = make("form", { class: "row", submit }, yes, label, select, make("button", { type: "submit", text: "Send" }));
+  return { elements: [make("p", { class: "question", text: "Was it right?" }), row], ask };
 }
 
 function numberField(model, send) {

@@ -1,6 +1,7 @@
 // Requests to the server, its failures in words, and the key it may ask for.
 
 const KEY = "keras-dl key"; // in sessionStorage: this tab, until it is closed
+const SERVER = new URL("..", import.meta.url); // where a reverse proxy shows the server, which need not know it
 
 /**
  * What went wrong: a `title`, a `message` with what to do, the HTTP `status` (0: no answer), seconds to `wait`, and
@@ -14,7 +15,7 @@ export class Failure extends Error {
 }
 
 /**
- * Send a request and return the response, which is a success.
+ * Send a request and return the response, which is a success. The path is the server's own: "/v1/models".
  *
  * With a body it is a POST: FormData as it is, all else as JSON. Asks for a key where the server wants one. Throws a
  * Failure, or an AbortError when `signal` says so.
@@ -73,7 +74,8 @@ async function sent(path, body, key, signal) {
   if (body !== undefined && !(body instanceof FormData)) headers["Content-Type"] = "application/json";
   const content = body === undefined || body instanceof FormData ? body : JSON.stringify(body);
   try {
-    return await fetch(path, { method: body === undefined ? "GET" : "POST", body: content, headers, signal });
+    const method = body === undefined ? "GET" : "POST";
+    return await fetch(new URL(path.slice(1), SERVER), { method, body: content, headers, signal });
   } catch (error) {
     throw stopped(error, signal, body instanceof FormData ? ", or the file is too large for it" : "");
   }

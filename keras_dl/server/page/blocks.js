@@ -251,7 +251,9 @@ function picture(block) {
   function update(other) {
     if (other.panels.length !== count || (Boolean(other.heatmap) && count > 0) !== hasHeat) return false;
     other.panels.forEach(({ title, image }, row) => {
-      images[row].src = png(image);
+      const sharp = row === 0 && heat ? other.original : null;
+      images[row].onerror = sharp ? () => (images[row].src = png(image)) : null; // of a kind that no browser shows
+      images[row].src = sharp ?? png(image);
       images[row].alt = (row === 0 && other.alt) || title || "an image";
       titles[row].textContent = title;
     });
@@ -266,8 +268,10 @@ function picture(block) {
   return { element: make("figure", { class: "heat" }, ...shown, heat?.controls, caption), update };
 }
 
-/** Lay a heatmap over an image, with a slider and a button that takes it away. */
+/** Lay a heatmap over an image in the image's proportions, with a slider and a button that takes it away. */
 function heatOver(image) {
+  const fit = () => stack.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
+  image.addEventListener("load", fit);
   const over = make("img", { class: "over", alt: "" });
   const id = newId("opacity");
   const opacity = () => (over.style.opacity = String(slider.value / 100));
@@ -283,8 +287,9 @@ function heatOver(image) {
     },
   });
   opacity();
+  const stack = make("div", { class: "stack" }, image, over);
   const controls = make("p", { class: "row" }, make("label", { for: id, text: "Heatmap" }), slider, toggle);
-  return { over, controls, stack: make("div", { class: "stack" }, image, over) };
+  return { over, controls, stack };
 }
 
 function png(data) {

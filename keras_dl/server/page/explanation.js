@@ -6,8 +6,9 @@ import { make, newId } from "./dom.js";
 /**
  * Make the place of an explanation below the choice of a method, which calls `change()`.
  *
- * Returns `element`, `method()`, which is undefined where the model explains nothing, `show(explanation)`, `stale()`,
- * and `clear(words)`; without words nothing is left to see.
+ * Returns `element`, `method()`, which is undefined where the model explains nothing, `show(explanation, original)`,
+ * `stale()`, and `clear(words)`; without words nothing is left to see. `original` is the address of the image that is
+ * explained, which is sharper than what the model sees of it.
  */
 export function explanationPlace(model, change) {
   const choice = methodField(model, change);
@@ -24,8 +25,8 @@ export function explanationPlace(model, change) {
     element.hidden = !words;
   }
 
-  function show(found) {
-    view.show([found]);
+  function show(found, original) {
+    view.show([{ ...found, original }]);
     element.classList.remove("stale");
     waiting.hidden = true;
     content.hidden = element.hidden = false;

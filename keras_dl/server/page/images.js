@@ -2,7 +2,7 @@
 
 import { answerPlace } from "./answer.js";
 import { ask, askJson, isAbort, verbPath } from "./api.js";
-import { bringIntoSight, failureNote, fileField, make, newId } from "./dom.js";
+import { bringIntoSight, failureNote, fileField, make, newId, plainName } from "./dom.js";
 import { explanationPlace } from "./explanation.js";
 import { mixed } from "./samples.js";
 
@@ -19,9 +19,10 @@ export function imageTrial(model, choice, signal) {
   const explanation = explanationPlace(model, () => explainAnew());
   const trouble = make("div");
   const doubt = make("p", { class: "muted small" });
+  const samples = samplesPlace(model, takeSample, signal);
   const preview = make("img", { class: "preview", alt: "the image you chose", hidden: true });
   let running = new AbortController();
-  let last = null; // file, name, and the version that answered
+  let last = null; // file, name, what it is, and the version that answered
 
   function begin() {
     running.abort();
@@ -30,8 +31,15 @@ export function imageTrial(model, choice, signal) {
     return AbortSignal.any([running.signal, signal]);
   }
 
-  async function take(file, name = file.name) {
-    last = { file, name };
+  function takeSample(file, sample, seen = true) {
+    samples.choose(sample);
+    const truth = sample.label === undefined || sample.label === null ? "" : `: ${plainName(sample.label)}`;
+    return take(file, { name: sample.name, about: `Example from the test part${truth}`, seen });
+  }
+
+  /** Answer and explain a file; `seen` says whether to scroll to the answer, which nobody wants who has just come. */
+  async function take(file, { name = file.name, about = name, seen = true } = {}) {
+    last = { file, name, about };
     const stop = begin();
     explanation.clear();
     answer.clear(`Asking about ${name || "the image"} …`);
@@ -40,8 +48,8 @@ export function imageTrial(model, choice, signal) {
     try {
       const path = verbPath(model, choice(), "answer");
       const found = await askJson(path, { body: form(file, name, { view: true }), signal: stop });
-      answer.update(found);
-      bringIntoSight(answer.element);
+      answer.update(found, about);
+      if (seen) bringIntoSight(answer.element);
       if (found.predictions[0].error !== undefined || !explanation.method()) return;
       last.version = found.version;
       explanation.clear("Looking for what spoke for it …");
@@ -50,14 +58,14 @@ export function imageTrial(model, choice, signal) {
       if (isAbort(failure)) return;
       explanation.clear();
       if (answer.element.querySelector(".full").hidden) answer.clear("");
-      trouble.replaceChildren(failureNote(failure, () => take(file, name)));
+      trouble.replaceChildren(failureNote(failure, () => take(file, { name, about })));
     }
   }
 
   async function explain({ file, name, version }, stop) {
     const path = verbPath(model, `/versions/${version}`, "explain"); // the version that gave this answer
     const body = form(file, name, { method: explanation.method() });
-    explanation.show(await askJson(path, { body, signal: stop }));
+    explanation.show(await askJson(path, { body, signal: stop }), preview.src);
     preview.hidden = true;
   }
 
@@ -72,6 +80,7 @@ export function imageTrial(model, choice, signal) {
   }
 
   const takeFiles = (files) => {
+    samples.choose(null);
     doubt.textContent = files.length > 1 ? `Only the first of ${files.length} files; for many see below.` : "";
     take(files[0]);
   };
@@ -86,10 +95,12 @@ export function imageTrial(model, choice, signal) {
   );
   answer.clear("The answer will stand here.");
   explanation.clear(explanation.method() ? EMPTY : "");
-  const left = make("div", {}, zone, doubt, samplesPlace(model, take, signal));
+  const left = make("div", {}, zone, doubt, samples.element);
   const middle = make("div", {}, trouble, answer.element);
   const right = make("div", {}, preview, explanation.element);
-  return { element: make("div", { class: "sides three" }, left, middle, right), again: () => last && take(last.file, last.name) };
+  samples.first((file, sample) => last ?? takeSample(file, sample, false));
+  const element = make("div", { class: "sides three" }, left, middle, right);
+  return { element, again: () => last && take(last.file, last) };
 }
 
 function form(file, name, fields) {
@@ -99,11 +110,18 @@ function form(file, name, fields) {
   return data;
 }
 
+/**
+ * Make the buttons of the samples, which call `take(file, sample)`: `element`, `choose(sample)` to mark one of them, and
+ * `first(use)`, which calls `use(file, sample)` with the first once it is there.
+ */
 function samplesPlace(model, take, signal) {
-  if (!model.samples?.length) return null;
+  const shown = mixed(model.samples, SAMPLES);
+  if (!shown.length) return { element: null, choose() {}, first() {} };
+  const buttons = new Map();
+  const loads = new Map();
   const id = newId("samples");
   const list = make("ul", { class: "thumbnails", "aria-labelledby": id });
-  for (const sample of mixed(model.samples, SAMPLES)) {
+  for (const sample of shown) {
     const image = make("img", { alt: "", width: "96", height: "96" });
     const caption = make("span", { text: sample.label ?? sample.name });
     let file = null;
@@ -111,9 +129,12 @@ function samplesPlace(model, take, signal) {
       file ??= await (await ask(sample.url, { signal })).blob(); // not by <img src>: that could not send the key
       return file;
     };
-    const click = () => load().then((found) => take(found, sample.name), () => fill());
+    const click = () => load().then((found) => take(found, sample), () => fill());
     const title = `Sample ${sample.name}, ${caption.textContent}`;
-    const button = make("button", { type: "button", click, "aria-label": title }, image, caption);
+    const named = { "aria-label": title, "aria-pressed": "false" };
+    const button = make("button", { type: "button", click, ...named }, image, caption);
+    buttons.set(sample, button);
+    loads.set(sample, load);
     const fill = () =>
       load().then(
         (found) => (image.src = URL.createObjectURL(found)),
@@ -122,5 +143,10 @@ function samplesPlace(model, take, signal) {
     fill();
     list.append(make("li", {}, button));
   }
-  return make("div", {}, make("h3", { id, text: "Or take one from the test part" }), list);
+  const element = make("div", {}, make("h3", { id, text: "Or take one from the test part" }), list);
+  const mark = (sample) => (button, one) => button.setAttribute("aria-pressed", String(one === sample));
+  const choose = (sample) => buttons.forEach(mark(sample));
+  const [top] = shown;
+  const first = (use) => loads.get(top)().then((file) => use(file, top), () => {}); // its button says that it failed
+  return { element, choose, first };
 }

@@ -62,8 +62,10 @@ function open() {
   leaving.abort();
   leaving = new AbortController();
   for (const link of menu.children) {
-    if (link.textContent === model.name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.textContent === model.name) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone the models are in one line
+    } else link.removeAttribute("aria-current");
   }
   document.title = `${model.title} · keras-dl`;
   main.replaceChildren(...modelPage(model, model.name === name ? choice : "", leaving.signal));
@@ -88,15 +90,15 @@ function address(name, choice) {
 }
 
 function modelPage(model, asked, signal) {
-  if (!model.modality) return [make("h1", { text: model.name }), notReady(model)];
-  if (!Object.hasOwn(FIELDS, model.modality)) return [make("h1", { text: model.title }), uses(model), noField(model)];
+  if (!model.modality) return [make("h1", { text: model.name }), notReady(model, signal)];
+  const title = make("h1", { text: model.title });
+  if (!Object.hasOwn(FIELDS, model.modality)) return [title, cautions(model), noField(model)];
   const { trial: trialOf, upload } = FIELDS[model.modality];
   const version = versionField(model, asked, () => trial.again());
   const trial = trialOf(model, version.value, signal);
   return [
-    make("h1", { text: model.title }),
-    ...(model.marks ?? []).map(render),
-    uses(model),
+    title,
+    cautions(model),
     section("Try it", version.element, trial.element),
     batchSection(model, upload, version.value, signal),
     figures(model),
@@ -108,7 +110,10 @@ function noField(model) {
   return make("p", { class: "banner", role: "status", text });
 }
 
-function notReady(model) {
+function notReady(model, signal) {
+  const isLoading = (model.versions ?? []).some((one) => one.state === "LOADING");
+  const timer = isLoading && setTimeout(start, AGAIN);
+  signal.addEventListener("abort", () => clearTimeout(timer));
   const states = (model.versions ?? []).map((one) => `version ${one.version}: ${one.state.toLowerCase()}`);
   return make(
     "div",
@@ -119,15 +124,24 @@ function notReady(model) {
   );
 }
 
-function uses(model) {
-  const card = (kind, title, text) =>
-    make("div", { class: kind }, make("h2", { text: title }), make("p", { text: text || "Not stated." }));
+/** What a model must not be used for: the heads of the warnings in one line, and all there is to say behind it. */
+function cautions(model) {
+  const versions = model.versions ?? [];
+  const marks = model.marks ?? [];
+  const heads = [isMedical(model) && "Not a medical device", ...marks.map((mark) => mark.title)].filter(Boolean);
   return make(
-    "div",
-    { class: "use" },
-    card("", "What it is for", model.intended_use),
-    card(isMedical(model) ? "limits grave" : "limits", "What it is not for", model.limits),
+    "details",
+    { class: heads.length ? "caution grave" : "caution" },
+    make("summary", { text: heads.join(" · ") || "What it is for, and what not" }),
+    ...marks.map((mark) => render({ ...mark, warning: false })),
+    said("What it is for", model.intended_use),
+    said("What it is not for", model.limits),
+    versions.length === 1 ? said("Version", versions[0].version) : null,
   );
+}
+
+function said(title, text) {
+  return make("p", {}, make("strong", { text: `${title}: ` }), text || "Not stated.");
 }
 
 /** The choice among versions and labels, kept in the address; without a choice where there is nothing to choose. */
@@ -143,8 +157,7 @@ function versionField(model, asked, change) {
   for (const one of versions) choices.push([`/versions/${one.version}`, `version ${one.version}`, one.state]);
   const known = choices.some(([value]) => value === asked) ? asked : "";
   if (versions.length < 2) {
-    const text = versions.length ? `Version ${versions[0].version}` : "";
-    return { element: make("p", { class: "muted small", text }), value: () => known };
+    return { element: null, value: () => known };
   }
   const id = newId("version");
   const options = choices.map(([value, text, state = "AVAILABLE"]) =>

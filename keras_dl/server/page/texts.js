@@ -23,6 +23,7 @@ export function textTrial(model, choice, signal) {
   const field = make("textarea", { id, rows: "4", spellcheck: "false", autocomplete: "off", input: () => later() });
   let timers = [];
   let running = new AbortController();
+  let example = ""; // answered while nothing is typed
   let shown = null; // "/versions/N" of the answer on the page: the words are explained by the same
 
   function later(wait = ANSWER_AFTER) {
@@ -30,7 +31,7 @@ export function textTrial(model, choice, signal) {
     shown = null;
     answer.element.classList.add("stale");
     explanation.stale();
-    const text = field.value;
+    const text = given();
     if (!text.trim()) {
       trouble.replaceChildren();
       explanation.clear();
@@ -42,8 +43,8 @@ export function textTrial(model, choice, signal) {
   }
 
   function explainSoon(wait) {
-    if (!explanation.method() || !field.value.trim() || shown === null) return;
-    const text = field.value;
+    const text = given();
+    if (!explanation.method() || !text.trim() || shown === null) return;
     const signals = AbortSignal.any([running.signal, signal]);
     timers.push(setTimeout(() => attempt(() => explained(text, signals)), wait));
   }
@@ -52,7 +53,7 @@ export function textTrial(model, choice, signal) {
     const body = { instances: [text], view: true };
     const found = await askJson(verbPath(model, choice(), "answer"), { body, signal: stop });
     trouble.replaceChildren();
-    answer.update(found);
+    answer.update(found, field.value ? "" : `Example: ${shortened(text)}`);
     if (found.predictions[0].error !== undefined) return explanation.clear();
     shown = `/versions/${found.version}`;
     explainSoon(EXPLAIN_AFTER - ANSWER_AFTER);
@@ -83,6 +84,7 @@ export function textTrial(model, choice, signal) {
   }
 
   signal.addEventListener("abort", stop);
+  const given = () => field.value || example;
   const use = (text) => {
     field.value = text;
     later(0);
@@ -91,27 +93,38 @@ export function textTrial(model, choice, signal) {
   answer.clear("The answer will stand here while you type.");
   const label = make("label", { class: "title", for: id, text: "Type or paste a text" });
   const right = make("div", { class: "beside" }, trouble, answer.element); // on a phone: right below the text
-  const sides = make("div", { class: "sides" }, make("div", {}, label, field), right, samplesPlace(model, use, signal));
+  const arrive = (text) => {
+    example = field.placeholder = text;
+    if (!field.value) later(0);
+  };
+  const sides = make("div", { class: "sides" }, make("div", {}, label, field), right, samplesPlace(model, { use, arrive, signal }));
   return { element: make("div", {}, sides, explanation.element), again: () => later(0) };
 }
 
-function samplesPlace(model, use, signal) {
+/** Make the list of samples, which calls `use(text)` for one that is pressed and `arrive(text)` with the first. */
+function samplesPlace(model, { use, arrive, signal }) {
   if (!model.samples?.length) return null;
   const id = newId("samples");
   const list = make("ul", { class: "sentences", "aria-labelledby": id });
-  for (const sample of mixed(model.samples, SAMPLES)) {
+  const samples = mixed(model.samples, SAMPLES);
+  for (const sample of samples) {
     const item = make("li");
     list.append(item);
     ask(sample.url, { signal })
       .then((response) => response.text())
       .then((text) => {
         const plain = text.trim();
-        const shown = plain.length > 90 ? `${Array.from(plain).slice(0, 85).join("")} …` : plain;
+        const shown = shortened(plain);
         const label = model.symbols?.[sample.label] ?? sample.label ?? "";
         const tag = make("span", { class: "muted", text: ` ${label}` });
         item.append(make("button", { type: "button", click: () => use(plain) }, shown, tag));
+        if (sample === samples[0]) arrive(plain);
       })
       .catch((failure) => isAbort(failure) || item.remove());
   }
   return make("div", {}, make("h3", { id, text: "Or take one from the test part" }), list);
+}
+
+function shortened(text) {
+  return text.length > 90 ? `${Array.from(text).slice(0, 85).join("")} …` : text;
 }

@@ -176,8 +176,9 @@ class Own:
 
     async def emojis(self, request: Request, texts: list[str]) -> list[dict[str, Any]]:
         """Answer texts as the emoji service does."""
-        models = self.desk.catalogue.models.values()
-        name = next((m.source.name for m in models for v in m.ready.values() if v.run.task.output.symbols), None)
+        name = self.desk.with_emoji()
+        if name is None and not self.desk.catalogue.loaded.is_set():
+            raise self.desk.loading()
         if name is None:
             raise NotServed("no model with emoji is served; POST /v1/models/NAME:predict asks any model")
         version, _ = asked = self.desk.who(request, name)

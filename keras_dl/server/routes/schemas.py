@@ -121,7 +121,7 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by route, what a good answer is: its s
 }
 STATUS = {"content": {JSON: {"schema": fields(["status"], status=TEXTUAL)}}, "description": "what it is"}
 WATCHED: dict[str, dict[int | str, dict[str, Any]]] = {
-    "health": {200: STATUS},
+    "health": {200: STATUS, 503: {**STATUS, "description": "POST /predict has no answer now: why"}},
     "livez": {200: STATUS},
     "readyz": {200: STATUS, 503: {**STATUS, "description": "loading or draining"}},
     "metrics": {200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},

@@ -25,6 +25,6 @@ def page(browser, stub):
     page.wish()
     page.expected = ""  # what the console may say: the browser itself notes each failed request there
     page.open(browser[1])
-    page.find("h1")
+    page.greeted()
     yield page
     assert [one for one in page.complaints() if not page.expected or page.expected not in one] == []

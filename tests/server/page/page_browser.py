@@ -45,12 +45,11 @@ class Page:
     def __init__(self, browser: webdriver.Chrome, downloads: Path) -> None:
         self.browser, self.downloads, self.address = browser, downloads, ""
 
-    def open(self, address: str, place: str = "", width: int = 1200) -> None:
+    def open(self, address: str, place: str = "", width: int = 1200, height: int = 900) -> None:
         """Open the page of a server anew, as somebody who was never there, at a model's place."""
         self.address = address
-        self.command(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500
-        )
+        size = {"width": width, "height": height}
+        self.command("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=width < 500)
         self.leave()  # else a new place on the same page loads nothing
         self.browser.get(f"{address}/{place}")
 
@@ -65,6 +64,12 @@ class Page:
         """Pick a model by its name."""
         self.click("nav a", name)
         self.wait(lambda: self.all(f"nav a[aria-current=page][href$='/{name}']"), name)
+        self.greeted()
+
+    def greeted(self) -> None:
+        """Wait for the example that a model answers and explains to everybody who comes."""
+        self.find(".panel", "Example")
+        self.find(".explanation :is(figcaption, .text)")
 
     def wish(self, **features: str) -> None:
         """Set what a person wishes of every page: prefers_color_scheme="dark", prefers_reduced_motion="reduce"."""

@@ -194,3 +194,9 @@ def picture(number: int) -> bytes:
 
 SENTENCES = ["I love you so much", "let us play ball", "I am so happy for you", "that is sad news",
              "shall we get some pizza", "you won a free prize, call now"]  # fmt: skip
+
+
+@cache
+def plain(width: int, height: int) -> bytes:
+    """Return a grey PNG of a size."""
+    return base64.b64decode(png(Image.new("L", (width, height), 120)))

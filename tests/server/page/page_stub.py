@@ -12,7 +12,6 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import uvicorn
 from page_models import MODELS, SENTENCES, explained, picture, row, view
@@ -25,12 +24,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from keras_dl.pages import wire
+from keras_dl.server.front import PAGE, policy
 
-PAGE = Path(__file__).parents[3] / "keras_dl" / "server" / "page"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+POLICY = policy()
 
 
 class Stub:
@@ -46,6 +42,7 @@ class Stub:
         self.slow: dict[str, float] = {}  # input -> seconds that its answer takes
         self.models = MODELS
         self.cut: int | None = None  # rows after which a batch breaks off
+        self.any_image = False  # take what is none for a grey image
 
     def forget(self) -> None:
         """Start a new test."""
@@ -71,7 +68,7 @@ class Stub:
         name, version, verb = re.fullmatch(
             r"(\w+)(?:/(?:versions|labels)/(\w+))?:(\w+)", request.path_params["rest"]
         ).groups()
-        known = MODELS[name]
+        known = self.models[name]
         facts = {
             "request_id": f"r{next(self.numbers)}",
             "model": name,
@@ -85,6 +82,8 @@ class Stub:
                 inputs = unpacked(form["file"].filename, await form["file"].read())
             return StreamingResponse(self.stream(known, inputs, facts), media_type="application/x-ndjson")
         body, inputs = await given(request)
+        if self.any_image:
+            inputs = [(name, picture(3)) for name, _ in inputs]
         rows = [row(known, *one) for one in inputs]
         await asyncio.sleep(max(self.slow.get(name, 0) for name, _ in inputs))
         if verb == "answer":

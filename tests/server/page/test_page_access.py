@@ -142,9 +142,55 @@ def test_what_is_answered_is_read_aloud(page):
     assert spoken.text == "PNEUMONIA, " + page.find(".gauge .value").text
 
 
+@pytest.mark.parametrize("name", ["pneumonia", "emoji", "cells"])
+def test_the_trial_and_its_answer_are_on_the_first_screen_of_a_phone(page, name):
+    page.open(page.address, f"#/{name}", width=390, height=844)
+    page.greeted()
+    assert page.run("return scrollY") == 0
+    line = page.find(".caution summary")
+    assert line.rect["height"] < 36, "one line"
+    for selector in (".zone, textarea", ".answer"):
+        place = page.find(selector).rect
+        assert place["y"] + place["height"] < 844, selector
+
+
+LONG = ["PNEUMONIA", "disappointed", "Internationalisation", "Staphylococcus aureus"]
+BROKEN = r"""
+const found = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const node = walker.currentNode;
+  if (!node.parentElement.checkVisibility()) continue;
+  for (const match of node.data.matchAll(/[\p{L}\p{N}]+/gu)) {
+    const range = document.createRange();
+    range.setStart(node, match.index);
+    range.setEnd(node, match.index + match[0].length);
+    if (new Set([...range.getClientRects()].map((one) => Math.round(one.top))).size > 1) found.push(match[0]);
+  }
+}
+return found;
+"""
+
+
+@pytest.mark.parametrize("width", [360, 800, 1200])
+def test_no_word_is_broken_inside(page, stub, tmp_path, width):
+    kinds = page_models.MODELS["kinds"] | {"classes": LONG, "choices": LONG}
+    emoji = page_models.MODELS["emoji"]
+    stub.models = {"kinds": kinds, "emoji": emoji, "a_model_with_a_rather_long_name_2026": kinds}
+    page.open(page.address, width=width)
+    page.greeted()
+    assert page.run(BROKEN) == []
+    page.go("emoji")
+    (tmp_path / "texts.csv").write_text("text\nI love you and Internationalisation, incomprehensibly long\n" * 2)
+    page.run("return [...document.querySelectorAll('input[type=file]')]")[-1].send_keys(str(tmp_path / "texts.csv"))
+    page.find("button", "Download all as CSV")
+    assert page.run(BROKEN) == []
+
+
 def test_on_a_phone_the_answer_comes_into_sight_and_else_nothing_moves(page):
-    for width, moves in ((1200, False), (360, True)):
-        page.open(page.address, width=width)
+    for width, height, moves in ((1200, 900, False), (360, 480, True)):
+        page.open(page.address, width=width, height=height)
+        page.greeted()
         page.run("arguments[0].scrollIntoView({ block: 'end' })", page.find(".thumbnails"))
         before = page.run("return scrollY")
         page.run("document.querySelector('.thumbnails button').click()")

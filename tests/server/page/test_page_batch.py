@@ -31,7 +31,7 @@ def test_a_csv_file_fills_a_table(page, texts):
     page.go("spam")
     batch_field(page).send_keys(str(texts(TEXTS)))
     page.find(".progress", "All 450 done in")
-    assert [one.text for one in page.all(".choices button")] == ["All: 450", "ham: 300", "spam: 150"]
+    assert [one.text for one in page.all("[aria-label=Show] button")] == ["All: 450", "ham: 300", "spam: 150"]
     assert page.find("tbody tr").text == "message 0 you won spam 97.0 %"
     assert len(page.all("tbody tr")) == 200
     page.find("section", "The first 200 of 450 are shown")
@@ -154,8 +154,8 @@ def test_without_a_connection(page):
 
 def test_typing_goes_on_by_itself_when_the_server_has_time_again(page, stub):
     page.expected = "status of 429"
-    stub.failures = [(":answer", 429, {"Retry-After": "1"})]
     page.go("emoji")
+    stub.failures = [(":answer", 429, {"Retry-After": "1"})]
     page.find("textarea").send_keys("so happy")
     page.find("[role=alert]", "Try again in 1 s.")
     page.find(".answer", "smile")
