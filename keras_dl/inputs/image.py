@@ -10,7 +10,7 @@ import numpy as np
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs.given import Given
 from keras_dl.task.blocks import Block
-from keras_dl.task.input import Input
+from keras_dl.task.input import Input, Upload
 from keras_dl.task.kinds import Assets, Method, Target
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class ImageInput(Input):
             name = row[column].strip() if column < len(row) else ""
             yield Given(name, path.parent / name, origin=f"{path.name}:{line}")
 
-    def many(self, data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
+    def many(self, data: bytes, most: int) -> Upload:
         """Refuse what is no zip."""
         raise BadInput("a batch of images is a zip of them")
 

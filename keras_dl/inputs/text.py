@@ -14,7 +14,7 @@ from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs import tokenization
 from keras_dl.inputs.given import Given
 from keras_dl.task.blocks import Block, Spans
-from keras_dl.task.input import Input
+from keras_dl.task.input import Input, Upload
 from keras_dl.task.kinds import Assets, Method, Target
 
 if TYPE_CHECKING:
@@ -106,12 +106,13 @@ class TextInput(Input):
         for text, line in zip(found.texts, found.lines, strict=True):
             yield Given(text, data=text.encode("utf-8", "replace"), origin=f"{path.name}:{line}")
 
-    def many(self, data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
-        """Read the texts of a CSV file."""
+    def many(self, data: bytes, most: int) -> Upload:
+        """Read the texts of a CSV file, and their labels where it has a column of them."""
         from keras_dl.inputs.columns import listed
 
-        texts = listed(data).texts
-        return len(texts), ((text, text.encode("utf-8", "replace")) for text in texts)
+        found = listed(data)
+        items = ((text, text.encode("utf-8", "replace")) for text in found.texts)
+        return Upload(len(found.texts), items, None if found.labels is None else [(one,) for one in found.labels])
 
     def fitted_to(self, split: Any, decoded: Callable[[], np.ndarray]) -> list[str]:
         """Return the texts as they are."""

@@ -35,6 +35,8 @@ MAP = (
 class Labelled(Output):
     """An output whose truth is a class index. `assets["classes"]` names the classes."""
 
+    told_by_folders = True
+
     def names(self, assets: Assets) -> Sequence[str]:
         """Return the names of the classes."""
         return assets["classes"]
@@ -109,6 +111,16 @@ class Labelled(Output):
             raise BadInput(f"label '{shown}' must be one of: {', '.join(assets['classes'])}")
         return label
 
+    def understood(self, label: str, assets: Assets) -> float:
+        """Return the index of the class whose name, sign or number a label is; raises BadInput for another one."""
+        classes = assets["classes"]
+        written = {plain(name): index for index, name in enumerate(classes)}
+        signs = {self.symbols[name]: index for index, name in enumerate(classes) if name in self.symbols}
+        known = {str(index): index for index in range(len(classes))} | signs | written  # a name comes before a number
+        if plain(label) not in known:
+            raise BadInput(f"label '{label[:80]}' must be one of: {', '.join(classes)}")
+        return known[plain(label)]
+
     def certainty(self, values: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Return how sure each answer is, `[count]`; only the order counts."""
         return np.where(answers == 1, values, -values)
@@ -172,3 +184,8 @@ def chart(name: str, figure: Figure, description: str, title: str, caption: str)
     from keras_dl.figures import plots
 
     return Chart(name, plots.svg(figure, name, description), title, caption)
+
+
+def plain(label: str) -> str:
+    """Return a label as it is compared: people write "Fork and knife" for "fork_and_knife"."""
+    return " ".join(label.casefold().replace("_", " ").split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from keras_dl.task.blocks import Block
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
     import numpy as np
     import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The inputs of an uploaded file."""
+
+    count: int
+    items: Iterator[tuple[str, bytes]]  # what each is called, and what it is
+    labels: Sequence[Sequence[str]] | None = None  # what may be the truth of each, the likeliest first; None: not told
 
 
 class Input(ABC):
@@ -54,10 +64,8 @@ class Input(ABC):
         """Give the inputs that the rows of a table hold or name; raises KerasDLError where it has no such column."""
 
     @abstractmethod
-    def many(self, data: bytes, most: int) -> tuple[int, Iterator[tuple[str, bytes]]]:
-        """Read an uploaded file that is no zip: the count, and name and bytes of each.
-
-        Of more than `most` inputs a few may be missing. Raises BadInput."""
+    def many(self, data: bytes, most: int) -> Upload:
+        """Read an uploaded file that is no zip. Of more than `most` inputs a few may be missing. Raises BadInput."""
 
     @abstractmethod
     def fitted_to(self, split: Any, decoded: Callable[[], np.ndarray]) -> Any:

@@ -28,6 +28,7 @@ class Output(ABC):
     unit: str = ""  # of the values, in the plural
     large: ClassVar[Sequence[str]] = ()  # names of `signatures`
     symbols: Mapping[str, str] = {}  # answer -> a sign that stands for it
+    told_by_folders: ClassVar[bool] = False  # whether the name of a folder may be the truth of the inputs in it
 
     # Training and answering
 
@@ -235,6 +236,10 @@ class Output(ABC):
     @abstractmethod
     def feedback(self, label: str, assets: Assets) -> str:
         """Return the true answer as the journal keeps it; raises BadInput with what is allowed."""
+
+    def understood(self, label: str, assets: Assets) -> float:
+        """Return the truth, as it is measured, that a label in a file of somebody's tells; raises BadInput."""
+        return float(self.feedback(label, assets))
 
     def error(self, answer: str, label: str) -> float | None:
         """Return how far an answer was from the truth; None where an answer is right or wrong."""

@@ -108,9 +108,9 @@ def test_an_upload_is_read_or_refused_with_a_reason(kind):
             with pytest.raises(BadInput, match=wanted):
                 kind.many(data, 100)
             continue
-        count, found = kind.many(data, 100)
-        names, raw = zip(*found, strict=True)
-        assert count == len(wanted)
+        found = kind.many(data, 100)
+        names, raw = zip(*found.items, strict=True)
+        assert found.count == len(wanted)
         assert list(names) == wanted == [one.decode() for one in raw]
 
 

@@ -138,6 +138,25 @@ def test_a_zip_of_images_is_answered_file_by_file(server, tiny_run):
     assert (last["done"], last["errors"]) == (5, 1)
 
 
+def test_a_zip_with_a_folder_for_each_class_is_scored(server, tiny_run):
+    run = tiny_run("pneumonia")
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in examples(run):
+            archive.write(path, f"test/{run.task.output.sampled(path.stem, run.assets)}/bacteria/{path.name}")
+        archive.write(path, "test/unknown.png")
+    upload = {"file": ("films.zip", file.getvalue())}
+    _, *rows, last = lines(requests.post(f"{server}/v1/models/pneumonia:batch", files=upload, timeout=60))
+    truths = [run.task.output.sampled(path.stem, run.assets) for path in examples(run)]
+    assert [row.get("truth") for row in rows] == [*truths, None]
+    figures, confusion, left_out = last["score"]
+    right = sum(row["label"] == row["truth"] for row in rows[:4])
+    assert dict(row[:2] for row in figures["rows"])["Accuracy"] == f"{right / 4:.3f}"
+    counted = [sum(map(int, row[1:3])) for row in confusion["rows"]]
+    assert counted == [truths.count(name) for name in ("NORMAL", "PNEUMONIA")]
+    assert left_out["text"].startswith("1 input has no label")
+
+
 @pytest.mark.parametrize("raw", [b"", b"PK\x03\x04 broken", b"a,b\n1,2\n", b"\xff\xfe", b"text\n"])
 def test_a_batch_that_cannot_be_read_is_refused(raw, server):
     answer = requests.post(f"{server}/v1/models/emoji:batch", files={"file": ("x", raw)}, timeout=9)

@@ -1,13 +1,15 @@
 // Many inputs at once: one upload, answers as they come, a table, and all of them as a CSV file.
 
 import { ask, Failure, isAbort, jsonLines, verbPath } from "./api.js";
-import { scrolling } from "./blocks.js";
+import { render, scrolling } from "./blocks.js";
 import { csvOf, valueOf } from "./csv.js";
 import { classTitle, decimal, failureNote, fileField, make, percent, section } from "./dom.js";
 
 const SHOWN = 200; // rows in the table; all of them are in the CSV file
 const ALL = Symbol("all"); // no class can be called so
 const UNUSABLE = Symbol("not usable");
+const WRONG = Symbol("wrong"); // by the labels in the file
+const TITLES = new Map([[ALL, "All"], [WRONG, "Wrong"], [UNUSABLE, "Not usable"]]);
 const STYLES = { percent, number: (value) => decimal(value, 2) };
 
 /**
@@ -24,7 +26,8 @@ export function batchSection(model, upload, choice, signal) {
   const table = tablePlace(model);
   const click = () => save(model, rows);
   const download = make("button", { type: "button", class: "main", text: "Download all as CSV", click });
-  const results = make("div", { hidden: true }, table.element, make("p", { class: "row" }, download));
+  const score = make("div", { class: "pair" }); // where the file has labels
+  const results = make("div", { hidden: true }, score, table.element, make("p", { class: "row" }, download));
   let running = null;
   let rows = [];
 
@@ -34,6 +37,7 @@ export function batchSection(model, upload, choice, signal) {
     const own = running;
     const stop = AbortSignal.any([own.signal, signal]);
     rows = [];
+    score.replaceChildren();
     trouble.replaceChildren();
     results.hidden = true;
     progress.hidden = false;
@@ -78,13 +82,15 @@ export function batchSection(model, upload, choice, signal) {
       state.textContent = `${rows.length} of ${count}${timeLeft(rows.length, count, performance.now() - started)}`;
       table.draw();
     }
+    if (done?.score) score.replaceChildren(...done.score.map(render));
     if (!done) throw new Failure("The answer broke off", `${rows.length} of ${count} have come. Try again.`);
     const errors = done.errors ? `, ${done.errors} of them could not be used` : "";
     const seconds = Math.max(0.1, (performance.now() - started) / 1000);
     state.textContent = `All ${done.done} done in ${seconds.toFixed(1)} s${errors}.`;
   }
 
-  const zone = fileField(`Choose a ${upload.file}`, `or drop one here: ${upload.holds}`, upload.accept, take);
+  const holds = upload.holds + (model.choices ? upload.scored : "");
+  const zone = fileField(`Choose a ${upload.file}`, `or drop one here: ${holds}`, upload.accept, take);
   return section("Many at once", zone, progress, spoken, trouble, results);
 }
 
@@ -107,10 +113,13 @@ function save(model, rows) {
 function tablePlace(model) {
   const columns = (model.columns ?? []).filter((column) => column.shown);
   const answers = columns.find((column) => column.style === "text");
+  const isWrong = (row) => Boolean(answers) && row.truth !== undefined && valueOf(row, answers) !== row.truth;
+  const shows = (row) => chosen === ALL || (chosen === WRONG ? isWrong(row) : kindOf(row) === chosen);
   const kindOf = (row) => (row.error !== undefined ? UNUSABLE : answers && valueOf(row, answers));
   const filters = make("div", { class: "choices", role: "group", "aria-label": "Show" });
   const titles = columns.map(({ title, style }) => make("th", { scope: "col", text: title, class: side(style) }));
-  const heads = [make("th", { scope: "col", text: "Input" }), ...titles];
+  const truth = make("th", { scope: "col", class: "truth", text: "Truth" });
+  const heads = [make("th", { scope: "col", text: "Input" }), truth, ...titles];
   const body = make("tbody");
   const table = make("table", { class: "wide" }, make("thead", {}, make("tr", {}, ...heads)), body);
   const more = make("p", { class: "muted small" });
@@ -138,11 +147,17 @@ function tablePlace(model) {
   }
 
   function redraw() {
-    const counts = new Map([[ALL, rows.length], ...(model.choices ?? []).map((name) => [name, 0]), [UNUSABLE, 0]]);
-    for (const row of rows) if (counts.has(kindOf(row))) counts.set(kindOf(row), counts.get(kindOf(row)) + 1);
+    const names = (model.choices ?? []).map((name) => [name, 0]);
+    const counts = new Map([[ALL, rows.length], ...names, [WRONG, 0], [UNUSABLE, 0]]);
+    const count = (kind) => counts.has(kind) && counts.set(kind, counts.get(kind) + 1);
+    for (const row of rows) {
+      count(kindOf(row));
+      if (isWrong(row)) count(WRONG);
+    }
+    table.classList.toggle("told", rows.some((row) => row.truth !== undefined));
     for (const [kind, count] of counts) button(kind, count);
-    const found = chosen === ALL ? rows : rows.filter((row) => kindOf(row) === chosen);
-    for (const row of found.slice(body.rows.length, SHOWN)) body.append(line(model, columns, row));
+    const found = rows.filter(shows);
+    for (const row of found.slice(body.rows.length, SHOWN)) body.append(line(model, columns, row, isWrong(row)));
     const rest = `The first ${SHOWN} of ${found.length} are shown; the CSV file has them all.`;
     more.textContent = found.length > SHOWN ? rest : "";
   }
@@ -159,10 +174,10 @@ function tablePlace(model) {
       buttons.set(kind, found);
       filters.append(found);
     }
-    const title = kind === ALL ? "All" : kind === UNUSABLE ? "Not usable" : classTitle(model, kind);
+    const title = TITLES.get(kind) ?? classTitle(model, kind);
     found.textContent = `${title}: ${count}`;
     found.setAttribute("aria-pressed", String(kind === chosen));
-    found.hidden = kind === UNUSABLE && !count;
+    found.hidden = [WRONG, UNUSABLE].includes(kind) && !count;
   }
 
   return { element: make("div", {}, filters, region, more), begin, draw };
@@ -172,17 +187,18 @@ function side(style) {
   return style === "text" ? null : "right";
 }
 
-function line(model, columns, row) {
+function line(model, columns, row, isWrong) {
   const input = make("td", { class: "input", dir: "auto", text: Array.from(row.input ?? "").slice(0, 300).join("") });
+  const truth = make("td", { class: "truth", text: row.truth === undefined ? "" : classTitle(model, row.truth) });
   if (row.error !== undefined) {
     const error = make("td", { colspan: String(Math.max(1, columns.length)), text: row.error });
-    return make("tr", { class: "bad" }, input, error);
+    return make("tr", { class: "bad" }, input, truth, error);
   }
   const cells = columns.map((column) => {
     return make("td", { class: side(column.style), text: written(model, valueOf(row, column), column.style) });
   });
   if (row.note) (cells[0] ?? input).append(make("small", { class: "muted", text: ` ${row.note}` }));
-  return make("tr", {}, input, ...cells);
+  return make("tr", { class: isWrong ? "wrong" : null }, input, truth, ...cells);
 }
 
 function written(model, value, style) {

@@ -5,8 +5,11 @@ const STARTS_FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 /** Return rows of the server's as CSV (RFC 4180, UTF-8 with its mark, so that spreadsheets show emoji). */
 export function csvOf(model, rows) {
   const columns = model.columns ?? [];
-  const heads = ["input", ...columns.map(({ path }) => path.join(" ")), "note", "error"];
-  const lines = rows.map((row) => [row.input, ...columns.map((column) => valueOf(row, column)), row.note, row.error]);
+  const truths = rows.some((row) => row.truth !== undefined) ? ["truth"] : [];
+  const names = ["input", ...truths];
+  const heads = [...names, ...columns.map(({ path }) => path.join(" ")), "note", "error"];
+  const cells = (row) => [...names.map((name) => row[name]), ...columns.map((column) => valueOf(row, column))];
+  const lines = rows.map((row) => [...cells(row), row.note, row.error]);
   return `\ufeff${[heads, ...lines].map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
 }
 

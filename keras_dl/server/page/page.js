@@ -11,12 +11,21 @@ import { imageTrial } from "./images.js";
 import { textTrial } from "./texts.js";
 
 const FIELDS = {
-  image: { trial: imageTrial, upload: { file: "zip file", holds: "PNG or JPEG images", accept: ".zip,application/zip" } },
+  image: {
+    trial: imageTrial,
+    upload: {
+      file: "zip file",
+      holds: "PNG or JPEG images",
+      scored: "; in a folder for each class they are scored",
+      accept: ".zip,application/zip",
+    },
+  },
   text: {
     trial: textTrial,
     upload: {
       file: "CSV file",
-      holds: "a column “text”, or one column alone, UTF-8",
+      holds: "a column “text”, or one column alone",
+      scored: "; with a column “label” they are scored",
       accept: ".csv,.zip,text/csv,application/zip",
     },
   },

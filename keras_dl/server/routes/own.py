@@ -26,6 +26,8 @@ from keras_dl.server.models.served import Version
 from keras_dl.server.routes import rest, schemas, sent
 from keras_dl.server.routes.protocol import PLACES
 from keras_dl.task.blocks import Picture
+from keras_dl.task.input import Upload
+from keras_dl.verbs.scoring import Scores
 
 LOG = logging.getLogger("keras_dl.server")
 PIECE = 32  # inputs of a batch that go through the model together
@@ -102,23 +104,29 @@ class Own:
     async def batch(self, request: Request) -> Response:
         """Answer many inputs, as a stream of JSON lines."""
         asked = self.who(request)
-        count, items = await sent.many(request, asked[0].run.task.input)
-        return StreamingResponse(self.lines(request, asked, count, items), media_type="application/x-ndjson")
+        upload = await sent.many(request, asked[0].run.task)
+        return StreamingResponse(self.lines(request, asked, upload), media_type="application/x-ndjson")
 
-    async def lines(self, request: Request, asked: Any, count: int, items: Iterator[sent.Item]) -> AsyncIterator[str]:
+    async def lines(self, request: Request, asked: Any, upload: Upload) -> AsyncIterator[str]:
         """Give the lines of a batch, piece by piece; when the queue is full it waits: nobody else has to."""
-        yield line({"count": count})
+        yield line({"count": upload.count})
         done = errors = 0
+        scores = Scores(asked[0].run.task.output, asked[0].run.assets)
         try:
-            while piece := await self.desk.aside(next_piece, items):
+            while piece := await self.desk.aside(next_piece, upload.items):
                 if request.app.state.guard.must_end():
                     yield line({"error": f"the server is being stopped; send the rest, from row {done}, again"})
                     return
                 rows = await self.patiently(request, asked, piece)
                 self.note(request, asked[0], "batch", rows, [raw for _, raw in piece], start=done)
+                if upload.labels is not None:
+                    for row, labels in zip(rows, upload.labels[done:], strict=False):
+                        truth = scores.add(row, labels)
+                        row.update({} if truth is None else {"truth": truth})
                 done += len(rows)
                 errors += sum("error" in row for row in rows)
                 yield "".join(line({**row, "input": rest.shortened(row["input"], 2000)}) for row in rows)
+            score = await self.desk.aside(lambda: [as_json(block) for block in scores.blocks()])
         except (KerasDLError, Refused) as error:
             yield line({"error": str(error)})
             return
@@ -126,7 +134,8 @@ class Own:
             LOG.exception("a batch failed", extra={"facts": {"request_id": request.state.request_id}})
             yield line({"error": failure(request.state.request_id)})
             return
-        yield line({"done": done, "errors": errors, "request_id": request.state.request_id})
+        told = {"score": score} if score else {}
+        yield line({"done": done, "errors": errors, "request_id": request.state.request_id, **told})
 
     async def patiently(self, request: Request, asked: Any, piece: list[sent.Item]) -> list[dict[str, Any]]:
         """Answer a piece, coming back while there is no room."""

@@ -18,7 +18,8 @@ from keras_dl.errors import BadInput
 from keras_dl.server.asking import Unread
 from keras_dl.server.guard import Refused
 from keras_dl.server.routes import rest
-from keras_dl.task.input import Input
+from keras_dl.task.input import Upload
+from keras_dl.task.records import Task
 
 FILES = 64  # in one form
 ROWS = 100_000  # of a CSV file, or files of a zip
@@ -81,10 +82,10 @@ def clean(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-async def many(request: Request, kind_of_input: Input) -> tuple[int, Iterator[Item]]:
-    """Read the file of a batch: how many inputs it has, and the inputs, one after the other.
+async def many(request: Request, task: Task) -> Upload:
+    """Read the file of a batch.
 
-    A zip holds one input in each file; what else there may be the kind of input says.
+    A zip holds one input in each file, and its folders may be labels; what else there may be the kind of input says.
 
     Raises:
         BadInput: if it is neither, or too much.
@@ -95,13 +96,13 @@ async def many(request: Request, kind_of_input: Input) -> tuple[int, Iterator[It
     if data is None:
         raise BadInput("send a form with a zip or a CSV file in the field 'file'")
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return await asyncio.to_thread(zipped, data)
-    count, found = await asyncio.to_thread(kind_of_input.many, data, ROWS)
-    bounded(count)
-    return count, found
+        return await asyncio.to_thread(zipped, data, labelled=task.output.told_by_folders)
+    found = await asyncio.to_thread(task.input.many, data, ROWS)
+    bounded(found.count)
+    return found
 
 
-def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
+def zipped(data: bytes, *, labelled: bool = False) -> Upload:
     """Return the files of a zip; one that cannot be unpacked is refused in its row, with the reason."""
     if (entries := data.count(ENTRY)) > 2 * ROWS:  # before an object is made of each
         bounded(entries)
@@ -114,11 +115,14 @@ def zipped(data: bytes) -> tuple[int, Iterator[Item]]:
     if (whole := sum(member.file_size for member in members)) > UNPACKED:  # no member unpacks to more than it says
         raise Refused(413, f"the zip unpacks to {whole:,} bytes, more than {UNPACKED:,}; cut it into parts")
 
-    def unpacked() -> Iterator[Item]:
-        for member in members:
-            yield clean(member.filename.replace("\\", "/")), unpacked_member(archive, member)
+    names = [clean(member.filename.replace("\\", "/")) for member in members]
 
-    return len(members), unpacked()
+    def unpacked() -> Iterator[Item]:
+        for name, member in zip(names, members, strict=True):
+            yield name, unpacked_member(archive, member)
+
+    folders = [name.split("/")[-2::-1] for name in names]  # the nearest first
+    return Upload(len(members), unpacked(), folders if labelled and any(folders) else None)
 
 
 def unpacked_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

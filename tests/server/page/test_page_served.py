@@ -52,6 +52,30 @@ def test_a_sentence_is_answered_while_it_is_typed(real):
     assert real.find(".explanation .text").text == "I love you ❤"
 
 
+def test_a_batch_with_labels_gets_a_score(real, tmp_path):
+    real.click("nav a", "emoji")
+    rows = ["I love you;heart", "let us eat;Fork and knife", "so happy;2", "no such class;elephant"]
+    (tmp_path / "texts.csv").write_text("text;label\n" + "\n".join(rows * 3))
+    real.choose("section + section input[type=file]", tmp_path / "texts.csv")
+    real.find(".progress", "All 12 done in")
+    real.find("h3", "How good the answers are: 9 with a label")
+    assert [one.text for one in real.all("[aria-label='Who was taken for whom'] tbody th")] == [
+        "heart", "baseball", "smile", "disappointed", "fork_and_knife"
+    ]  # fmt: skip
+    real.find(".prose", "3 inputs have no label that this model knows: 'elephant' (3).")
+    assert [one.text for one in real.all(".tall thead th")][:2] == ["Input", "Truth"]
+    wrong = int(real.find("[aria-label=Show] button", "Wrong: ").text.split()[-1])
+    real.click("[aria-label=Show] button", "Wrong: ")
+    real.wait(lambda: len(real.all(".tall tbody tr")) == wrong)
+    assert len(real.all(".tall tbody tr.wrong")) == wrong
+    real.click("button", "Download all as CSV")
+    file = real.downloads / "emoji-answers.csv"
+    real.wait(lambda: file.exists() and file.stat().st_size)
+    first, *rest = file.read_text(encoding="utf-8-sig").splitlines()
+    assert first.startswith("input,truth,label,")
+    assert [line.split(",")[1] for line in rest[:4]] == ["heart", "fork_and_knife", "smile", ""]
+
+
 def test_a_batch_is_answered(real, tmp_path):
     real.click("nav a", "emoji")
     (tmp_path / "texts.csv").write_text("text\n" + "\n".join(f"sentence {row}" for row in range(70)) + "\n\n")
