@@ -45,6 +45,12 @@ def stored(kept, table=PREDICTIONS):
         return [one._asdict() for one in connection.execute(select(table).order_by(*table.primary_key))]
 
 
+def test_a_database_that_cannot_be_written_is_refused_at_the_start(tmp_path):
+    Journal(f"sqlite:///{tmp_path}/requests.db").close()
+    with pytest.raises(KerasDLError, match="cannot be used: attempt to write a readonly database"):
+        Journal(f"sqlite:///file:{tmp_path}/requests.db?mode=ro&uri=true")
+
+
 def test_what_is_recorded_is_stored(opened):
     kept = opened()
     kept.record([row(), row(number=1, answer=None, value=None, status=400)])

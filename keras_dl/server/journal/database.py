@@ -23,7 +23,9 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    false,
     inspect,
+    select,
     text,
 )
 from sqlalchemy.engine import URL, make_url
@@ -92,6 +94,8 @@ def connect(url: str, *, make: bool) -> Engine:
     try:
         prepare(engine, make)
         check_columns(engine)
+        if make:
+            write_nothing(engine)
     except (SQLAlchemyError, KerasDLError) as error:
         engine.dispose()
         raise KerasDLError(f"the database {engine.url!r} cannot be used: {reason(error)}") from None
@@ -186,6 +190,13 @@ def check_columns(engine: Engine) -> None:
     for table in TABLES.sorted_tables:
         if absent := [name for name in missing(seen, table) if table.c[name] not in LATER]:
             raise KerasDLError(f"its table {table.name} has no {', '.join(absent)}; name a database of its own")
+
+
+def write_nothing(engine: Engine) -> None:
+    """Write no row: the driver complains if the database cannot be written, which reading alone does not show."""
+    nothing = select(PREDICTIONS).where(false())
+    with engine.begin() as connection:
+        connection.execute(PREDICTIONS.insert().from_select(PREDICTIONS.columns.keys(), nothing))
 
 
 def has_errors(connection: Connection) -> bool:

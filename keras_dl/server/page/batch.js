@@ -26,7 +26,7 @@ export function batchSection(model, upload, choice, signal) {
   const table = tablePlace(model);
   const click = () => save(model, rows);
   const download = make("button", { type: "button", class: "main", text: "Download all as CSV", click });
-  const score = make("div", { class: "pair" }); // where the file has labels
+  const score = make("div", { class: "pair score" }); // where the file has labels
   const results = make("div", { hidden: true }, score, table.element, make("p", { class: "row" }, download));
   let running = null;
   let rows = [];

@@ -57,6 +57,11 @@ export function plainName(name) {
   return name.replaceAll("_", " ");
 }
 
+/** Say what an example is, and its true answer where that is known. */
+export function exampleTitle(label) {
+  return `Example from the test part${label ? `: ${plainName(label)}` : ""}`;
+}
+
 /** Scroll to an element that has appeared out of sight, as on a phone; else nothing moves under the pointer. */
 export function bringIntoSight(element) {
   if (element.getBoundingClientRect().top > innerHeight - SEEN) element.scrollIntoView({ block: "nearest" });

@@ -2,7 +2,7 @@
 
 import { answerPlace } from "./answer.js";
 import { ask, askJson, isAbort, verbPath } from "./api.js";
-import { bringIntoSight, failureNote, fileField, make, newId, plainName } from "./dom.js";
+import { bringIntoSight, exampleTitle, failureNote, fileField, make, newId } from "./dom.js";
 import { explanationPlace } from "./explanation.js";
 import { mixed } from "./samples.js";
 
@@ -33,8 +33,7 @@ export function imageTrial(model, choice, signal) {
 
   function takeSample(file, sample, seen = true) {
     samples.choose(sample);
-    const truth = sample.label === undefined || sample.label === null ? "" : `: ${plainName(sample.label)}`;
-    return take(file, { name: sample.name, about: `Example from the test part${truth}`, seen });
+    return take(file, { name: sample.name, about: exampleTitle(sample.label), seen });
   }
 
   /** Answer and explain a file; `seen` says whether to scroll to the answer, which nobody wants who has just come. */

@@ -2,7 +2,7 @@
 
 import { answerPlace } from "./answer.js";
 import { ask, askJson, isAbort, verbPath } from "./api.js";
-import { bringIntoSight, failureNote, make, newId } from "./dom.js";
+import { bringIntoSight, exampleTitle, failureNote, make, newId } from "./dom.js";
 import { explanationPlace } from "./explanation.js";
 import { mixed } from "./samples.js";
 
@@ -23,7 +23,7 @@ export function textTrial(model, choice, signal) {
   const field = make("textarea", { id, rows: "4", spellcheck: "false", autocomplete: "off", input: () => later() });
   let timers = [];
   let running = new AbortController();
-  let example = ""; // answered while nothing is typed
+  let example = { text: "", about: "" }; // answered while nothing is typed
   let shown = null; // "/versions/N" of the answer on the page: the words are explained by the same
 
   function later(wait = ANSWER_AFTER) {
@@ -53,7 +53,7 @@ export function textTrial(model, choice, signal) {
     const body = { instances: [text], view: true };
     const found = await askJson(verbPath(model, choice(), "answer"), { body, signal: stop });
     trouble.replaceChildren();
-    answer.update(found, field.value ? "" : `Example: ${shortened(text)}`);
+    answer.update(found, field.value ? "" : example.about);
     if (found.predictions[0].error !== undefined) return explanation.clear();
     shown = `/versions/${found.version}`;
     explainSoon(EXPLAIN_AFTER - ANSWER_AFTER);
@@ -84,7 +84,7 @@ export function textTrial(model, choice, signal) {
   }
 
   signal.addEventListener("abort", stop);
-  const given = () => field.value || example;
+  const given = () => field.value || example.text;
   const use = (text) => {
     field.value = text;
     later(0);
@@ -93,15 +93,16 @@ export function textTrial(model, choice, signal) {
   answer.clear("The answer will stand here while you type.");
   const label = make("label", { class: "title", for: id, text: "Type or paste a text" });
   const right = make("div", { class: "beside" }, trouble, answer.element); // on a phone: right below the text
-  const arrive = (text) => {
-    example = field.placeholder = text;
+  const arrive = (text, label) => {
+    field.placeholder = text;
+    example = { text, about: exampleTitle(label) };
     if (!field.value) later(0);
   };
   const sides = make("div", { class: "sides" }, make("div", {}, label, field), right, samplesPlace(model, { use, arrive, signal }));
   return { element: make("div", {}, sides, explanation.element), again: () => later(0) };
 }
 
-/** Make the list of samples, which calls `use(text)` for one that is pressed and `arrive(text)` with the first. */
+/** Make the list of samples, which calls `use(text)` for one that is pressed and `arrive(text, label)` with the first. */
 function samplesPlace(model, { use, arrive, signal }) {
   if (!model.samples?.length) return null;
   const id = newId("samples");
@@ -118,7 +119,7 @@ function samplesPlace(model, { use, arrive, signal }) {
         const label = model.symbols?.[sample.label] ?? sample.label ?? "";
         const tag = make("span", { class: "muted", text: ` ${label}` });
         item.append(make("button", { type: "button", click: () => use(plain) }, shown, tag));
-        if (sample === samples[0]) arrive(plain);
+        if (sample === samples[0]) arrive(plain, label);
       })
       .catch((failure) => isAbort(failure) || item.remove());
   }

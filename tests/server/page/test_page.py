@@ -172,7 +172,7 @@ def test_a_sentence_gives_an_emoji_and_its_words(page):
     page.find(".empty", "The answer will stand here")
     assert not page.all(".explanation")
     field.send_keys(Keys.BACKSPACE)
-    page.find(".panel", "Example: I love you so much")
+    page.find(".panel", "Example from the test part: ❤️")
 
 
 def test_only_the_last_answer_counts_while_typing(page, stub):

@@ -22,7 +22,7 @@ def test_an_example_is_answered_and_explained_on_arrival(page, stub):
     assert not page.all(".thumbnails [aria-pressed=true]")
     page.go("emoji")
     assert page.find("textarea").get_attribute("placeholder") == "I love you so much"
-    page.find(".panel", "Example: I love you so much")
+    page.find(".panel", "Example from the test part: ❤️")
     page.find("textarea").send_keys("so sad")
     page.find(".answer", "disappointed")
     assert not page.all(".panel", "Example")
