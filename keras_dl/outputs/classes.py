@@ -129,6 +129,10 @@ class Classes(Labelled):
         }
         return {**named, "of": named["label"]}
 
+    def valued(self, row: Mapping[str, Any]) -> Any:
+        """Return the probabilities in the order of the classes."""
+        return [*row["probabilities"].values()]
+
     def answer(self, row: Mapping[str, Any]) -> Answer:
         """Name the class, with the probabilities of all."""
         pairs = row["probabilities"].items()

@@ -152,6 +152,10 @@ class Output(ABC):
     def row(self, response: Mapping[str, Any], assets: Assets) -> dict[str, Any]:
         """Turn the responses for one example into JSON values."""
 
+    def valued(self, row: Mapping[str, Any]) -> Any:
+        """Return the value in a row, as `measuring` takes it of many."""
+        return row[self.value]
+
     @abstractmethod
     def answer(self, row: Mapping[str, Any]) -> Answer:
         """Say the answer in a few words, and how sure it is."""

@@ -37,9 +37,8 @@ class Scores:
             self.strange[first] = self.strange.get(first, 0) + 1
             return None
         if "error" not in row:
-            value = row[self.output.value]
             self.truth.append(truth)
-            self.values.append(list(value.values()) if isinstance(value, Mapping) else value)
+            self.values.append(self.output.valued(row))
         return self.output.told(truth, self.assets)
 
     def understood(self, label: str) -> float | None:
