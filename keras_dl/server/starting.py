@@ -137,7 +137,7 @@ def check(settings: Settings) -> None:
 def say_ready(where: str) -> None:
     """Log that requests are answered from now on, where, and how that is ended."""
     facts = {"facts": {"url": where}}
-    LOG.info("ready: %s is the page, %s/docs the API; Ctrl-C stops the server", where, where, extra=facts)
+    LOG.info("ready: open %s (the API: /docs); stop with Ctrl-C", where, extra=facts)
 
 
 # In one process
@@ -201,7 +201,7 @@ def begin_to_stop(guard: Guard, drain: float, stop: Callable[[], None]) -> None:
 def stop_later(loop: asyncio.AbstractEventLoop, drain: float, stop: Callable[[], None]) -> None:
     """Stop after some seconds, and say so."""
     loop.call_later(drain, stop)
-    LOG.info("draining for %g s: requests are still answered; Ctrl-C again stops at once", drain)
+    LOG.info("draining for %g s, requests are still answered; Ctrl-C again stops now", drain)
 
 
 # In several: workers tell their parent by files in a folder that all know

@@ -102,7 +102,7 @@ def answered(connection):
 
 def test_sigterm_under_load_drops_nothing_that_was_accepted(tiny_run):
     with started(tiny_run("emoji").path, "--port", 0, "--drain", 3) as server:
-        until(lambda: server.said(f"ready: {server.url} is the page"))
+        until(lambda: server.said(f"ready: open {server.url} "))
         assert requests.get(f"{server.url}/readyz", timeout=5).ok
         idle = server.connect()  # has asked once, and now keeps silent
         idle.sendall(HEAD + BODY)

@@ -124,8 +124,7 @@ def test_workers_are_ready_when_all_are(tmp_path, monkeypatch, caplog):
         workers = starting.Workers(config, door, tmp_path, "http://here")
         for number in range(3):
             workers.keep_subprocess_alive()
-            assert caplog.messages.count("ready: http://here is the page, http://here/docs the API; Ctrl-C stops the "
-                                         "server") == (number == 2)  # fmt: skip
+            assert caplog.messages.count("ready: open http://here (the API: /docs); stop with Ctrl-C") == (number == 2)
             (tmp_path / f"ready-{number}").touch()
         workers.keep_subprocess_alive()
     assert len(caplog.messages) == 1
