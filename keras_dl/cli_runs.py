@@ -23,8 +23,8 @@ def runs(folder: Path | None, sort: str, page: Path | None, as_json: bool) -> No
     Example: keras-dl runs --sort figure
              keras-dl runs --html runs.html
     """
-    from keras_dl import show_runs
     from keras_dl.runs import listing
+    from keras_dl.show import runs as show_runs
 
     rows = listing.rows(folder, sort)
     said = show_runs.listed(rows, folder)

@@ -123,8 +123,8 @@ def promote(folder: Path, version: int | None, label: str, share: float | None, 
              keras-dl promote models/emoji 2
              keras-dl promote models/emoji --back
     """
-    from keras_dl import show_serving
     from keras_dl.runs import versions
+    from keras_dl.show import serving as show_serving
 
     serving = versions.promote(folder, version, label=label, share=share, back=back)
     emit(versions.as_json(serving), as_json, show_serving.promoted(folder, serving))
@@ -142,8 +142,8 @@ def ab(database: str, model: str, pair: str | None, as_json: bool) -> None:
     """
     if pair is not None and not all(part.strip().isdigit() for part in pair.split(",")):
         raise UsageError(f"--versions {pair} must be numbers, such as 1,2")
-    from keras_dl import show_serving
     from keras_dl.server.journal.ab import ab as compare_versions
+    from keras_dl.show import serving as show_serving
 
     result = compare_versions(database, model, None if pair is None else [int(part) for part in pair.split(",")])
     emit(result, as_json, show_serving.compared(result))

@@ -24,7 +24,7 @@ LAYERS = (  # a module may import from its own layer and from those before it
     "pages",
     "verbs",
     "client server",
-    "cli cli_runs cli_serving terminal api run show show_runs show_serving __init__ __main__",
+    "cli cli_runs cli_serving terminal api run show __init__ __main__",
 )
 LAYER_OF = {f"keras_dl.{name}": number for number, names in enumerate(LAYERS) for name in names.split()}
 LAYER_OF["keras_dl"] = LAYER_OF["keras_dl.__init__"]

@@ -10,13 +10,13 @@ import kept_runs
 import pytest
 from click.testing import CliRunner
 
-from keras_dl import show_runs
 from keras_dl.cli import main
 from keras_dl.errors import UsageError
 from keras_dl.figures import courses
 from keras_dl.pages.terminal import columns
 from keras_dl.runs import listing
 from keras_dl.runs.run import Run
+from keras_dl.show import runs as show_runs
 
 TINY_ONE = "20261128-024600-123456"
 

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from keras_dl import show_serving
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs import versions
 from keras_dl.runs.versions import Serving, choose, promote
+from keras_dl.show import serving as show_serving
 
 
 @pytest.fixture

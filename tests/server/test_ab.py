@@ -6,11 +6,11 @@ from scipy import stats
 from sqlalchemy import insert
 from test_journal import row
 
-from keras_dl import show_serving
 from keras_dl.errors import UsageError
 from keras_dl.server.journal import ab, database, shares
 from keras_dl.server.journal.database import FEEDBACK, PREDICTIONS
 from keras_dl.server.journal.latency import latency
+from keras_dl.show import serving as show_serving
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import insert
 from test_journal import row
 
-from keras_dl import show_serving
 from keras_dl.server.journal import ab, database, means
 from keras_dl.server.journal.database import FEEDBACK, PREDICTIONS
 from keras_dl.server.journal.journal import Journal
+from keras_dl.show import serving as show_serving
 
 OLD = """
 PRAGMA journal_mode=WAL;
