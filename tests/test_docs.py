@@ -52,6 +52,27 @@ def check(line: str) -> None:
         settings.resolve(registry.find(given["task"]), settings.parse(pairs))
 
 
+def test_the_figures_of_the_readme_are_those_of_the_results():
+    results = dict(
+        re.findall(r"^## (\S+), recipe default, on [^\n]*\n(.*?)(?=^## |\Z)", written(ROOT / "RESULTS.md"), re.M | re.S)
+    )
+    rows = re.findall(
+        r"^\| `([\w-]+)` \|[^|]*\| (accuracy|AUROC|mean error) \|([^|]*)\|([^|]*)\|", written(ROOT / "README.md"), re.M
+    )
+    assert {name for name, *_ in rows} == set(registry.TASKS)
+    for name, metric, *figures in rows:
+        if name not in results:
+            assert [figure.strip() for figure in figures] == ["", "not measured"]
+            continue
+        lines = results[name].splitlines()
+        column = [cell.strip() for cell in next(line for line in lines if "| seed |" in line).split("|")].index(
+            {"accuracy": "accuracy", "AUROC": "auroc", "mean error": "mae"}[metric]
+        )
+        for figure, model in zip(figures, ("baseline", "network"), strict=True):
+            (mean,) = [line.split("|")[column].split()[0] for line in lines if line.startswith(f"| all | {model},")]
+            assert figure.strip() == mean, (name, model)
+
+
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     blocks = [body for language, body in BLOCK.findall(written(ROOT / "README.md")) if language == "python"]
     assert blocks, "README.md shows no Python"
