@@ -28,6 +28,7 @@ LIGHT_CASES = (  # arguments and exit code of what must answer without TensorFlo
     *(((command, "--help"), 0) for command in COMMANDS),
     (("list",), 0),
     *((("info", task), 0) for task in registry.TASKS),
+    (("runs", "--sort", "figure"), 0),
     (("train", TASK, "--set", "epoch=3"), 2),
     (("train", TASK, "--set", "epochs=many"), 2),
     (("train", TASK, "--data", "nowhere"), 2),
