@@ -174,7 +174,7 @@ def missing(name: str, runs: Sequence[Kept], complete: bool) -> str:
         return f"the run '{name}' in {named[0].path} is not complete; finish it: {named[0].resume}"
     if named:
         return f"the run '{name}' in {named[0].path} is complete; there is nothing to resume"
-    if kept(at_home(name)):
+    if any(opened(path.parent) for depth in ("*", "*/*") for path in at_home(name).glob(f"{depth}/{CONFIG}")):
         return f"{name} is a folder of runs, and one is wanted; keras-dl runs {shlex.quote(name)} lists them"
     near = difflib.get_close_matches(name, [*registry.TASKS, *(run.name for run in runs)], 1)
     hint = f"did you mean '{near[0]}'?" if near else "keras-dl list shows the tasks, keras-dl runs the runs"

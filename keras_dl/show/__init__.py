@@ -76,7 +76,9 @@ def choices(kind: str) -> str:
 
 def trained(run: Run) -> str:
     """Say how a training ended and what to type next."""
-    lines = [evaluated(run.metrics["test"], run), "", f"run     {run.path}", f"report  {run.path / 'report.html'}"]
+    lines = [evaluated(run.metrics["test"], run), ""]
+    lines += [f"name    {run.name}"] if run.asked.get("name") else []
+    lines += [f"run     {run.path}", f"report  {run.path / 'report.html'}"]
     example = min((run.path / "examples").glob("[!.]*"))
     lines += [f"next    {command('keras-dl', 'explain', str(run.path), str(example))}"]
     return "\n".join(lines)
