@@ -12,7 +12,7 @@ from keras_dl.recipes import pretrained, word_vectors
 from keras_dl.runs import sources
 from keras_dl.runs.run import Run
 from keras_dl.server.journal import database
-from keras_dl.server.models import catalogue
+from keras_dl.server.models import sources as served
 from keras_dl.task import settings
 from keras_dl.terminal import FilePath
 
@@ -35,8 +35,8 @@ def test_every_way_to_give_a_path_knows_the_home_folder(home):
     assert "task" in settings.read_run("~/run/config.json")
     assert pretrained.given_file("~/weights.h5") == home / "weights.h5"
     assert word_vectors.file("~/vectors.txt") == home / "vectors.txt"
-    assert [one.path for one in catalogue.sources("~/run")] == [home / "run"]
-    assert [one.path for one in catalogue.sources("mine=~/run")] == [home / "run"]
+    assert [one.path for one in served.sources("~/run")] == [home / "run"]
+    assert [one.path for one in served.sources("mine=~/run")] == [home / "run"]
     assert database.known("sqlite:///~/journal.db").database == str(home / "journal.db")
     command = click.Command("c", params=[click.Option(["--out"], type=FilePath())], callback=lambda out: out)
     assert command.main(["--out=~/x"], standalone_mode=False) == home / "x"
