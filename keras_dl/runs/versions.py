@@ -58,10 +58,15 @@ def read(folder: Path) -> Serving:
 
 
 def numbers(folder: Path) -> list[int]:
-    """Return the versions in a model's folder, ascending: its numbered folders that hold a SavedModel."""
-    found = Path(folder).glob("*/saved_model.pb")
-    names = [path.parent.name for path in found]
-    return sorted(int(name) for name in names if re.fullmatch("[1-9][0-9]*", name))
+    """Return the versions in a model's folder, ascending: its numbered folders that hold a SavedModel.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    if not Path(folder).is_dir():
+        return []
+    numbered = [path for path in Path(folder).iterdir() if re.fullmatch("[1-9][0-9]*", path.name)]
+    return sorted(int(path.name) for path in numbered if (path / "saved_model.pb").is_file())
 
 
 def promote(

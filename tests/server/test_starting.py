@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import shutil
 import signal
 import socket
 import sys
@@ -91,6 +92,24 @@ def test_a_folder_of_models_that_cannot_be_read(fails, tmp_path, monkeypatch):
 
     monkeypatch.setattr(sources.versions, "numbers", numbers)
     assert fails("--port", "0", run=tmp_path) == f"{tmp_path} cannot be read: Permission denied; look at its rights"
+
+
+def test_of_several_folders_one_that_cannot_be_read_is_passed_over(exported, tmp_path, monkeypatch):
+    shutil.copytree(exported("emoji"), tmp_path / "emoji" / "1")
+    (tmp_path / "lost+found").mkdir()
+    numbers = sources.versions.numbers
+
+    def strict(folder):
+        if folder.name == "lost+found":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return numbers(folder)
+
+    monkeypatch.setattr(sources.versions, "numbers", strict)
+    (source,) = sources.find([str(tmp_path)])
+    assert [one.name for one in sources.expanded(source)] == ["emoji"]
+    shutil.rmtree(tmp_path / "emoji")
+    with pytest.raises(KerasDLError, match=r"lost\+found cannot be read: Permission denied"):
+        sources.find([str(tmp_path)])
 
 
 def test_a_run_that_cannot_be_loaded_ends_the_server(damaged, fails):

@@ -84,7 +84,14 @@ def expanded(source: Source) -> list[Source]:
     """Return the models that a source stands for now: of a folder of models those that hold a version."""
     if source.kind != "models":
         return [source]
-    folders = [child for child in sorted(source.path.iterdir()) if child.is_dir() and versions.numbers(child)]
+    folders, locked = [], []
+    for child in sorted(source.path.iterdir()):
+        try:
+            folders += [child] if versions.numbers(child) else []
+        except PermissionError as error:  # the "lost+found" of a disk, say
+            locked.append(error)
+    if locked and not folders:
+        raise locked[0]
     return [Source(folder.name, folder, "folder") for folder in folders]
 
 
