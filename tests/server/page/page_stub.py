@@ -39,6 +39,7 @@ class Stub:
         self.failures: list[tuple[str, int, dict]] = []  # part of a path, status, headers: each fails once
         self.key: str | None = None
         self.pause = 0.0  # seconds between the rows of a batch
+        self.late = 0.0  # seconds that a sample takes
         self.slow: dict[str, float] = {}  # input -> seconds that its answer takes
         self.models = MODELS
         self.cut: int | None = None  # rows after which a batch breaks off
@@ -57,6 +58,8 @@ class Stub:
             if failure[0] in path:
                 self.failures.remove(failure)
                 return JSONResponse({"error": "made to fail"}, failure[1], headers=failure[2])
+        if "/samples/" in path:
+            await asyncio.sleep(self.late)
         if request.method == "POST":
             self.asked.append(path)
         response = await go_on(request)

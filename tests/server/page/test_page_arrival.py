@@ -29,12 +29,12 @@ def test_an_example_is_answered_and_explained_on_arrival(page, stub):
 
 
 def test_what_comes_first_is_not_overtaken_by_the_example(page, stub):
-    stub.slow = {"0.png": 0.5}
+    stub.late = 0.8
     page.open(page.address)
-    page.find(".thumbnails img")
     page.give(".zone", "drop", "mine.png", "image/png", PNG)
     page.find(".panel", "mine.png")
-    time.sleep(0.7)
+    page.wait(lambda: page.run("return document.querySelector('.thumbnails img').naturalWidth"))
+    time.sleep(0.3)
     assert page.all(".panel", "mine.png")
 
 
