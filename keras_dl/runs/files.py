@@ -7,8 +7,9 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,33 @@ def unwritable(path: Path, error: OSError) -> KerasDLError:
     return KerasDLError(
         f"cannot write {path}: {error.strerror}; {way_out} and try again; a training goes on with --resume"
     )
+
+
+class Kept(dict[str, Any]):
+    """An object of a run's JSON file; a key that is missing is an error that names the file."""
+
+    def __init__(self, path: Path, values: Mapping[str, Any]) -> None:
+        """Take the file that it is of, and what it holds."""
+        super().__init__(values)
+        self.path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise KerasDLError(f"{self.path} has no '{key}': it is damaged, or of another version; train again")
+
+
+def read_json(path: Path) -> Kept:
+    """Read an object from a JSON file.
+
+    Raises:
+        KerasDLError: if the file does not hold one.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"), object_hook=partial(Kept, path))
+    except (ValueError, RecursionError) as error:
+        raise KerasDLError(f"{path} is damaged ({error}); train again") from None
+    if not isinstance(found, Kept):
+        raise KerasDLError(f"{path} is damaged (it holds no object); train again")
+    return found
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from keras_dl.errors import KerasDLError
 from keras_dl.runs.files import replacing
 
 NUMBERS = ("epoch", "phase_epoch")
@@ -35,15 +36,22 @@ def read(folder: Path) -> pd.DataFrame:
 
     Runs of earlier versions have no "phase_epoch", and give a phase that is fitted at once the number of an epoch. It
     has no loss, and its row is left out.
+
+    Raises:
+        KerasDLError: if the file is not there or does not hold what `write` wrote.
     """
-    table = pd.read_csv(folder / "history.csv")
-    if "loss" not in table:
-        return table.iloc[:0].assign(phase_epoch=0)
-    table = table[table["epoch"].notna() & table["loss"].notna()].reset_index(drop=True)
-    begins = (table["phase"] != table["phase"].shift()).cumsum()
-    counted = table.groupby(begins).cumcount() + 1
-    known = table.get("phase_epoch", counted).fillna(counted)
-    return table.assign(epoch=table["epoch"].astype(int), phase_epoch=known.astype(int))
+    path = folder / "history.csv"
+    try:
+        table = pd.read_csv(path)
+        if "loss" not in table:
+            return table.iloc[:0].assign(phase_epoch=0)
+        table = table[table["epoch"].notna() & table["loss"].notna()].reset_index(drop=True)
+        begins = (table["phase"] != table["phase"].shift()).cumsum()
+        counted = table.groupby(begins).cumcount() + 1
+        known = table.get("phase_epoch", counted).fillna(counted)
+        return table.assign(epoch=table["epoch"].astype(int), phase_epoch=known.astype(int))
+    except (OSError, ValueError, KeyError) as error:
+        raise KerasDLError(f"{path} cannot be read ({str(error).strip()}); train again") from None
 
 
 def said(history: pd.DataFrame, epoch: int | None) -> str | None:

@@ -50,8 +50,11 @@ def read(run: Run) -> Predictions:
     try:
         table = pd.read_csv(path, dtype={"id": str, "group": str}, keep_default_na=False)
         columns = run.task.output.columns(run.assets)
-        outputs = {name: table[titles(name, columns)].to_numpy() for name in ("network", "baseline")}
+        outputs = {name: table[titles(name, columns)].to_numpy(float) for name in ("network", "baseline")}
         outputs = {name: values[:, 0] if len(columns) == 1 else values for name, values in outputs.items()}
+        table["label"] = pd.to_numeric(table["label"])
+        if len(table) != (wanted := run.card["splits"]["test"]["examples"]):
+            raise ValueError(f"it has {len(table)} of {wanted} rows")
         return Predictions(table[["id", "group", "label"]], outputs)
     except (OSError, ValueError, KeyError) as error:
         raise KerasDLError(f"{path} cannot be read ({str(error).strip()}); train again") from None

@@ -21,7 +21,6 @@ Every file is written beside its place and then moved there, so a file that is t
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
 import shlex
 import zipfile
@@ -37,7 +36,7 @@ from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.paths import at_home
 from keras_dl.progress import say
 from keras_dl.runs import marks, names
-from keras_dl.runs.files import held, make_newest, refuse_full, write_json
+from keras_dl.runs.files import held, make_newest, read_json, refuse_full, write_json
 from keras_dl.task import Assets, Config, Task, settings
 from keras_dl.task.blocks import Prose
 from keras_dl.task.kinds import Method, metric_of
@@ -65,7 +64,7 @@ class Run:
         try:
             self.task: Task = registry.find(self.asked["task"])
             self.config: Config = settings.replace(self.task.config, self.asked["config"])
-        except (KeyError, TypeError, UsageError) as error:
+        except (TypeError, AttributeError, KerasDLError) as error:
             raise UsageError(f"{path} is no run that this version can read: {error}") from None
 
     @classmethod
@@ -165,7 +164,7 @@ class Run:
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            reason = f"damaged ({str(error).splitlines()[0]})" if path.is_file() else "not there"
+            reason = f"damaged ({(str(error) or repr(error)).splitlines()[0]})" if path.is_file() else "not there"
             raise KerasDLError(f"{path} is {reason}; train again") from None
 
     def explanations(self) -> Mapping[str, Method]:
@@ -175,11 +174,9 @@ class Run:
     def read(self, name: str) -> Any:
         """Read one of the run's JSON files."""
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
+            return read_json(self.path / name)
         except FileNotFoundError:
             raise KerasDLError(f"{self.path} has no {name}: the run is not complete") from None
-        except ValueError as error:
-            raise KerasDLError(f"{self.path / name} is damaged ({error}); train again") from None
 
     def write(self, name: str, value: Any) -> None:
         """Write one of the run's JSON files, whole or not at all."""

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from keras_dl.data import samples
-from keras_dl.errors import UsageError
+from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.paths import at_home
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
@@ -60,13 +60,11 @@ def load(run: Run) -> Data:
     Raises:
         UsageError: if the data is not what the run was started on.
     """
-    import pandas as pd
-
     data = run.task.load(run.config, folder(run))
     now = table(data)
     path = run.path / "splits.csv"
     if path.exists():
-        before = pd.read_csv(path, dtype={"id": str, "group": str}, keep_default_na=False)
+        before = written(run)
         if not now.equals(before):
             lost, new = len(set(before.id) - set(now.id)), len(set(now.id) - set(before.id))
             raise UsageError(
@@ -79,6 +77,22 @@ def load(run: Run) -> Data:
         with replacing(path) as temporary:
             now.to_csv(temporary, index=False)
     return data
+
+
+def written(run: Run) -> pd.DataFrame:
+    """Read what a training wrote of its splits: of each example id, split, group and label.
+
+    Raises:
+        KerasDLError: if the file is not there or does not hold that.
+    """
+    import pandas as pd
+
+    path = run.path / "splits.csv"
+    try:
+        found = pd.read_csv(path, dtype={"id": str, "group": str}, keep_default_na=False)
+        return found[["id", "split", "group", "label"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise KerasDLError(f"{path} cannot be read ({str(error).strip()}); train again") from None
 
 
 def remarks(notes: Mapping[str, Any]) -> list[str]:

@@ -107,7 +107,7 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
 
 def seen_in_training(run: Run, split: Split) -> int:
     """Count the examples that the run had in its training or validation part: by file name, texts by what they say."""
-    table = pd.read_csv(run.path / "splits.csv", dtype=str, keep_default_na=False)
+    table = sources.written(run)
     table = table[table["split"] != "test"]
     return run.task.input.seen(split, set(table["id"]), set(table["group"]))
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from keras_dl import registry
-from keras_dl.errors import UsageError
+from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.figures import plots
 from keras_dl.figures.courses import Course, courses, swatch
 from keras_dl.pages.templates import rendered
@@ -75,7 +75,7 @@ def read(row: Row) -> pd.DataFrame:
     """Return the epochs of a run; none where its history cannot be read."""
     try:
         return history.read(Path(row["run"]))
-    except (OSError, ValueError, KeyError):
+    except KerasDLError:
         return pd.DataFrame()
 
 

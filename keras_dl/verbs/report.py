@@ -18,7 +18,7 @@ from keras_dl.progress import duration
 from keras_dl.runs import history, marks, predictions
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
-from keras_dl.runs.sources import kind_of_reason
+from keras_dl.runs.sources import kind_of_reason, written
 from keras_dl.task import Assets, Output, settings
 from keras_dl.task.blocks import Chart, Prose, Spans, Table
 from keras_dl.verbs import gallery
@@ -162,7 +162,7 @@ def training_chart(epochs: pd.DataFrame, best: int | None) -> Chart | None:
 
 def shared_groups(run: Run) -> int:
     """Count the groups that are in more than one split; there should be none."""
-    splits = pd.read_csv(run.path / "splits.csv", dtype=str, keep_default_na=False)
+    splits = written(run)
     return int((splits.groupby("group")["split"].nunique() > 1).sum())
 
 
