@@ -189,7 +189,8 @@ def predict(
             predict as predict_files,  # imports TensorFlow, after it was asked to be quiet
         )
 
-        wanted = count or found.task.neighbours if neighbours or count else 0
+        usual = min(found.task.neighbours, found.card["splits"]["train"]["examples"])
+        wanted = count or usual if neighbours or count else 0
         rows = predict_files(found, inputs, neighbours=wanted, out=out)
         said = found.task.output.answer
     emit(rows, as_json, show.predictions(rows, said))

@@ -25,7 +25,7 @@ def by_group(
 
     `validation` and `test` are shares of the examples in [0, 1); a share of 0 gives an empty split. Where
     `parts` says "test", exactly those examples are the test split and `validation` is a share of the others.
-    `classes` names the labels in errors. The result depends on the seed and the groups, not on their order.
+    `classes` names all labels that there must be. The result depends on the seed and the groups, not on their order.
     Raises KerasDLError when a class has fewer groups than there are splits, or there are not two classes.
     """
     groups, labels = np.asarray(groups, dtype=str), np.asarray(labels, dtype=np.int64)
@@ -100,7 +100,7 @@ def _refuse_few_groups(
             "give --data a set with examples of every class"
         )
     splits = ", ".join(name for name in NAMES if name in shares)
-    for label in present:
+    for label in present if classes is None else range(len(classes)):  # a network has an output for every class
         count = len(np.unique(groups[labels == label]))
         if count < len(list(shares)):
             raise KerasDLError(

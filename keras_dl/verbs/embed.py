@@ -46,7 +46,7 @@ def embed(run: Run, *, neighbours: int | None = None) -> dict[str, Any]:
 
     Args:
         run: a complete run, whose data is where it was.
-        neighbours: how many; None for those of the task.
+        neighbours: how many; None for those of the task, or all where there are fewer.
 
     Returns:
         What knn.json holds: `{"network", "knn", "difference": {metric: {"value", "low", "high"}}, ...}` on the test
@@ -55,8 +55,9 @@ def embed(run: Run, *, neighbours: int | None = None) -> dict[str, Any]:
     Raises:
         UsageError: if there are not so many training examples, or the data is not what the run was trained on.
     """
-    count = run.task.neighbours if neighbours is None else neighbours
-    embeddings.check_count(count, run.card["splits"]["train"]["examples"])
+    there = run.card["splits"]["train"]["examples"]
+    count = min(run.task.neighbours, there) if neighbours is None else neighbours
+    embeddings.check_count(count, there)
     data = sources.load(run)
     found, miniatures = computed(run, data)
     found.write(run)

@@ -99,6 +99,12 @@ def test_impossible_shares_are_an_error(shares):
         by_group(groups, labels, seed=0, validation=shares[0], test=shares[1])
 
 
+def test_a_class_without_any_example_is_named():
+    groups, labels = [f"g{number}" for number in range(20)], [number % 2 for number in range(20)]
+    with pytest.raises(KerasDLError, match=r"class 'smile' has 0 groups .* for train, validation, test"):
+        by_group(groups, labels, seed=0, classes=["heart", "fork", "smile"])
+
+
 def test_three_groups_of_a_class_go_one_to_each_split():
     groups = np.array(["a", "b", "c", *(f"n{number}" for number in range(40))])
     labels = np.array([1, 1, 1, *[0] * 40])
