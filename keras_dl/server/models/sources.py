@@ -29,7 +29,7 @@ def find(arguments: Iterable[str], name: str | None = None) -> list[Source]:
     """Return the models that the arguments of `keras-dl serve` stand for.
 
     Args:
-        arguments: a run directory, a task's name for its newest run, an exported version, the folder of a model's
+        arguments: a run directory, a name as `runs.names` knows it, an exported version, the folder of a model's
             versions, or a folder of such folders; each may be written NAME=PATH.
         name: of the only model.
 
