@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import click
+
 from keras_dl.figures.names import shortened
 from keras_dl.pages.terminal import columns, harmless, styled, table
 from keras_dl.runs.listing import Row, by_task
@@ -107,6 +109,7 @@ def when(begun: str) -> str:
 def notes(rows: Sequence[Row], tables: str) -> list[str]:
     """Say what the tables mean, and what to type next."""
     directions: dict[str, dict[str, Any]] = {}
+    tables = click.unstyle(tables)
     for row in rows:
         for cell in row["metrics"].values():
             if cell["more_is_better"] in DIRECTIONS and f"  {cell['title']}" in tables:
