@@ -75,7 +75,10 @@ def walk(root: Path) -> Iterator[Path]:
 
 def readable(name: str) -> str:
     r"""Return a name as text that can be printed and written: bytes that are not UTF-8 become "\xe9" and so on."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # what no file system gives
+        return name.encode("utf-8", "backslashreplace").decode()
 
 
 def name_below(root: Path, path: Path) -> str:

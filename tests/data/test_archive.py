@@ -75,6 +75,15 @@ def test_the_key_is_the_content(tmp_path):
     assert unpacked(packed(tmp_path / "set.zip", {"set/c": b"C"}), cache) != first
 
 
+def test_backslashes_in_a_zip_are_slashes(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("set\\train\\", "")
+        archive.writestr("set\\train\\a.txt", "a")
+    folder = unpacked(tmp_path / "a.zip", tmp_path / "cache")
+    assert (folder / "set/train/a.txt").read_text() == "a"
+    assert (folder / "set").is_dir()
+
+
 def test_a_folder_is_returned_as_it_is(tmp_path):
     assert unpacked(tmp_path, tmp_path / "cache") == tmp_path
     assert not (tmp_path / "cache").exists()

@@ -260,3 +260,17 @@ def test_the_real_training_part(record_property):
     for name, share in {"train": 0.75, "validation": 0.1, "test": 0.15}.items():
         assert abs(len(split[name]) / len(images) - share) < 0.01
         assert abs(images.labels[split[name]].mean() - images.labels.mean()) < 0.01
+
+
+def test_files_that_tell_no_patient_are_grouped_by_site_where_there_are_enough(tmp_path):
+    names = [f"{site}/{label}/{number}.jpeg" for site in "ABC" for label in chest_xray.CLASSES for number in range(2)]
+    images = chest_xray.read(write(tmp_path / "three", *names))
+    assert sorted(set(images.groups)) == ["A", "B", "C"]
+    assert images.notes["unnamed"] == 0
+    assert images.notes["sites"] == ["3 sites are used together: A 4, B 4, C 4"]
+    few = [name for name in names if not name.startswith("C")] + ["A/NORMAL/IM-0001-0001.jpeg"]
+    images = chest_xray.read(write(tmp_path / "two", *few))
+    assert len(set(images.groups)) == 9
+    assert images.notes["unnamed"] == 8
+    lone = chest_xray.read(write(tmp_path / "lone", *few, "D/PNEUMONIA/person1_virus_1.jpeg"))
+    assert lone.notes["sites"][1].startswith("D has only PNEUMONIA: a network may learn the site")

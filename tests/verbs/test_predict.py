@@ -1,17 +1,21 @@
 """What a text task takes for an input, and what it answers to what it cannot use."""
 
+import gzip
 import io
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import kept_runs
 import numpy as np
+import pandas as pd
 import pytest
 
 from keras_dl import registry, show
 from keras_dl.errors import UsageError
 from keras_dl.inputs.given import expand
+from keras_dl.server.routes import sent as sent_files
 from keras_dl.verbs.predict import answer, predict
 
 NOTE = "none of its words is known: the answer rests on nothing that was learned"
@@ -60,6 +64,83 @@ def test_what_looks_like_a_file_must_be_there(run, folder, name):
         predict(run, [name])
     with pytest.raises(UsageError, match="there is no file"):
         predict(run, [Path("no file at all")])
+
+
+TABLES = {
+    "messages.csv": b"id,text\n1,a prize\n2,\n3,see you at lunch\n",
+    "messages.tsv": b'Message\tid\n"a prize"\t1\n\t2\nsee you at lunch\t3\n',
+    "semicolons.csv": "id;sms\n1;a prize\n2; \n3;see you at lunch\n".encode("utf-16"),
+    "packed.csv.gz": gzip.compress(b"\xef\xbb\xbfid|review\n1|a prize\n2|\n3|see you at lunch\n"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_predicted_row_by_row_as_a_server_does_it(run, folder, name):
+    (folder / name).write_bytes(TABLES[name])
+    rows = predict(run, [name], out="answers.csv")
+    assert [row["input"].strip() for row in rows] == ["a prize", "", "see you at lunch"]
+    assert [row["from"] for row in rows] == [f"{name}:{line}" for line in (2, 3, 4)]
+    assert [row.get("label") for row in rows] == ["spam", None, "ham"]
+    assert rows[1]["error"] == "the text is empty"
+    upload = run.task.input.many(TABLES[name], 10)
+    assert [raw.strip() for _, raw in upload.items] == [b"a prize", b"", b"see you at lunch"]
+    written = pd.read_csv("answers.csv", keep_default_na=False)
+    assert written["label"].tolist() == ["spam", "", "ham"]
+    assert written["from"].tolist() == [row["from"] for row in rows]
+    assert float(written["probability"][0]) == pytest.approx(rows[0]["probability"])
+    assert len(written) == upload.count
+
+
+def test_a_table_without_a_column_of_texts_is_refused_with_what_to_do(run, folder):
+    (folder / "a.csv").write_text("id,words\n1,a prize\n")
+    with pytest.raises(UsageError, match=r"a\.csv: .*none is called 'text'; name the column"):
+        predict(run, ["a.csv"])
+
+
+def test_an_archive_and_a_folder_give_all_but_clutter(run, folder):
+    inside = {
+        "one/a.txt": "a prize",
+        "one/b.csv": "text\nlunch\na prize\n",
+        "one/Thumbs.db": "x",
+        "__MACOSX/a.txt": "x",
+    }
+    inside |= {".ipynb_checkpoints/a.txt": "x", "@eaDir/a.txt": "x", "one/desktop.ini": "x", "__MACOSX/a.txt": "x"}
+    with zipfile.ZipFile("all.zip", "w") as file:
+        for name, text in inside.items():
+            file.writestr(name.replace("/", "\\"), text)
+    with zipfile.ZipFile("all.zip") as file:
+        for name in inside:
+            path = folder / "all" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.read(name.replace("/", "\\")))
+    (folder / "all" / "linked").symlink_to(folder / "texts")
+    rows = predict(run, ["all.zip"])
+    assert [row["input"] for row in rows] == ["all.zip/one/a.txt", "lunch", "a prize"]
+    assert [row["input"] for row in predict(run, ["all"])][:1] == ["all/linked/a.txt"]
+    assert len(predict(run, ["all"])) == 5
+    upload = sent_files.zipped((folder / "all.zip").read_bytes())
+    assert sorted(name for name, _ in upload.items) == ["one/a.txt", "one/b.csv"]
+
+
+def test_a_table_of_images_names_files_beside_it(folder):
+    (folder / "list.csv").write_text("id;image_path\n1;texts/a.png\n2;b.png\n")
+    found = list(expand(registry.find("pneumonia"), ["list.csv"]))
+    assert [(one.name, one.path, one.origin) for one in found] == [
+        ("texts/a.png", Path("texts/a.png"), "list.csv:2"),
+        ("b.png", Path("b.png"), "list.csv:3"),
+    ]
+    (folder / "none.csv").write_text("id;what\n1;texts/a.png\n")
+    with pytest.raises(UsageError, match="no column of image files in its first line; call it file"):
+        list(expand(registry.find("pneumonia"), ["none.csv"]))
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_written_as_text(run, folder):
+    predict(run, ["=1+1"], out="answers.csv")
+    assert pd.read_csv("answers.csv")["input"].tolist() == ["'=1+1"]
+    with pytest.raises(UsageError, match=r"answers\.csv cannot be written: No such file or directory"):
+        predict(run, ["a"], out="nowhere/answers.csv")
+    with pytest.raises(UsageError, match=r"--out pictures is no CSV file"):
+        predict(run, ["a"], out="pictures")
 
 
 def test_an_image_is_always_a_file(folder):
