@@ -241,7 +241,7 @@ def _table(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
     """Return the rows of a CSV file with the numbers of their lines, and its columns in small letters."""
     found = tables.read(path)
     called = {found.column(name): name for name in ("file", "count")}
-    return list(found.rows), [called.get(place, cell) for place, cell in enumerate(found.header)]
+    return found.filled, [called.get(place, cell) for place, cell in enumerate(found.header)]
 
 
 def _value(cells: Sequence[str]) -> tuple[float, ...] | None:

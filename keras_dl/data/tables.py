@@ -40,7 +40,7 @@ Line = tuple[int, list[str]]  # the number of the line where a row begins, from 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table that are not blank, the first one apart: it may name the columns, or not."""
+    """The rows of a table, the first one that is not blank apart: it may name the columns, or not."""
 
     separator: str
     first: Line | None  # None: the table is empty
@@ -51,6 +51,11 @@ class Table:
         """The cells of the first line, in small letters, without blanks around them."""
         return [cell.strip().casefold() for cell in self.first[1]] if self.first else []
 
+    @property
+    def filled(self) -> list[Line]:
+        """The rows after the first that are not blank: spreadsheets write blank ones at the end."""
+        return [line for line in self.rows if not is_blank(line)]
+
     def column(self, what: str) -> int | None:
         """Return where the column of texts, labels or files is, by the names of NAMES; None where none is called so."""
         return next((self.header.index(name) for name in NAMES[what] if name in self.header), None)
@@ -58,6 +63,11 @@ class Table:
     def wide(self) -> int:
         """Return the line of the first row with more cells than the first line names, or 0."""
         return next((line for line, row in self.rows if any(cell.strip() for cell in row[len(self.header) :])), 0)
+
+
+def is_blank(line: Line) -> bool:
+    """Whether a row has nothing in its cells."""
+    return not any(cell.strip() for cell in line[1])
 
 
 def is_table(path: Path) -> bool:
@@ -95,8 +105,8 @@ def parse(data: bytes, *, largest: int = LARGEST_FILE, longest: int = LONGEST_CE
     sign = separator(text)
     rows = unquoted(text) if sign == "\t" else []
     rows = rows or list(records(text, sign, longest))
-    filled = [(line, row) for line, row in rows if any(cell.strip() for cell in row)]
-    return Table(sign, filled[0] if filled else None, filled[1:])
+    start = next((place for place, line in enumerate(rows) if not is_blank(line)), len(rows))
+    return Table(sign, rows[start] if start < len(rows) else None, rows[start + 1 :])
 
 
 def text_of(data: bytes, largest: int = LARGEST_FILE) -> str:

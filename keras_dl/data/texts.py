@@ -77,7 +77,7 @@ def labelled(path: Path, known: Sequence[str], part: str = "") -> list[Row | Ski
         last += 1
     torn = f"has not the header's {len(nameless)} cells"
     found: list[Row | Skipped] = []
-    for line, row in table.rows:
+    for line, row in table.filled:
         end = len(row) if last == len(nameless) else last
         if (len(row) > len(nameless) and end != len(row)) or len(row) <= max(text, label):
             found.append(Skipped(f"{name}:{line}", torn))

@@ -83,7 +83,7 @@ class ImageInput(Input):
         column = table.column("file")
         if column is None:
             raise UsageError(f"{path}: no column of image files in its first line; call it file, or give the images")
-        for line, row in table.rows:
+        for line, row in table.filled:
             name = row[column].strip() if column < len(row) else ""
             yield Given(name, path.parent / name, origin=f"{path.name}:{line}")
 

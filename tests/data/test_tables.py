@@ -12,7 +12,7 @@ from keras_dl.errors import BadInput, KerasDLError
 
 def rows_of(path: Path) -> list[tuple[int, list[str]]]:
     table = tables.read(path)
-    return [*([table.first] if table.first else []), *table.rows]
+    return [*([table.first] if table.first else []), *table.filled]
 
 
 ROWS_OF_FOUR = [["label", "text"], ["ham", "see you; later, all"], ["spam", "win\ta prize"], ["ham", "5 | 6"]]

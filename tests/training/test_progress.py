@@ -115,6 +115,7 @@ def three_phases(monkeypatch, stop):
     return calls
 
 
+@pytest.mark.report
 def test_a_training_of_three_phases_says_where_it_is_also_after_a_resume(tmp_path, monkeypatch, capsys):
     stop = StopAfter({"head": 1})
     calls = three_phases(monkeypatch, stop)

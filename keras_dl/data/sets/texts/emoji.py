@@ -149,12 +149,12 @@ def _rows(path: Path, part: str) -> Iterator[Row]:
     if text is not None and label is not None:
         named = [
             (line, " ".join(row[text].split()), row[label].strip())
-            for line, row in table.rows
+            for line, row in table.filled
             if len(row) > max(text, label)
         ]
         rows = named
     else:
-        rows = [(line, *_sentence(row, table.separator)) for line, row in (*filter(None, [table.first]), *table.rows)]
+        rows = [(line, *_sentence(row, table.separator)) for line, row in (*filter(None, [table.first]), *table.filled)]
         if rows and re.search("[A-Za-z]", rows[0][2]) and rows[0][2] not in LABELS:  # a header, not a label
             rows = rows[1:]
     if not any(label for *_, label in rows):
