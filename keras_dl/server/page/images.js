@@ -124,8 +124,13 @@ function samplesPlace(model, take, signal) {
     const image = make("img", { alt: "", width: "96", height: "96" });
     const caption = make("span", { text: sample.label ?? sample.name });
     let file = null;
-    const load = async () => {
-      file ??= await (await ask(sample.url, { signal })).blob(); // not by <img src>: that could not send the key
+    const load = () => {
+      file ??= ask(sample.url, { signal }) // not by <img src>: that could not send the key
+        .then((response) => response.blob())
+        .catch((failure) => {
+          file = null; // so that it is tried again
+          throw failure;
+        });
       return file;
     };
     const click = () => load().then((found) => take(found, sample), () => fill());
