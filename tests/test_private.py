@@ -26,7 +26,7 @@ PLACES = {  # private name -> the one file that has it
     "_flatten_layers": "keras_dl/layers/nested.py",
     "_nodes_by_depth": "keras_dl/layers/nested.py",
     # tests alone: the tables of weights that Keras downloads, and its reader of old weight files, as references
-    "keras.src.applications": "tests/data/test_imagenet.py",
+    "keras.src.applications": "tests/data/pretrained/test_imagenet.py",
     "keras.src.legacy.saving": "tests/models/test_transfer.py",
     "tensorflow.python.eager (tests)": "tests/training/machines/test_devices.py",
 }
