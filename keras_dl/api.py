@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from keras_dl import registry, show
+from keras_dl import registry
 from keras_dl.errors import UsageError
 from keras_dl.pages.result import Record
 from keras_dl.progress import say
@@ -154,6 +154,7 @@ def tasks() -> Record:
         `{name: {"title", "input", "output", "settings": {name: default}, "meanings": {name: text}, "recipes", ...}}`.
         It shows itself as a table, and one task of it, `keras_dl.tasks()["spam"]`, with its settings.
     """
+    from keras_dl import show
     from keras_dl.verbs import tasks as described
 
     found = {name: show.info(registry.find(name)) for name in registry.TASKS}

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from keras_dl.pages import terminal
 from keras_dl.task.blocks import Block
 
 Blocks = Callable[[], Iterable[Block]]
@@ -36,6 +35,8 @@ class Shown:
         """Draw it at a Python prompt; colours are for terminals alone."""
         if not self.blocks:
             return super().__repr__()
+        from keras_dl.pages import terminal
+
         text = "\n\n".join(filter(None, map(terminal.text, self.blocks())))
         return text if sys.stdout.isatty() else click.unstyle(text)
 
