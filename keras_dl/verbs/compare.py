@@ -42,12 +42,12 @@ class Model:
         return self.run.task.output.measuring(self.table["label"].to_numpy(), self.values, assets)
 
 
-@own_keras()
 def compare(runs: Sequence[Run], out: str | Path | None = None) -> dict[str, Any]:
     """Compare runs and their baselines on their test parts, and write a picture; see `compared`."""
     return compared(runs, out)[0]
 
 
+@own_keras()
 def compared(runs: Sequence[Run], out: str | Path | None = None) -> tuple[dict[str, Any], Figure]:
     """Compare runs and their baselines on their test parts, and write a picture.
 
