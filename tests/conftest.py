@@ -43,6 +43,7 @@ def own_cache(session_folder: Path) -> Iterator[None]:
     """Keep embedded data sets and downloads out of the cache of whoever runs the tests, and tests out of a proxy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_DL_CACHE", str(session_folder / "cache"))
+        patch.delenv("COLUMNS", raising=False)  # else lines may break as in a narrow terminal
         patch.setenv("no_proxy", "localhost,127.0.0.1,::1")  # for what the tests ask by themselves
         yield
 

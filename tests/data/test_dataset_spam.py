@@ -289,21 +289,3 @@ def test_the_real_training_part():
     assert signs == set("£üÜ’‘…–”“—¡úèì")
     assert sum(", one day these two will become" in text for text in texts.texts) == 1  # spilled over three columns
     assert spam.document_split(texts) is None
-
-
-def test_tables_of_parts_in_any_form(tmp_path):
-    (tmp_path / "train.csv").write_text("sms;class\nwin a prize;SPAM\nsee you;ham\nok;0\n")
-    (tmp_path / "test.tsv").write_text("Label\tText\nspam\tcall now\n1\tfree entry\n")
-    (tmp_path / "Thumbs.db").write_bytes(b"x")
-    texts = spam.read(tmp_path)
-    assert texts.texts == ("call now", "free entry", "win a prize", "see you", "ok")
-    assert list(texts.parts) == ["test"] * 2 + ["train"] * 3
-    assert texts.labels.tolist() == [1, 1, 1, 0, 0]
-
-
-def test_a_table_beside_the_published_one_is_counted(tmp_path):
-    for name in ("spam.csv", "more.csv"):
-        (tmp_path / name).write_text("v1,v2\nham,see you\nspam,a prize\n")
-    texts = spam.read(tmp_path)
-    assert [(one.path, one.reason) for one in texts.skipped] == [("more.csv", "another table beside the published one")]
-    assert texts.notes["rows"] == len(texts) + len(texts.skipped) == 3
