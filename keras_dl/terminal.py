@@ -72,13 +72,9 @@ class Group(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
-            fail(
-                context,
-                error,
-                1,
-                prefix=f"unexpected {type(error).__name__}: ",
-                suffix=" (--debug shows where)",
-            )
+            if isinstance(error, MemoryError) or "OOM when allocating" in str(error):  # a device's is TensorFlow's
+                fail(context, error, 1, "no memory is left: ", "; take a smaller --set batch_size=N")
+            fail(context, error, 1, f"unexpected {type(error).__name__}: ", " (--debug shows where)")
 
 
 def use_own_surroundings() -> None:

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from keras_dl import registry, show
 from keras_dl.cli import main
 from keras_dl.task.blocks import Answer
+from keras_dl.terminal import Group
 from keras_dl.training.machines import devices
 
 DEAF = """
@@ -147,3 +148,25 @@ def test_the_tab_key_completes_commands_tasks_and_options(typed, expected):
     words = f"keras-dl {typed}"
     asked = {"_KERAS_DL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     assert CliRunner().invoke(main, prog_name="keras-dl", env=asked).stdout.split() == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            MemoryError("Unable to allocate 9. TiB"),
+            "Error: no memory is left: Unable to allocate 9. TiB; take a smaller",
+        ),
+        (RuntimeError("OOM when allocating tensor"), "Error: no memory is left: OOM when allocating tensor; take a sm"),
+        (RuntimeError("odd"), "Error: unexpected RuntimeError: odd (--debug shows where)"),
+    ],
+)
+def test_no_memory_is_not_unexpected(error, line):
+    def fails():
+        raise error
+
+    group = Group("main")
+    group.command("fails")(fails)
+    result = CliRunner().invoke(group, ["fails"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(line)

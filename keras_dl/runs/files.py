@@ -79,6 +79,28 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def room_for(folder: Path) -> Iterator[None]:
+    """Say in one line that the disk is full, also when it is TensorFlow that finds out, with errors of its own."""
+    try:
+        yield
+    except (OSError, KerasDLError):
+        raise
+    except Exception as error:
+        found = [number for number in UNWRITABLE if os.strerror(number) in str(error)]
+        if not found:
+            raise
+        raise unwritable(folder, OSError(found[0], os.strerror(found[0]))) from None
+
+
+def refuse_name(path: Path) -> None:
+    """Refuse a place whose name TensorFlow cannot write: one that is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the name {str(path)!a} is not UTF-8; choose another --out") from None
+
+
 def unwritable(path: Path, error: OSError) -> KerasDLError:
     """Say which file cannot be written and what to do."""
     way_out = "make it writable" if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else "make room there"

@@ -36,7 +36,7 @@ from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.paths import at_home
 from keras_dl.progress import say
 from keras_dl.runs import marks, names
-from keras_dl.runs.files import held, make_newest, read_json, refuse_full, write_json
+from keras_dl.runs.files import held, make_newest, read_json, refuse_full, refuse_name, write_json
 from keras_dl.task import Assets, Config, Task, settings
 from keras_dl.task.blocks import Prose
 from keras_dl.task.kinds import Method, metric_of
@@ -76,6 +76,7 @@ class Run:
             KerasDLError: if it cannot be made.
         """
         path = at_home(path) if path else names.RUNS / task.name / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+        refuse_name(path)
         if path.is_file():
             raise UsageError(f"{path} is a file; --out takes the run directory to make")
         try:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import keras
@@ -19,7 +16,7 @@ import tensorflow as tf
 from keras_dl.errors import KerasDLError
 from keras_dl.progress import duration, say
 from keras_dl.runs import history, sources
-from keras_dl.runs.files import unwritable
+from keras_dl.runs.files import room_for
 from keras_dl.runs.run import Run
 from keras_dl.task import Data, Phase
 from keras_dl.training import checkpoints, features, pipeline
@@ -143,7 +140,7 @@ def fit(
         if phase.fit and not progress.phase_ended:
             fit_at_once(run, model, part, part_splits["train"], phase, progress, strategy)
         elif not progress.phase_ended and progress.phase_epoch < phase.epochs:
-            with room_for_logs(run.path / "logs"):
+            with room_for(run.path / "logs"):
                 augment = phase.augment or part_data.augment
                 part_data = replace(part_data, augment=augment)
                 fit_phase(run, model, part, part_data, part_splits, phase, progress, strategy, len(phases) - number - 1)
@@ -253,18 +250,6 @@ def fit_phase(
         return
     own = batches(share=Share(0, pieces, pieces))
     part.fit(own, validation_data=validation(), steps_per_epoch=steps * pieces, shuffle=False, verbose=0, **length)
-
-
-@contextmanager
-def room_for_logs(folder: Path) -> Iterator[None]:
-    """Say in one line that the disk is full, also when it is TensorBoard's log that finds out."""
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:  # also raised when a device has no memory left
-        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if str(full.strerror) not in str(error):
-            raise
-        raise unwritable(folder, full) from None
 
 
 class History(keras.callbacks.Callback):

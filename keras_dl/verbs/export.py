@@ -24,7 +24,7 @@ import tensorflow as tf
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.paths import at_home
 from keras_dl.runs import versions
-from keras_dl.runs.files import write_json
+from keras_dl.runs.files import refuse_name, room_for, write_json
 from keras_dl.runs.run import Run
 from keras_dl.training.own_keras import own_keras
 from keras_dl.verbs.predict import answer
@@ -52,10 +52,11 @@ def export(run: Run, out: str | Path | None = None) -> Path:
         KerasDLError: if the reloaded model answers differently; nothing is left then.
     """
     folder = at_home(out) if out else Path("models") / run.task.name
+    refuse_name(folder)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; --out takes the folder of the model's versions")
     folder.mkdir(parents=True, exist_ok=True)
-    with versions.locked(folder):  # two exports at once would take the same number
+    with room_for(folder), versions.locked(folder):  # two exports at once would take the same number
         return write_version(run, folder)
 
 

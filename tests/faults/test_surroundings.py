@@ -178,11 +178,20 @@ def test_a_file_that_cannot_be_read_is_not_called_one_that_cannot_be_written(tmp
 def test_a_full_disk_that_tensorboards_log_finds_is_said_in_one_line_and_a_full_device_is_not(tmp_path):
     import tensorflow as tf
 
-    from keras_dl.training.fit import room_for_logs
+    from keras_dl.runs.files import room_for
 
     for reason, expected, message in (
         ("events.v2; No space left on device\nFailed to flush", KerasDLError, r"cannot write .*logs: No space left"),
+        ("part-00000-of-00001; File too large [Op:SaveV2]", KerasDLError, r"cannot write .*logs: File too large"),
         ("OOM when allocating", tf.errors.ResourceExhaustedError, "OOM"),
     ):
-        with pytest.raises(expected, match=message), room_for_logs(tmp_path / "logs"):
+        with pytest.raises(expected, match=message), room_for(tmp_path / "logs"):
             raise tf.errors.ResourceExhaustedError(None, None, reason)
+
+
+@pytest.mark.parametrize("verb", ["train", "export"])
+def test_a_place_whose_name_is_not_utf8_is_refused_before_any_work(verb, tmp_path, tiny_run):
+    target = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(UsageError, match=r"caf.udce9' is not UTF-8; choose another --out"):
+        tiny_run("emoji").export(target) if verb == "export" else api.begin(TASK, out=target)
+    assert not list(tmp_path.iterdir())
