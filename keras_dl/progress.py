@@ -6,7 +6,9 @@ the last line and the bar, and folds all lines away, so that a training is no wa
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -16,16 +18,22 @@ import click
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+TOGETHER = "\u00a0"  # between a name and its number
+NARROWEST = 20  # columns
 SHORT = 0.5  # seconds: in a cell, work that takes less shows no bar
 
 
 def say(line: str) -> None:
-    """Tell a line."""
+    """Tell a line. A terminal breaks a long one between words, but for those that a no-break space holds together."""
     cell = open_cell()
-    if cell is None:
-        click.echo(line, err=True)
-    else:
-        cell.say(line)
+    if cell is not None:
+        cell.say(line.replace(TOGETHER, " "))
+        return
+    lines = [line]
+    if sys.stderr.isatty():
+        width = max(NARROWEST, shutil.get_terminal_size().columns)
+        lines = textwrap.wrap(line, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    click.echo("\n".join(lines).replace(TOGETHER, " "), err=True)
 
 
 def bar(*arguments: Any, **options: Any) -> tqdm:

@@ -6,7 +6,7 @@ import time
 
 import keras
 
-from keras_dl.progress import bar, duration, say
+from keras_dl.progress import TOGETHER, bar, duration, say
 
 LAST = 3  # epochs whose mean duration tells how long the next ones take: the first of all are slower
 
@@ -49,10 +49,11 @@ class EpochLines(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.bar.close()
         self.durations.append(time.monotonic() - self.began)
-        shown = "  ".join(f"{name} {value:.3g}" for name, value in (logs or {}).items())
         rate = self.steps * self.batch_size / self.trained
-        ahead = self.ahead()
-        say(f"{self.phase} {self.epoch}/{self.epochs}  {shown}  {rate:.0f}/s{'  ' if ahead else ''}{ahead}")
+        parts = [f"{self.phase} {self.epoch}/{self.epochs}".ljust(len(f"{self.phase} {self.epochs}/{self.epochs}"))]
+        parts += [f"{name} {value:#.3g}".ljust(len(name) + 6) for name, value in (logs or {}).items()]
+        whole = [part.replace(" ", TOGETHER) for part in (*parts, f"{rate:,.0f}/s")]
+        say("  ".join([*whole, self.ahead()]).rstrip())
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if hasattr(self, "bar"):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from keras_dl import api, registry
+from keras_dl.progress import TOGETHER, say
 from keras_dl.runs import history
 from keras_dl.task import Phase
 from keras_dl.training import progress
@@ -41,7 +43,7 @@ def lines(capsys, clock, durations, *, stop_at=None, **options):
 
 def test_a_line_names_the_phase_its_epoch_and_what_is_left(capsys, clock):
     first, *_ = lines(capsys, clock, [5.0])
-    assert first == "head 1/10  loss 0.5  val_loss 0.25  12/s  at most 45 s left"
+    assert first == "head 1/10   loss 0.500  val_loss 0.250  12/s  at most 45 s left"
 
 
 def test_the_last_epochs_tell_the_time(capsys, clock):
@@ -59,9 +61,20 @@ def test_later_phases_are_counted_and_not_guessed(capsys, clock, later, words):
     assert found[-1].endswith(f"12/s  {words}")
 
 
+def test_a_terminal_gets_lines_that_fit_and_keeps_names_with_their_numbers(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    parts = ["head 1/10  ", "loss 0.500", "val_loss 0.250", "12/s"]
+    say("  ".join([*(part.replace(" ", TOGETHER) for part in parts), "at most 45 s left (this phase)"]))
+    assert capsys.readouterr().err.splitlines() == [
+        "head 1/10    loss 0.500  val_loss 0.250",
+        "    12/s  at most 45 s left (this phase)",
+    ]
+
+
 def test_a_phase_that_stops_early_has_no_time_left(capsys, clock):
     found = lines(capsys, clock, [5.0, 5.0], stop_at=2)
-    assert found[-1] == "head 2/10  loss 0.5  val_loss 0.25  12/s"
+    assert found[-1] == "head 2/10   loss 0.500  val_loss 0.250  12/s"
 
 
 def test_a_resumed_phase_goes_on_with_its_own_count(capsys, clock):
