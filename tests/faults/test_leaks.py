@@ -1,7 +1,9 @@
 """What a user has set for other programs changes no result, and fails no verb."""
 
+import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import keras
 import pytest
 
+from keras_dl import verbs
 from keras_dl.data.download import cache_folder, made_once
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.terminal import use_own_surroundings
@@ -92,6 +95,15 @@ def test_a_notebook_gets_its_own_settings_back():
             getattr(keras.config, f"set_{name}")(value)
 
 
+def test_every_verb_that_computes_has_the_packages_settings():
+    found = {
+        name: importlib.import_module(f"keras_dl.verbs.{name}") for _, name, _ in pkgutil.iter_modules(verbs.__path__)
+    }
+    computing = [name for name, module in found.items() if hasattr(module, name) and {"keras", "tf"} & {*vars(module)}]
+    assert {"evaluate", "predict", "explain", "embed", "export"} <= {*computing}
+    assert [name for name in computing if not hasattr(getattr(found[name], name), "__wrapped__")] == []
+
+
 def test_another_backend_is_refused_in_one_line(monkeypatch, tiny_run):
     run = tiny_run("emoji")
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
@@ -104,7 +116,7 @@ def test_a_keras_json_that_keras_refuses_is_named(tmp_path, keras_dl_command, mo
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     process = keras_dl_command("evaluate", tiny_run("emoji").path)
     assert process.returncode == 1
-    (line,) = process.stderr.splitlines()
+    *_, line = process.stderr.splitlines()
     assert line.startswith("Error: Keras cannot be imported (")
     assert line.endswith(f"mend or delete {tmp_path}/keras.json")
 
