@@ -215,15 +215,17 @@ def several_workers(cluster: Cluster) -> tf.distribute.Strategy:
 
     patience = seconds("KERAS_DL_WAIT", PATIENCE)
     rendezvous.meet(cluster, patience)
-    job = context.coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster.workers))
     context.context().configure_coordination_service(
         "standalone",
         service_leader="/job:worker/replica:0/task:0",
         heartbeat_timeout_in_ms=1000 * seconds("KERAS_DL_HEARTBEAT", HEARTBEAT),
         cluster_register_timeout_in_ms=1000 * patience,
-        coordinated_jobs=[job],
+        coordinated_jobs=[
+            context.coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster.workers))
+        ],
     )
     os.environ["TF_CONFIG"] = cluster.tf_config()
+    os.environ["no_grpc_proxy"] = ",".join(worker.rpartition(":")[0].strip("[]") for worker in cluster.workers)
     handler = signal.getsignal(signal.SIGTERM)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
