@@ -215,17 +215,16 @@ def several_workers(cluster: Cluster) -> tf.distribute.Strategy:
 
     patience = seconds("KERAS_DL_WAIT", PATIENCE)
     rendezvous.meet(cluster, patience)
+    job = context.coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster.workers))
     context.context().configure_coordination_service(
         "standalone",
         service_leader="/job:worker/replica:0/task:0",
         heartbeat_timeout_in_ms=1000 * seconds("KERAS_DL_HEARTBEAT", HEARTBEAT),
         cluster_register_timeout_in_ms=1000 * patience,
-        coordinated_jobs=[
-            context.coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster.workers))
-        ],
+        coordinated_jobs=[job],
     )
-    os.environ["TF_CONFIG"] = cluster.tf_config()
-    os.environ["no_grpc_proxy"] = ",".join(worker.rpartition(":")[0].strip("[]") for worker in cluster.workers)
+    hosts = ",".join(worker.rpartition(":")[0].strip("[]") for worker in cluster.workers)
+    os.environ |= {"TF_CONFIG": cluster.tf_config(), "no_grpc_proxy": hosts}  # the way to a worker is no proxy's
     handler = signal.getsignal(signal.SIGTERM)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -258,10 +257,8 @@ def describe(strategy: tf.distribute.Strategy) -> str:
     if isinstance(strategy, tf.distribute.TPUStrategy):
         return f"TPU, {replicas} replicas"
     gpus = tf.config.get_visible_devices("GPU")
-    if gpus:
-        device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-    else:
-        device = f"CPU, {cores()} cores"
+    details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
+    device = details.get("device_name", "GPU") if gpus else f"CPU, {cores()} cores"
     return device if replicas == 1 else f"{device}, {replicas} replicas ({name_of(strategy)})"
 
 
