@@ -63,6 +63,12 @@ def test_no_example_and_no_group_is_in_two_splits(task):
     assert (table.groupby("group")["split"].nunique() == 1).all()
 
 
+def test_what_was_found_is_used_or_left_out(task):
+    notes = prepared(task).data.notes
+    found = notes["files"] if "files" in notes else notes["rows"]
+    assert notes["read"] + len(notes["skipped"]) == found > 0
+
+
 def test_the_output_knows_what_each_split_holds(task):
     one = prepared(task)
     output, assets = one.task.output, one.data.assets

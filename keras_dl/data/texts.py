@@ -164,6 +164,13 @@ def with_test_part(texts: Texts, test: np.ndarray) -> Texts:
     return apart(replace(texts, parts=np.where(test, "test", "train")))
 
 
+def with_unread(texts: Texts, others: Sequence[Path]) -> Texts:
+    """Count tables that lie beside the published one and are not read; each counts as a row that is left out."""
+    unread = tuple(Skipped(readable(path.name), "another table beside the published one") for path in others)
+    notes = {**texts.notes, "rows": texts.notes["rows"] + len(unread)}
+    return replace(texts, skipped=texts.skipped + unread, notes=notes)
+
+
 def joined(texts: Texts, more: Texts, apart_from: Texts) -> Texts:
     """Add texts of another set with the same classes, but for those that have a copy in `texts` or `apart_from`."""
     known = {key(one) for one in (*texts.texts, *apart_from.texts)}

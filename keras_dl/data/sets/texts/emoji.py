@@ -18,7 +18,7 @@ from keras_dl.data import samples, tables
 from keras_dl.data.archive import SUFFIXES, unpacked
 from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
 from keras_dl.data.files import walk
-from keras_dl.data.texts import Row, Texts, collect
+from keras_dl.data.texts import Row, Texts, collect, with_unread
 from keras_dl.errors import KerasDLError
 
 TITLE = "Emojify: sentences with an emoji"
@@ -74,9 +74,9 @@ def read(source: Path, *, bad_share: float = 0.05) -> Texts:
     source = Path(source)
     if source.is_file() and not source.name.lower().endswith(SUFFIXES):
         return collect(_rows(source, ""), LABELS, source, bad_share=bad_share)
-    train, test = _files(unpacked(source, cache_folder() / "unpacked"), source)
+    train, test, others = _files(unpacked(source, cache_folder() / "unpacked"), source)
     rows = [*_rows(train, "train" if test else ""), *(_rows(test, "test") if test else ())]
-    return collect(rows, LABELS, source, bad_share=bad_share)
+    return with_unread(collect(rows, LABELS, source, bad_share=bad_share), others)
 
 
 def synthesize(folder: Path | None = None, *, tiny: bool = False, seed: int = 0) -> Path:
@@ -127,8 +127,8 @@ def download(folder: Path, source: str = "github", *, base: str | None = None) -
     return target
 
 
-def _files(folder: Path, source: Path) -> tuple[Path, Path | None]:
-    """Find the training file, in the folder or somewhere below it, and the test file beside it."""
+def _files(folder: Path, source: Path) -> tuple[Path, Path | None, list[Path]]:
+    """Find the training file, in the folder or somewhere below it, the test file beside it, and the other tables."""
     visible = [path for path in walk(folder) if tables.is_table(path)]
     found = [path for path in visible if path.name.lower() == TRAIN]
     if len(found) != 1:
@@ -139,7 +139,8 @@ def _files(folder: Path, source: Path) -> tuple[Path, Path | None]:
             "give --data the folder that has it, or one CSV file"
         )
     beside = {path.name.lower(): path for path in visible if path.parent == found[0].parent}
-    return found[0], next((beside[name] for name in TESTS if name in beside), None)
+    test = next((beside[name] for name in TESTS if name in beside), None)
+    return found[0], test, [path for path in visible if path not in (found[0], test)]
 
 
 def _rows(path: Path, part: str) -> Iterator[Row]:

@@ -160,6 +160,8 @@ def _read_folders(found: layout.Layout, bad_share: float) -> Texts:
     others += [place.name for place in found.places if not place.name.lower().endswith(".txt")]
     skipped = tuple(Skipped(name, found.others.get(name, "no .txt file")) for name in sorted(others))
     notes = {**texts.notes, "rows": texts.notes["rows"] + len(skipped), "unlabelled": len(unlabelled)}
+    sites = layout.sites([place.site for place in found.places], [place.label for place in found.places])
+    notes |= {"sites": sites} if sites else {}
     return replace(texts, skipped=texts.skipped + skipped, notes=notes)
 
 

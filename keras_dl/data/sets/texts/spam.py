@@ -19,7 +19,7 @@ from keras_dl.data.archive import SUFFIXES, unpack, unpacked
 from keras_dl.data.download import Source, cache_folder, fetch_files, made_once, source_named
 from keras_dl.data.files import readable, walk
 from keras_dl.data.images import Skipped
-from keras_dl.data.texts import Row, Texts, collect, labelled, tables_in
+from keras_dl.data.texts import Row, Texts, collect, labelled, tables_in, with_unread
 from keras_dl.errors import BadInput, KerasDLError
 
 TITLE = "SMS Spam Collection"
@@ -87,9 +87,7 @@ def read(source: Path, *, bad_share: float = 0.05) -> Texts:
     mended = [replace(row, text=_mended(row.text), label=NUMBERS.get(row.label, row.label)) for row in rows]
     texts = collect(mended, LABELS, Path(source), bad_share=bad_share, broken=broken)
     changed = sum(old.text != new.text for old, new in zip(rows, mended, strict=True))
-    unread = tuple(Skipped(readable(path.name), "another table beside the published one") for path in others)
-    notes = {**texts.notes, "rows": texts.notes["rows"] + len(unread), "mended": changed}
-    return replace(texts, skipped=texts.skipped + unread, notes=notes)
+    return with_unread(replace(texts, notes={**texts.notes, "mended": changed}), others)
 
 
 def document_split(texts: Texts, rows: int = 5572) -> np.ndarray | None:
