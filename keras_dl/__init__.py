@@ -2,18 +2,18 @@
 
     import keras_dl
 
-    keras_dl.tasks()                                # what there is; keras_dl.tasks()["spam"] shows its settings
+    keras_dl.tasks()                                # the tasks; keras_dl.tasks()["spam"] shows the settings of one
     run = keras_dl.train("spam", seed=1)            # on the embedded data, or data="spam.csv"
-    run                                             # what it is, and its metrics on the test part
+    run                                             # shows what it is, and its metrics on the test part
     run.report()                                    # curves, calibration, worst errors
     run.predict("You have won a prize, call now")
     run.explain("You have won a prize, call now")   # which words speak for the answer
     keras_dl.compare(run, "runs/spam/another")      # with intervals and paired tests
     keras_dl.open_run("spam").export()              # the newest run of a task, for TensorFlow Serving
 
-Results are plain data, as `keras-dl VERB --json` prints them, that also show themselves in a notebook. A wrong name or
-setting, or data that cannot be used, raises a `KerasDLError` with the reason in one line. Importing the package is
-cheap: TensorFlow comes in when it is needed.
+Results are plain data, as `keras-dl VERB --json` prints them. They also display themselves in a notebook. A wrong name
+or setting, or data that cannot be used, raises a `KerasDLError` with the reason in one line. The package imports
+quickly: it loads TensorFlow only when it needs it.
 """
 
 from pathlib import Path

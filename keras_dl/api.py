@@ -68,32 +68,32 @@ def train(
     >>> run = keras_dl.train("spam", data="spam.csv", seed=1)
 
     Args:
-        task: the task's name, of `keras_dl.tasks()`; None for that of `file` or, to resume, of the run at `out`.
+        task: a name in `keras_dl.tasks()`; None takes the task of `file` or, with `resume`, of the run at `out`.
         data: a folder or archive in a layout the task reads; None for the embedded data.
-        out: the run directory; None for runs/TASK/TIME, or, to resume, for the newest unfinished run.
-        file: settings from a JSON file, or a run's config.json, which also says on what data.
-        name: what to call the run, wherever a run is asked for; None for the name of its directory.
-        tiny: a small model on little data: seconds, for trying. Its figures mean nothing.
-        resume: go on with a run that was stopped; its data and settings are its own, so none may be given.
+        out: the run directory; None for runs/TASK/TIME or, with `resume`, for the newest unfinished run.
+        file: a JSON file with settings, or a run's config.json, which also names the data.
+        name: a name for the run, to open it by; None for the name of its directory.
+        tiny: train a small model on little data within seconds, to try things out. Its figures mean nothing.
+        resume: continue a run that was stopped. It keeps its own data and settings, so you may not give any.
         device: what to train on.
-        strategy: how to share the work; "auto" takes all GPUs of the machine.
-        recipe: settings that belong together, by a name; "original" is the one of the course documents.
-        seed: of the split, the weights, the order of the examples and the augmentation.
-        epochs: at most; early stopping may end sooner.
+        strategy: how to share the work; "auto" uses all GPUs of the machine.
+        recipe: a named set of settings; "original" is the recipe of the course document.
+        seed: the seed of the split, the weights, the order of the examples and the augmentation.
+        epochs: the most epochs to train; early stopping may end sooner.
         batch_size: examples per step, over all devices.
-        learning_rate: the highest of the training.
-        patience: epochs without a better validation score before training stops.
+        learning_rate: the highest learning rate of the training.
+        patience: how many epochs without a better validation score stop the training.
         steps_per_execution: training steps per call of the compiled function.
-        cache_gb: decoded examples above this go to a file in the run directory instead of memory.
-        bad_share: the largest share of unusable files that is only reported, 0 to 1; more is an error.
-        target_sensitivity: wanted on validation, in (0, 1); 0 means the task's own way to choose a threshold.
-        deterministic: operations that repeat bit for bit.
-        precision: of training; the model that is kept is float32.
-        accumulate: pieces that a batch is computed in, one after another, where memory is short.
-        scale_learning_rate: let batch_size count per device, and the learning rate grow with the devices.
-        settings: those of the task alone, `image_size=128`; `keras_dl.tasks()[task]` shows all, with their meaning.
+        cache_gb: the most gigabytes of decoded examples to keep in memory; more go to a file in the run directory.
+        bad_share: the share of unusable files that is tolerated, 0 to 1; more is an error.
+        target_sensitivity: the sensitivity to reach on validation, in (0, 1); 0 for the task's own threshold.
+        deterministic: use only operations whose results repeat bit for bit.
+        precision: the precision of training; the saved model is float32.
+        accumulate: how many pieces a batch is computed in, one after another, to save memory.
+        scale_learning_rate: count batch_size per device, and multiply learning_rate by the number of devices.
+        settings: settings of this task only, such as `image_size=128`; `keras_dl.tasks()[task]` describes them all.
 
-    None for a setting means the task's own value.
+    A setting that is None keeps the task's own value.
 
     Raises:
         UsageError: for an unknown task or setting, before anything heavy happens.
@@ -109,18 +109,18 @@ def train(
     chosen = {name: value for name, value in chosen.items() if value is not None}
     run = finish(begin(task, settings=chosen, **options))
     if run.complete:  # of several workers only the chief's is
-        say(f"{run.task.title}: trained and evaluated, in {run.path}")
+        say(f"{run.task.title}: trained and evaluated; the run is in {run.path}")
     return run
 
 
 def open_run(run: str | Path) -> Run:
-    """Open a complete run, and import no TensorFlow yet.
+    """Open a complete run, without importing TensorFlow yet.
 
     Args:
-        run: a run directory, a run's name, or a task's name; `runs.names` says what these mean.
+        run: a run directory, the name of a run, or the name of a task, which means its newest complete run.
 
     Raises:
-        UsageError: if there is none.
+        UsageError: if there is no such run.
     """
     return Run.find(run)
 
@@ -131,8 +131,8 @@ def compare(*runs: str | Path | Run, out: str | Path | None = None) -> Record:
     >>> keras_dl.compare("pneumonia", "pneumonia-mobilenetv2")
 
     Args:
-        runs: opened ones, run directories, or tasks' names; of tasks with the same classes or numbers of one unit.
-        out: the picture to write, .png, .svg or .pdf, or the folder for comparison.png; None for the working directory.
+        runs: open runs, run directories or names; their tasks must have the same classes or count the same unit.
+        out: the picture to write (.png, .svg or .pdf), or a folder for comparison.png; None for the working directory.
 
     Returns:
         `{"rows": [...], "digits": {metric: how many to show}, "picture": path}`; a row is a network or a baseline:
@@ -148,11 +148,11 @@ def compare(*runs: str | Path | Run, out: str | Path | None = None) -> Record:
 
 
 def tasks() -> Record:
-    """List the tasks, and what there is to know of each.
+    """List the tasks and their facts.
 
     Returns:
         `{name: {"title", "input", "output", "settings": {name: default}, "meanings": {name: text}, "recipes", ...}}`.
-        It shows itself as a table, and one task of it, `keras_dl.tasks()["spam"]`, with its settings.
+        A notebook shows it as a table, and one task, `keras_dl.tasks()["spam"]`, with its settings.
     """
     from keras_dl import show
     from keras_dl.verbs import tasks as described
@@ -207,7 +207,7 @@ def begin(
     if resume:
         if settings or file or data or tiny:
             raise UsageError(
-                "a resumed run keeps its own data and settings: give --resume alone, or with --out or --name"
+                "a resumed run keeps its own data and settings; give --resume alone, or with --out or --name"
             )
         return resumed(out or name or task, task, device, strategy)
     record = registry.find(task or task_of(file))
@@ -258,7 +258,7 @@ def task_of(file: str | Path | None) -> str:
         raise UsageError("name a task (keras-dl list shows them), or a run's settings: --config RUN/config.json")
     named = settings_of.read_run(file).get("task")
     if not isinstance(named, str):
-        raise UsageError(f"{file} names no task; name it: keras-dl train TASK --config {file}")
+        raise UsageError(f"{file} names no task; give one: keras-dl train TASK --config {file}")
     return named
 
 

@@ -55,8 +55,8 @@ def info(task: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("task", type=Named())
-@click.option("--from", "source", help="Where to download from.  [default: the set's own place]")
-@click.option("--out", type=FilePath(), default=Path("data"), show_default=True, help="Where to put it.")
+@click.option("--from", "source", help="The source to download from.  [default: the first that the set names]")
+@click.option("--out", type=FilePath(), default=Path("data"), show_default=True, help="The folder to put it in.")
 @click.option("--synthetic", is_flag=True, help="Write the embedded synthetic set instead of downloading.")
 @json_option
 def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: bool) -> None:
@@ -67,7 +67,7 @@ def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: boo
     from keras_dl.runs import sources
 
     if synthetic and source:
-        raise UsageError("--synthetic writes the embedded set and downloads nothing: leave --from out")
+        raise UsageError("--synthetic writes the embedded set and downloads nothing; leave out --from")
     module = sources.module(registry.find(task))
     path = module.synthesize(out / f"{task}-synthetic") if synthetic else module.download(out, *filter(None, [source]))
     emit({"data": str(path)}, as_json, f"{path}\nnext: keras-dl train {task} --data {shlex.quote(str(path))}")
@@ -75,16 +75,18 @@ def data(task: str, source: str | None, out: Path, synthetic: bool, as_json: boo
 
 @main.command()
 @click.argument("task", type=Named(), required=False)
-@click.option("--data", metavar="PATH", help="A folder or archive; without it the embedded data.")
+@click.option("--data", metavar="PATH", help="A folder, table or archive.  [default: the embedded data]")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; keras-dl info TASK lists them.")
-@click.option("--config", type=FilePath(), help="Settings from a JSON file, or a run's config.json.")
+@click.option("--config", type=FilePath(), help="Read settings from a JSON file or a run's config.json.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--deterministic", is_flag=True, default=None, help="Short for --set deterministic=true.")
-@click.option("--name", help="What to call the run, wherever a RUN is asked for.  [default: its folder's name]")
-@click.option("--tiny", is_flag=True, help="A small model on little data, to try things out: its figures mean nothing.")
+@click.option("--name", help="A name for the run, to use as RUN in other commands.  [default: its folder's name]")
+@click.option(
+    "--tiny", is_flag=True, help="Train a small model on little data, to try things out. Its figures mean nothing."
+)
 @click.option("--out", type=FilePath(), help="The run directory.  [default: runs/TASK/TIME]")
-@click.option("--resume", is_flag=True, help="Go on with the newest unfinished run, or with that of --out or --name.")
+@click.option("--resume", is_flag=True, help="Resume the newest unfinished run, or the one that --out or --name gives.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or tpu.")
 @click.option("--strategy", default="auto", show_default=True, help="auto, default, mirrored, multiworker or tpu.")
 @json_option
@@ -93,7 +95,7 @@ def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options:
 
     \b
     Example: keras-dl train pneumonia --data chest_xray.zip --set recipe=original --seed 1
-             keras-dl train --config runs/pneumonia/TIME/config.json  # the same once more
+             keras-dl train --config runs/pneumonia/TIME/config.json  # repeat a run
     """
     from keras_dl import api, show
     from keras_dl.task.settings import parse
@@ -108,7 +110,7 @@ def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options:
             shutil.rmtree(begun.path, ignore_errors=True)
         elif begun.path.exists() and not begun.complete:
             again = f"keras-dl train {begun.task.name} --resume --out {shlex.quote(str(begun.path))}"
-            click.echo(f"\ngo on with: {again}", err=True)
+            click.echo(f"\nresume with: {again}", err=True)
 
     with interruptible(farewell):
         run = api.finish(run)
@@ -118,12 +120,13 @@ def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options:
 
 @main.command()
 @click.argument("run", type=Named(or_run=True))
-@click.option("--data", metavar="PATH", help="Another set; without it the run's own test part.")
+@click.option("--data", metavar="PATH", help="Another data set.  [default: the run's own test part]")
 @json_option
 def evaluate(run: str, data: str | None, as_json: bool) -> None:
     """Evaluate a run, with its stored threshold and calibration.
 
-    RUN is a run directory, a run's name, or a task's name for its newest complete run that is not tiny.
+    RUN is a run directory, the name of a run, or the name of a task. A task's name means its newest complete run that
+    was not trained with --tiny.
 
     Example: keras-dl evaluate pneumonia --data other_hospital/
     """
@@ -137,14 +140,26 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 @main.command()
 @click.argument("run", type=Named(or_run=True))
 @click.argument("inputs", nargs=-1, required=True)
-@click.option("--neighbours", is_flag=True, help="Show the nearest training examples too; needs keras-dl embed RUN.")
-@click.option("--count", type=click.IntRange(min=1), help="How many of them.  [default: the task's]")
+@click.option(
+    "--neighbours", is_flag=True, help="Also show the nearest training examples; run keras-dl embed RUN first."
+)
+@click.option(
+    "--count", type=click.IntRange(min=1), help="How many neighbours to show.  [default: the task's own number]"
+)
 @click.option("--out", type=FilePath(), help="A CSV file for the answers, or a folder for the pictures.")
-@click.option("--url", metavar="HOST:PORT", help="Ask a server; RUN is a model's name. Or grpc://HOST:PORT.")
-@click.option("--version", type=click.IntRange(min=0), help="Of the server's versions this one.")
-@click.option("--label", help="Of the server's versions the one with this label.")
-@click.option("--api-key", envvar="KERAS_DL_API_KEY", help="What the server wants to hear.  [env: KERAS_DL_API_KEY]")
-@click.option("--timeout", type=click.FloatRange(0.1, 3600), default=30.0, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--url", metavar="HOST:PORT", help="Ask a server; RUN is then a model's name. For gRPC, grpc://HOST:PORT."
+)
+@click.option("--version", type=click.IntRange(min=0), help="The version to ask, on a server.")
+@click.option("--label", help="The label of the version to ask, on a server.")
+@click.option("--api-key", envvar="KERAS_DL_API_KEY", help="The server's API key.  [env: KERAS_DL_API_KEY]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 3600),
+    default=30.0,
+    show_default=True,
+    help="Seconds to wait for the server.",
+)
 @json_option
 def predict(
     run: str,
@@ -159,9 +174,9 @@ def predict(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Predict images or texts: files, folders, archives, tables row by row, and for texts the text itself.
+    """Predict images or texts: files, folders, archives, tables row by row, or a text as an argument.
 
-    For texts, - stands for standard input, each line a text. A table (CSV, TSV) has a column "text", or "file".
+    With a text model, "-" reads standard input, one text per line. A table (CSV, TSV) has a column "text" or "file".
 
     \b
     Example: keras-dl predict pneumonia image.jpeg more_images/ --neighbours
@@ -176,14 +191,16 @@ def predict(
         from keras_dl import client
 
         if neighbours or count or (out and out.suffix.lower() != ".csv"):
-            raise UsageError("--neighbours and --count need the run itself; leave them out, or leave out --url")
+            raise UsageError(
+                "--neighbours, --count and a picture folder need the run itself; leave them out, or leave out --url"
+            )
         key = api_key or None
         rows, said = client.answered(url, run, inputs, version=version, label=label, key=key, timeout=timeout)
         if out:
             answers.write(out, rows)
     else:
         if version is not None or label is not None:
-            raise UsageError("--version and --label are of a server's models; give --url too")
+            raise UsageError("--version and --label choose a model on a server; add --url HOST:PORT")
         found = opened(run)
         from keras_dl.verbs.predict import (
             predict as predict_files,  # imports TensorFlow, after it was asked to be quiet
@@ -202,17 +219,17 @@ def predict(
 @main.command()
 @click.argument("run", type=Named(or_run=True))
 @click.argument("input")
-@click.option("--out", type=FilePath(), help="The file.  [default: NAME-explained.png or .html]")
+@click.option("--out", type=FilePath(), help="The file to write.  [default: NAME-explained.png or .html]")
 @click.option(
     "--method",
-    help="How to explain; a wrong name lists those that the run has.  [default: the task's own]",
+    help="How to explain: grad-cam, distance, density, occlusion, shap or attention, as the run allows.",
 )
 @json_option
 def explain(run: str, input: str, out: Path | None, method: str | None, as_json: bool) -> None:
-    """Show what in an input speaks for the answer: of two classes for the second, of several for the likeliest.
+    """Show which parts of an input count for the answer: the second of two classes, or the likeliest of several.
 
-    An image gets a heatmap in a PNG: Grad-CAM, the distance from healthy images, or the map of density. A text, which
-    is a file or the text itself, gets a page with coloured words.
+    For an image, it writes a heatmap as a PNG: Grad-CAM, the distance from healthy images, or a density map. For a
+    text, given as a file or as an argument, it writes a page with coloured words.
 
     \b
     Example: keras-dl explain pneumonia image.jpeg --out heatmap.png
@@ -229,10 +246,12 @@ def explain(run: str, input: str, out: Path | None, method: str | None, as_json:
 
 @main.command()
 @click.argument("run", type=Named(or_run=True))
-@click.option("--neighbours", metavar="COUNT", type=int, help="How many training examples vote.  [default: the task's]")
+@click.option(
+    "--neighbours", metavar="COUNT", type=int, help="How many training examples vote.  [default: the task's own number]"
+)
 @json_option
 def embed(run: str, neighbours: int | None, as_json: bool) -> None:
-    """Write the vectors before the head, a nearest-neighbour classifier on them, and t-SNE maps.
+    """Write embeddings, evaluate a nearest-neighbour classifier on them, and draw t-SNE maps.
 
     Example: keras-dl embed pneumonia
     """
@@ -247,7 +266,7 @@ def embed(run: str, neighbours: int | None, as_json: bool) -> None:
 @click.argument("run", type=Named(or_run=True))
 @json_option
 def report(run: str, as_json: bool) -> None:
-    """Write a run's report.html again and say where it is.
+    """Write a run's report.html again and print its path.
 
     Example: keras-dl report pneumonia
     """
@@ -260,7 +279,7 @@ def report(run: str, as_json: bool) -> None:
 @click.option("--out", type=FilePath(), help="The model's folder.  [default: models/TASK]")
 @json_option
 def export(run: str, out: Path | None, as_json: bool) -> None:
-    """Write a SavedModel version for TensorFlow Serving, proved against the trained model.
+    """Write a SavedModel for TensorFlow Serving, after checking that it answers as the trained model does.
 
     Example: keras-dl export pneumonia --out models/pneumonia
     """

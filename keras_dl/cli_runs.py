@@ -11,13 +11,15 @@ from keras_dl.terminal import FilePath, Named, emit, json_option, opened
 
 @click.command()
 @click.argument("folder", type=FilePath(), required=False)
-@click.option("--sort", default="begun", show_default=True, help="begun, name, data, or figure: best first.")
-@click.option("--html", "page", type=FilePath(), help="Write a page too: learning curves and reports.")
+@click.option("--sort", default="begun", show_default=True, help="begun, name, data, or figure (best first).")
+@click.option(
+    "--html", "page", type=FilePath(), help="Also write a page with learning curves and links to the reports."
+)
 @json_option
 def runs(folder: Path | None, sort: str, page: Path | None, as_json: bool) -> None:
-    """List the runs in FOLDER, task by task: names, data, figures on test, and what is tiny or not complete.
+    """List the runs in FOLDER by task, with their names, data and test figures. Tiny and incomplete runs are marked.
 
-    FOLDER is runs, where training puts them, unless another one is given.
+    FOLDER is runs by default, where training puts them.
 
     \b
     Example: keras-dl runs --sort figure
@@ -37,10 +39,10 @@ def runs(folder: Path | None, sort: str, page: Path | None, as_json: bool) -> No
 
 @click.command()
 @click.argument("runs", type=Named(or_run=True), nargs=-1, required=True)
-@click.option("--out", type=FilePath(), help="The picture.  [default: comparison.png]")
+@click.option("--out", type=FilePath(), help="The picture to write.  [default: comparison.png]")
 @json_option
 def compare(runs: tuple[str, ...], out: Path | None, as_json: bool) -> None:
-    """Compare runs, and their baselines, on their test parts: a table and a picture, with paired tests.
+    """Compare runs and their baselines on their test parts: a table, a picture and paired tests.
 
     Example: keras-dl compare pneumonia pneumonia-mobilenetv2 --out comparison.png
     """

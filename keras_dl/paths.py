@@ -18,4 +18,4 @@ def at_home(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise UsageError(f"'{path}' begins in a home folder that is not known; write the whole path") from None
+        raise UsageError(f"'{path}' begins in an unknown home folder; write the whole path") from None

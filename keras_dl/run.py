@@ -13,17 +13,17 @@ from keras_dl.training.machines import devices
 
 
 class Run(directory.Run):
-    """A run directory with the verbs for notebooks.
+    """A run directory, with the verbs as methods.
 
-    A verb's result is plain data, as `keras-dl VERB --json` prints it, that also shows itself in a notebook and at a
-    Python prompt.
+    A method returns plain data, as `keras-dl VERB --json` prints it. The data also displays itself in a notebook and
+    at a Python prompt.
     """
 
     def evaluate(self, data: str | Path | None = None) -> Record:
         """Evaluate on the run's own test part again, or on another set, with the stored threshold and calibration.
 
         Args:
-            data: a folder or archive in a layout the task reads; None for the run's own test part.
+            data: a folder, table or archive in a layout the task reads; None for the run's own test part.
 
         Returns:
             `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
@@ -40,9 +40,9 @@ class Run(directory.Run):
         """Predict files or texts.
 
         Args:
-            inputs: files, folders of files, and where inputs are texts also the texts themselves.
-            neighbours: how many of the nearest training examples to show; `embed` must have been called before.
-            out: a .csv file to write the answers to, or the folder for pictures of the neighbours.
+            inputs: files or folders of files; for a text model also the texts themselves.
+            neighbours: how many of the nearest training examples to show; call `embed` first.
+            out: a .csv file for the answers, or a folder for pictures of the neighbours.
 
         Returns:
             One row of JSON values per input, in order: "input", the answer (`label` and `probability`, or `number`,
@@ -58,7 +58,7 @@ class Run(directory.Run):
         """Explain the prediction for one input: an image by a heatmap, a text by coloured words.
 
         Args:
-            source: the file; where inputs are texts also the text itself.
+            source: the file; for a text model also the text itself.
             out: the file to write, .png or .html, or a folder for it; None for the working directory.
             method: one of `explanations()`; None for the first.
 
@@ -73,25 +73,25 @@ class Run(directory.Run):
         return Record(found.json(), partial(verb("overview").of_explained, self, found))
 
     def embed(self, *, neighbours: int | None = None) -> Record:
-        """Write the vectors before the head, a nearest-neighbour classifier on them, and t-SNE maps.
+        """Write embeddings, evaluate a nearest-neighbour classifier on them, and draw t-SNE maps.
 
         Args:
-            neighbours: how many training examples vote; None for as many as the task says.
+            neighbours: how many training examples vote; None for the task's own number.
 
         Returns:
             What `evaluate` returns, with "knn" in place of "baseline"; and "embeddings", the folder.
 
         Raises:
-            UsageError: if there are not so many training examples, or the data has changed.
+            UsageError: if there are too few training examples, or the data has changed.
         """
         found = verb("embed").embed(self, neighbours=neighbours)
         return Record(found, partial(verb("overview").of_evaluation, self, found, "knn"))
 
     def export(self, out: str | Path | None = None) -> Path:
-        """Write a SavedModel for TensorFlow Serving, proved against the trained model; return the version's folder.
+        """Write a SavedModel for TensorFlow Serving, checked against the trained model; return the version's folder.
 
         Args:
-            out: the model's folder, which gets the next version; None for models/TASK.
+            out: the model's folder, in which the next version is written; None for models/TASK.
 
         Raises:
             KerasDLError: if the export does not answer as the model does, or cannot be written.
@@ -99,7 +99,7 @@ class Run(directory.Run):
         return verb("export").export(self, out)
 
     def report(self) -> Page:
-        """Write report.html again; return its path, which shows the figures of the report in a notebook."""
+        """Write report.html again; return its path. A notebook shows the figures of the report."""
         return Page.at(verb("report").write(self), partial(verb("overview").of_report, self))
 
     def _repr_html_(self) -> str:

@@ -101,7 +101,7 @@ def test_help_lists_and_wrong_arguments_need_no_tensorflow(tmp_path):
         (("train", "pneumonia", "--resume"), "no unfinished run of 'pneumonia'"),
         (("report", "pneumonia"), "keras-dl train pneumonia"),
         (("data", "pneumonia", "--from", "nowhere"), "choose from kaggle"),
-        (("data", "pneumonia", "--synthetic", "--from", "kaggle"), "leave --from out"),
+        (("data", "pneumonia", "--synthetic", "--from", "kaggle"), "leave out --from"),
         (("train", "cells-unet", "--set", "patience=3"), "patience changes nothing for cells-unet"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -256,7 +256,7 @@ def test_one_bad_file_does_not_cost_the_others_their_prediction(task, tiny_run, 
     ("verb", "options", "named"),
     [
         ("predict", ("--out", "pictures"), "add --neighbours"),
-        ("explain", ("--out", "heat.jpg"), "let --out end in that, or be a folder"),
+        ("explain", ("--out", "heat.jpg"), "choose such a file or a folder for --out"),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(verb, options, named, tiny_run, tmp_path, monkeypatch):

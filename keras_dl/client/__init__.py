@@ -62,9 +62,11 @@ def answered(
 ) -> tuple[list[Row], Callable[[Row], Answer]]:
     """Return the rows of `predict`, and the function that says a row in a few words."""
     if version is not None and label is not None:
-        raise UsageError(f"version {version} and label {label} are two ways to choose; give one of them")
+        raise UsageError(f"version {version} and label {label} exclude each other; give only one of them")
     if key is not None and not (key and key.isascii() and key.isprintable()):
-        raise UsageError("the key must be visible ASCII characters; give the one that the server was started with")
+        raise UsageError(
+            "the key must consist of visible ASCII characters; use the key with which the server was started"
+        )
     with closing(connect(url, Asked(model, version, label, key, timeout))) as server:
         server.prepare()
         items = list(expand(server, inputs))
@@ -85,7 +87,9 @@ def connect(url: str, asked: Asked) -> Server:
     except ValueError:  # a port that is no number
         usable = False
     if not usable:
-        raise UsageError(f"{url} is no address of a server; write http://HOST:8501, https://HOST or grpc://HOST:8500")
+        raise UsageError(
+            f"{url} is not the address of a server; write http://HOST:8501, https://HOST or grpc://HOST:8500"
+        )
     if parts.scheme == "grpc":
         from keras_dl.client.grpc import Grpc  # imports TensorFlow
 

@@ -77,7 +77,7 @@ class Grpc:
         columns = {name: words(tf.make_ndarray(tensor).tolist()) for name, tensor in response.outputs.items()}
         if not columns or any(not isinstance(one, list) or len(one) != len(raws) for one in columns.values()):
             raise KerasDLError(
-                f"{self.url} answers {len(raws)} inputs with outputs of another number; ask it by http://"
+                f"{self.url} answers {len(raws)} inputs with another number of outputs; ask it by http://"
             )
         return [protocol.label_first({name: one[row] for name, one in columns.items()}) for row in range(len(raws))]
 
@@ -126,7 +126,9 @@ class Grpc:
             return protocol.unreachable(self.url, details)
         if code in ("UNAVAILABLE", "RESOURCE_EXHAUSTED"):
             return protocol.Busy(self.url, details)
-        return KerasDLError(f"{self.url} failed with {code}: {details}; is it the gRPC port? TF Serving has 8500")
+        return KerasDLError(
+            f"{self.url} failed with {code}: {details}; is this the gRPC port? The port of TF Serving is 8500"
+        )
 
     def absent(self, reason: str) -> KerasDLError:
         """Say that the server has no such model or version; gRPC has no way to ask which there are."""

@@ -58,7 +58,7 @@ class Busy(KerasDLError):  # noqa: N818 - reads as what the server is
     """The server takes no more for now; `wait` is for how many seconds, if it says so."""
 
     def __init__(self, url: str, reason: str, wait: float | None = None) -> None:
-        super().__init__(f"{url} is busy or not ready ({one_line(reason)}); try again later, or with fewer inputs")
+        super().__init__(f"{url} is busy or not ready ({one_line(reason)}); try again later or with fewer inputs")
         self.wait = wait
 
 
@@ -89,7 +89,7 @@ def input_of(asked: Asked, takes: Mapping[str, str]) -> Input:
     """
     if list(takes.values()) != ["DT_STRING"]:
         named = ", ".join(f"{name} of {kind}" for name, kind in takes.items()) or "nothing"
-        raise UsageError(f"{asked} takes {named}, not a file or a text; serve what keras-dl export writes")
+        raise UsageError(f"{asked} takes {named}, not a file or a text; serve a model that keras-dl export wrote")
     return inputs.of_signature(takes)
 
 
@@ -106,7 +106,11 @@ def label_first(outputs: Mapping[str, Any]) -> Row:
 
 def absent(url: str, asked: Asked, reason: str, known: str) -> KerasDLError:
     """Say that the server does not have what was asked, and what it has if it tells."""
-    way_out = f"it has: {known}" if known else "TF Serving names its models by --model_name or --model_config_file"
+    way_out = (
+        f"it has: {known}"
+        if known
+        else "TF Serving gets the names of its models from --model_name or --model_config_file"
+    )
     return KerasDLError(f"{url} has no {asked} ({one_line(reason)}); {way_out}")
 
 
@@ -114,19 +118,17 @@ def unreachable(url: str, reason: str) -> KerasDLError:
     """Say that there is no server, in the words of the operating system."""
     found = re.search(r"\[[^\]]+\] ([^'\")(]+)|(Connection refused)", reason)  # "[Errno 111] Connection refused"
     why = (found[1] or found[2]).strip() if found else "the connection broke off"
-    return KerasDLError(
-        f"no server answers at {url} ({why}); start one with keras-dl serve RUN, or give --url its address"
-    )
+    return KerasDLError(f"no server answers at {url} ({why}); start one with keras-dl serve RUN, or correct --url")
 
 
 def late(url: str, timeout: float) -> KerasDLError:
     """Say that an answer did not come in time."""
-    return KerasDLError(f"{url} did not answer within {timeout:g} s; give it longer with --timeout SECONDS")
+    return KerasDLError(f"{url} did not answer within {timeout:g} s; wait longer with --timeout SECONDS")
 
 
 def refused(url: str) -> KerasDLError:
     """Say that the server does not take this key, or no key."""
-    return KerasDLError(f"{url} wants another key; give the one that the server was started with: --api-key KEY")
+    return KerasDLError(f"{url} needs another key; use the one with which the server was started: --api-key KEY")
 
 
 def one_line(reason: str) -> str:

@@ -121,7 +121,7 @@ class Rest:
         if response.status_code in (401, 403):
             raise protocol.refused(self.url)
         if response.is_redirect:  # a POST that follows one becomes a GET
-            raise KerasDLError(f"{self.url} sends on to {response.headers['Location']}; give --url the address there")
+            raise KerasDLError(f"{self.url} redirects to {response.headers['Location']}; use that address for --url")
         return response
 
     def try_once(self, method: str, address: str, body: Any) -> requests.Response:
@@ -148,8 +148,8 @@ class Rest:
     def foreign(self) -> KerasDLError:
         """Say that something else than a model server answers."""
         return KerasDLError(
-            f"{self.url} does not speak TensorFlow Serving's REST protocol; is it the right port? "
-            "TF Serving has 8501, keras-dl serve 7860"
+            f"{self.url} does not speak TensorFlow Serving's REST protocol; is this the right port? "
+            "TF Serving uses 8501, keras-dl serve uses 7860"
         )
 
 

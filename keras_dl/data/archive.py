@@ -44,7 +44,7 @@ def unpacked(source: Path, cache: Path) -> Path:
         with source.open("rb") as file:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise KerasDLError(f"{source}: {error.strerror}; check who may read it") from error
+        raise KerasDLError(f"{source}: {error.strerror}; check the file's permissions") from error
     name = source.name[: -len(suffix)]
     return made_once(Path(cache) / f"{name}-{checksum[:12]}", lambda folder: unpack(source, folder))
 
@@ -66,7 +66,7 @@ def unpack(source: Path, folder: Path) -> None:
                 total += size
                 _refuse_huge(total, count, packed, free)
     except _Unsafe as error:
-        way_out = "if you trust it, unpack it yourself and give --data the folder"
+        way_out = "if you trust it, unpack it yourself and pass the folder to --data"
         raise KerasDLError(f"{source}: cannot be unpacked: {error}; {way_out}") from error
     except DAMAGES as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
@@ -79,7 +79,9 @@ class _Unsafe(Exception):  # noqa: N818 - a reason, turned into a KerasDLError a
 
 def _refuse_huge(total: int, count: int, packed: int, free: int) -> None:
     if total > free:
-        raise _Unsafe(f"it needs more than the {free / 1e9:.1f} GB free in the cache (KERAS_DL_CACHE moves it)")
+        raise _Unsafe(
+            f"it needs more than the {free / 1e9:.1f} GB free in the cache; set KERAS_DL_CACHE to another folder"
+        )
     if total > MOST_BYTES:
         raise _Unsafe(f"it holds more than {MOST_BYTES / 1e9:.0f} GB")
     if total > FREE_RATIO and total > MOST_RATIO * packed:
@@ -119,4 +121,4 @@ def _untar(file: BinaryIO, folder: Path) -> Iterator[int]:
 def _refuse_escape(name: str) -> None:
     path = PureWindowsPath(name)  # knows both slashes, and drives
     if path.drive or path.root or ".." in path.parts:
-        raise _Unsafe(f"{name!r} leads out of the folder")
+        raise _Unsafe(f"{name!r} points outside the folder")

@@ -31,7 +31,7 @@ Value = tuple[float, ...]
 MOST_DOTS = 0.1  # share of a mask's pixels; more is an outline or a segmentation, not dots
 MOST = 1e9  # of one image; more is a mistake in the table
 LAYOUTS = (
-    "give a folder with pairs such as 001cell.png and 001dots.png, or with images and a CSV file with the columns "
+    "use a folder with pairs such as 001cell.png and 001dots.png, or with images and a CSV file with the columns "
     "file,count or file,x,y, separated by commas, semicolons or tabs"
 )
 
@@ -132,20 +132,22 @@ def _pairs(root: Path, inside: Iterable[Path]) -> tuple[dict[Path, _Found], dict
             else:
                 pair[kind] = path
         elif path.suffix.lower() in (*IMAGES, *OTHER_IMAGES):
-            faults[name_below(root, path)] = "an image of no pair; call it NNNcell.png beside a NNNdots.png"
+            faults[name_below(root, path)] = "an image without a pair; rename it to NNNcell.png and add NNNdots.png"
         elif _is_table(path):
-            faults[name_below(root, path)] = "a table beside pairs, which is not read; keep the table or the masks"
+            faults[name_below(root, path)] = (
+                "a table next to pairs, which is not read; keep either the table or the masks"
+            )
     for pair in both.values():
         if "cell" not in pair:
             lone = pair["dots"]
             wanted = partner(lone, "cell")
-            faults[name_below(root, lone)] = f"a mask without its image; put {wanted} beside it"
+            faults[name_below(root, lone)] = f"a mask without its image; put {wanted} next to it"
         else:
             image, mask = pair["cell"], pair.get("dots")
             fault = (
                 ""
                 if mask
-                else f"an image without its mask; put {partner(image, 'dots')} beside it, all black for no cells"
+                else f"an image without its mask; put {partner(image, 'dots')} next to it, all black for no cells"
             )
             found[image] = _Found(image, mask, fault=fault)
     return found, faults
@@ -181,11 +183,11 @@ def _tables(root: Path, inside: Sequence[Path]) -> tuple[dict[Path, _Found], dic
                 elif value is not None:
                     values[path].append(value)
             elif absent.setdefault(named, place) == place:  # one fault for a file, however many points it has
-                missing = f"no image '{file[:60]}' in {table.parent.name}; mend the name or remove the row"
-                faults[place] = f"'{file[:60]}' is no PNG or JPEG; convert it" if named in others else missing
+                missing = f"no image '{file[:60]}' in {table.parent.name}; correct the name or remove the row"
+                faults[place] = f"'{file[:60]}' is not a PNG or JPEG; convert it" if named in others else missing
     for path in inside:
         if path.suffix.lower() in OTHER_IMAGES and path.resolve() not in absent:
-            faults[name_below(root, path)] = "no PNG or JPEG; convert it"
+            faults[name_below(root, path)] = "not a PNG or JPEG; convert it"
     names = " or ".join(table.name for table, _, _ in read[:2])
     hint = "add its count" if kind == COUNTS else "for an image without cells, add a row with empty x and y"
     found = {}
@@ -203,14 +205,14 @@ def _fault(
 ) -> str:
     """Say why a row of a table cannot be used, or nothing; `former` are the values of its image in former rows."""
     if any(cell.strip() for cell in row[columns:]):
-        return f"'{','.join(row)[-30:]}' at {place} has more cells than columns; write 3.5, not 3,5"
+        return f"'{','.join(row)[-30:]}' at {place} has more cells than the header has columns; write 3.5, not 3,5"
     if value is None:
-        allowed = "a count is a number of 0 to 1e9" if kind == COUNTS else "x and y are numbers in pixels"
+        allowed = "a count must be a number from 0 to 1e9" if kind == COUNTS else "x and y must be numbers, in pixels"
         return f"'{','.join(cells)[:30]}' at {place}; {allowed}"
     if former and kind == COUNTS:
         return f"a second count at {place}; leave one row for each file"
     if former and () in (value, former[0]):
-        return f"points and an empty row, which says none, at {place}; remove one of them"
+        return f"points, but also an empty row, which means no cells, at {place}; remove one of them"
     return ""
 
 
@@ -266,7 +268,7 @@ def _points(one: _Found) -> tuple[np.ndarray | None, float, str]:
         return (
             None,
             0,
-            "it is to be turned (EXIF orientation), and its points may be meant before or after; turn it",
+            "its EXIF orientation says to turn it, so its points are ambiguous; turn it",
         )
     width, height = size_of(data)
     if one.mask is not None:
@@ -275,7 +277,7 @@ def _points(one: _Found) -> tuple[np.ndarray | None, float, str]:
     outside = ~((points >= 0) & (points < (width, height))).all(axis=1)
     if outside.any():
         x, y = points[outside][0]
-        return None, 0, f"point {x:g},{y:g} lies outside of its {width}x{height} px; mend it, x goes to the right"
+        return None, 0, f"point {x:g},{y:g} lies outside its {width}x{height} px; correct it (x goes to the right)"
     last = np.nextafter(np.array([width, height], np.float32), np.float32(0))  # float32 rounds 47.99999999 to 48
     return np.minimum(points.astype(np.float32), last), len(points), ""
 
@@ -286,14 +288,18 @@ def _dots(mask: Path, size: tuple[int, int]) -> tuple[np.ndarray | None, float, 
         data = mask.read_bytes()
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.size != size:
-                found = f"{image.size[0]}x{image.size[1]} px, its image {size[0]}x{size[1]} px"
-                return None, 0, f"its mask {mask.name} has {found}; they have to be equal"
+                found = f"{image.size[0]}x{image.size[1]} px, but its image is {size[0]}x{size[1]} px"
+                return None, 0, f"its mask {mask.name} has {found}; the two must be equal"
             red = np.asarray(image.convert("RGB"))[..., 0]
     except Exception as error:  # a damaged file makes Pillow raise a dozen types, which all mean this
         reason = " ".join(str(error).split())[:80]
         reason = "another format" if isinstance(error, UnidentifiedImageError) else reason
-        return None, 0, f"its mask {mask.name} is no readable PNG ({reason}); other formats blur dots: save it as PNG"
+        return (
+            None,
+            0,
+            f"its mask {mask.name} is not a readable PNG ({reason}); save it as PNG, since other formats blur the dots",
+        )
     if not np.isin(red, (0, 255)).all() or (red > 0).mean() > MOST_DOTS:
-        return None, 0, f"its mask {mask.name} is more than dots; each cell is one pixel (255, 0, 0) on black"
+        return None, 0, f"its mask {mask.name} has more than dots; mark each cell with one pixel (255, 0, 0) on black"
     y, x = np.nonzero(red)
     return np.stack([x, y], axis=1).astype(np.float32), len(x), ""

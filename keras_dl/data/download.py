@@ -51,7 +51,7 @@ def cache_folder() -> Path:
     try:
         return Path(pooch.os_cache("keras-dl"))
     except RuntimeError:
-        raise UsageError("no home folder is known; set KERAS_DL_CACHE to the folder that downloads go to") from None
+        raise UsageError("the home folder is unknown; set KERAS_DL_CACHE to a folder for downloads") from None
 
 
 def fetch(
@@ -86,7 +86,7 @@ def fetch(
     except requests.RequestException as error:
         answer = error.response  # whose truth is that of its status: compare with None
         reason = "no connection" if answer is None else f"the server answered {answer.status_code}"
-        raise KerasDLError(f"{url}: {reason}; what has arrived is kept, so try again later") from error
+        raise KerasDLError(f"{url}: {reason}; the part that arrived is kept, so try again later") from error
     except ValueError as error:
         way_out = "try again later" if sha256 or md5 else f"if the source has a new version, delete {seen}"
         raise KerasDLError(f"{url}: its {kind} is not the expected {expected}; {way_out}") from error
@@ -113,7 +113,7 @@ def is_this_machine(url: str) -> bool:
 def source_named(name: str, sources: Mapping[str, Source]) -> Source:
     """Return the source of that name. Raises UsageError that names all of them."""
     if name not in sources:
-        raise UsageError(f"source '{name}' is not known; choose from {', '.join(sources)}")
+        raise UsageError(f"there is no source '{name}'; choose from {', '.join(sources)}")
     return sources[name]
 
 
@@ -169,7 +169,7 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 def unwritable(path: Path, error: OSError) -> KerasDLError:
     """Say where nothing can be written, and which option takes another place."""
-    way_out = "set KERAS_DL_CACHE to a folder that can be" if in_cache(path) else "choose another --out"
+    way_out = "set KERAS_DL_CACHE to a writable folder" if in_cache(path) else "choose another --out"
     return KerasDLError(f"cannot write {path}: {error.strerror or error}; {way_out}")
 
 
@@ -239,4 +239,6 @@ def _refuse(url: str, answer: requests.Response) -> None:
     if answer.status_code in (401, 403, 404, 410):
         raise KerasDLError(f"{url}: the server refused with {answer.status_code} {answer.reason}")
     if answer.ok and answer.headers.get("Content-Type", "").startswith("text/html"):
-        raise KerasDLError(f"{url}: a web page came instead of the file, as for users who are not signed in")
+        raise KerasDLError(
+            f"{url}: the server sent a web page instead of the file, perhaps because you are not signed in"
+        )

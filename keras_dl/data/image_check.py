@@ -51,7 +51,7 @@ def check(data: bytes) -> None:
             image.draft("L", (image.width // 8, image.height // 8))  # JPEG: every byte is read, less computed
             image.load()
             if kind == "PNG" and image.getexif().get(ORIENTATION, 1) > 1:  # decoding turns JPEG files alone upright
-                raise BadInput("a PNG that is to be turned (EXIF orientation); turn it and save it again")
+                raise BadInput("a PNG whose EXIF orientation says to turn it; turn it and save it again")
     except BadInput:
         raise
     except Exception as error:  # a damaged file makes Pillow raise a dozen types, which all mean this
@@ -80,7 +80,7 @@ def _format_of(data: bytes) -> str:
     for (offset, magic), name in FOREIGN.items():
         if data.startswith(magic, offset):
             raise BadInput(f"a {name} file; convert it to JPEG or 8-bit PNG")
-    raise BadInput("not an image; JPEG and PNG are read")
+    raise BadInput("not an image; use JPEG or PNG")
 
 
 def _refuse_header(kind: str, size: tuple[int, int], mode: str, data: bytes) -> None:

@@ -176,11 +176,11 @@ def refuse_too_many(home: Path, reasons: Mapping[str, str], files: int, bad_shar
     """Raise KerasDLError if no file can be used, or more than `bad_share` of them cannot."""
     examples = "; ".join(f"{name}: {reasons[name]}" for name in sorted(reasons)[:3])
     if len(reasons) == files:
-        raise KerasDLError(f"{home}: no usable image in {files} files ({examples}); give --data other images")
+        raise KerasDLError(f"{home}: no usable image in {files} files ({examples}); pass other images to --data")
     if (share := len(reasons) / files) > bad_share:
         raise KerasDLError(
-            f"{home}: {len(reasons)} of {files} files ({share:.1%}) cannot be used, {bad_share:.1%} may be "
-            f"({examples}); mend them, or train with {allowing(share)}"
+            f"{home}: {len(reasons)} of {files} files ({share:.1%}) cannot be used, and at most "
+            f"{bad_share:.1%} may be ({examples}); repair them, or train with {allowing(share)}"
         )
 
 

@@ -24,4 +24,4 @@ def account() -> tuple[str, str] | None:
     except (FileNotFoundError, NotADirectoryError, RuntimeError):  # the last: there is no home
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KerasDLError(f"{file}: not a Kaggle account file; download it anew from your account page") from error
+        raise KerasDLError(f"{file}: not a Kaggle account file; download it again from your account page") from error

@@ -79,7 +79,7 @@ def find(root: Path, classes: Mapping[str, str]) -> Layout:
     """
     root = Path(root)
     if not root.is_dir():
-        raise KerasDLError(f"{readable(str(root))}: no such folder; give --data the folder with the examples")
+        raise KerasDLError(f"{readable(str(root))}: no such folder; pass the folder with the examples to --data")
     known = {folder.casefold(): name for folder, name in classes.items()}
     tree = list(folders(root))
     named = {one.below: [at for at, folder in enumerate(one.below) if folder.casefold() in known] for one in tree}
@@ -100,7 +100,11 @@ def find(root: Path, classes: Mapping[str, str]) -> Layout:
                 Place(name, one.path / file, part, label, site) for name, file in zip(names, one.files, strict=True)
             ]
         else:
-            where = f"in folders of two classes, {' and '.join(sorted(found))}" if found else "in no folder of a class"
+            where = (
+                f"in folders of several classes, {' and '.join(sorted(found))}"
+                if found
+                else "not in a folder of a class"
+            )
             others |= dict.fromkeys(names, where)
     home = root.joinpath(*shared)
     places, copies = _without_second_copies(_with_sites(_with_parts(places, home)), home)
@@ -122,10 +126,11 @@ def sites(places: Iterable[str], labels: Iterable[str]) -> list[str]:
     if len(found) < 2:
         return []
     named = ", ".join(f"{site or '(no folder)'} {count}" for site, count in sorted(counts.items()))
-    lines = [f"{len(found)} sites are used together: {named}"]
+    lines = [f"{len(found)} sites are combined: {named}"]
     everything = set().union(*found.values())
     lines += [
-        f"{site or '(no folder)'} has only {', '.join(sorted(have))}: a network may learn the site instead of the class"
+        f"{site or '(no folder)'} has only {', '.join(sorted(have))}: the network may learn to recognise the site "
+        "instead of the class"
         for site, have in sorted(found.items())
         if have != everything
     ]
@@ -202,7 +207,7 @@ def _refuse_missing(root: Path, classes: Mapping[str, str], tree: Sequence[Folde
         plain = sorted({folder for one in tree for folder in one.below if not part_of(folder)[0]})
         expected = "/".join(classes)
         raise KerasDLError(
-            f"{readable(str(root))}: no folder {' or '.join(absent)} in it; "
+            f"{readable(str(root))}: it has no folder {' or '.join(absent)}; "
             f"found {', '.join(map(readable, plain[:8])) or 'no folders'}; "
-            f"give a folder that holds {{train,val,test}}/{{{expected}}}/ or {{{expected}}}/ with the files"
+            f"use a folder that contains {{train,val,test}}/{{{expected}}}/ or {{{expected}}}/ with the files"
         )

@@ -22,5 +22,5 @@ def folder(name: str) -> Path:
             return (place / name).resolve()
     raise KerasDLError(
         f"the embedded set '{name}' is not in {PACKAGE / 'samples'}; "
-        "get it back with pip install --force-reinstall --no-deps keras-dl"
+        "install the package again: pip install --force-reinstall --no-deps -e . in the checkout"
     )

@@ -35,8 +35,8 @@ def by_group(
         _refuse_shared_groups(groups, official)
     if min(validation, test) < 0 or validation + test >= 1:
         raise KerasDLError(
-            f"validation={validation:g} and test={test:g} are not shares of one whole: "
-            "each is at least 0 and their sum below 1"
+            f"validation={validation:g} and test={test:g} cannot be shares of the whole: "
+            "each must be at least 0, and their sum below 1"
         )
     shares = {"test": test, "validation": validation, "train": 1 - validation - test}
     shares = {name: share for name, share in shares.items() if share > 0}
@@ -84,7 +84,7 @@ def _refuse_shared_groups(groups: np.ndarray, official: np.ndarray) -> None:
     shared = np.intersect1d(groups[official], groups[~official])
     if len(shared):
         raise KerasDLError(
-            f"{len(shared)} groups are in the official test part and outside it, such as '{shared[0]}'; "
+            f"{len(shared)} groups are both in the official test part and outside it, such as '{shared[0]}'; "
             "remove them from train/ and validation/, or move the images of test/ there for a split by group"
         )
 
@@ -97,7 +97,7 @@ def _refuse_few_groups(
         found = ", ".join(_class_name(label, classes) for label in present) or "none"
         raise KerasDLError(
             f"at least two classes are needed outside the test part, found {found}; "
-            "give --data a set with examples of every class"
+            "pass a set with examples of every class to --data"
         )
     splits = ", ".join(name for name in NAMES if name in shares)
     for label in present if classes is None else range(len(classes)):  # a network has an output for every class
@@ -116,8 +116,8 @@ def _refuse_missing_class(
     for name in shares:
         for label in np.setdiff1d(labels, labels[split[name]]):
             raise KerasDLError(
-                f"class {_class_name(label, classes)} is missing in {name}: its groups hold others too; "
-                "add examples from other groups, or try --set seed=1"
+                f"class {_class_name(label, classes)} is missing in {name}, because its groups also contain other "
+                "classes; add examples from other groups, or try --set seed=1"
             )
 
 

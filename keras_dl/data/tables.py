@@ -34,7 +34,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # what a column holds -> what people c
     "count": ("count", "counts", "cells", "cell_count", "number", "n"),
     "file": ("file", "filename", "file_name", "image", "path", "image_path", "filepath", "image_name", "img"),
 }
-UNCLOSED = "a quote is opened and not closed where its cell ends; close it, or double quotes inside of a quoted text"
+UNCLOSED = (
+    "a quote is opened, but not closed at the end of its cell; close it, or double the quotes inside a quoted text"
+)
 Line = tuple[int, list[str]]  # the number of the line where a row begins, from 1; the cells of the row
 
 
@@ -87,7 +89,7 @@ def read(path: Path) -> Table:
         where = "," if str(error).startswith("line") else ":"
         raise KerasDLError(f"{readable(str(path))}{where} {error}") from None
     except OSError as error:
-        raise KerasDLError(f"{readable(str(path))}: {error.strerror}; check who may read it") from None
+        raise KerasDLError(f"{readable(str(path))}: {error.strerror}; check the file's permissions") from None
 
 
 def parse(data: bytes, *, largest: int = LARGEST_FILE, longest: int = LONGEST_CELL) -> Table:
@@ -120,13 +122,13 @@ def text_of(data: bytes, largest: int = LARGEST_FILE) -> str:
             with gzip.open(io.BytesIO(data)) as file:
                 data = file.read(largest + 1)
         except (OSError, EOFError, zlib.error) as error:
-            raise BadInput(f"packed with gzip and damaged: {error}") from None
+            raise BadInput(f"a damaged gzip file: {error}") from None
     if len(data) > largest:
-        raise BadInput(f"more than {largest:,} bytes are too many; cut the file into parts")
+        raise BadInput(f"it has more than {largest:,} bytes; split the file")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
     if data.count(b"\0", 0, SNIFFED) * 100 > len(data[:SNIFFED]):  # one by accident is no reason
-        raise BadInput("not a text file, it has zero bytes; give a CSV file in UTF-8 instead")
+        raise BadInput("not a text file, because it has zero bytes; use a CSV file in UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -61,21 +61,21 @@ def labelled(path: Path, known: Sequence[str], part: str = "") -> list[Row | Ski
     """
     table = tables.read(path)
     if table.first is None:
-        raise KerasDLError(f"{readable(str(path))}: the file is empty; give --data a table of texts and labels")
+        raise KerasDLError(f"{readable(str(path))}: the file is empty; pass a table of texts and labels to --data")
     text, label = table.column("text"), table.column("label")
     if text is None or label is None:
         names = {what: ", ".join(tables.NAMES[what][:4]) for what in ("text", "label")}
         raise KerasDLError(
             f"{readable(str(path))}: its first line '{table.separator.join(table.header)[:60]}', read with "
             f"{tables.SEPARATORS[table.separator]} between the columns, does not name a column of texts "
-            f"({names['text']}) and one of labels ({names['label']}); name them there"
+            f"({names['text']}) and one of labels ({names['label']}); name the columns in that line"
         )
     name = readable(path.name)
     nameless = [not cell or cell.startswith("unnamed") for cell in table.header]
     last = text + 1
     while last < len(nameless) and nameless[last]:
         last += 1
-    torn = f"has not the header's {len(nameless)} cells"
+    torn = f"does not have the header's {len(nameless)} cells"
     found: list[Row | Skipped] = []
     for line, row in table.filled:
         end = len(row) if last == len(nameless) else last
@@ -110,7 +110,7 @@ def tables_in(folder: Path, source: Path, wanted: str, absent: str = "in it are 
     if found and all(parts) and len(set(parts)) == len(parts):
         return list(zip(found, parts, strict=True))
     names = ", ".join(name_below(folder, path) for path in found[:5])
-    seen = f"the tables {names}, whose names do not tell train and test" if found else "no CSV file"
+    seen = f"the tables {names}, whose names do not say which is train and which is test" if found else "no CSV file"
     raise KerasDLError(f"{readable(str(source))}: {absent}{seen}; give --data {wanted}")
 
 
@@ -165,8 +165,8 @@ def with_test_part(texts: Texts, test: np.ndarray) -> Texts:
 
 
 def with_unread(texts: Texts, others: Sequence[Path]) -> Texts:
-    """Count tables that lie beside the published one and are not read; each counts as a row that is left out."""
-    unread = tuple(Skipped(readable(path.name), "another table beside the published one") for path in others)
+    """Count tables that lie next to the published one and are not read; each counts as a row that is left out."""
+    unread = tuple(Skipped(readable(path.name), "another table next to the published one") for path in others)
     notes = {**texts.notes, "rows": texts.notes["rows"] + len(unread)}
     return replace(texts, skipped=texts.skipped + unread, notes=notes)
 
@@ -215,7 +215,7 @@ def refuse_too_many(source: Path, skipped: Sequence[Skipped], good: int, bad_sha
     )
     raise KerasDLError(
         f"{source}: {len(skipped)} of {count} rows cannot be used ({why}); "
-        + (f"mend them, or train with {allowing(len(skipped) / count)}" if good else "give --data another file")
+        + (f"correct them, or train with {allowing(len(skipped) / count)}" if good else "pass another file to --data")
     )
 
 
@@ -234,7 +234,7 @@ def key(text: str) -> str:
 def check(raw: bytes) -> None:
     """Raise BadInput for bytes that are no text this package reads: not UTF-8, without any letter or sign, too long."""
     if len(raw) > LARGEST_TEXT:
-        raise BadInput(f"{len(raw):,} bytes are more than the {LARGEST_TEXT:,} a text may have; cut it into parts")
+        raise BadInput(f"{len(raw):,} bytes, but a text may have at most {LARGEST_TEXT:,}; split it")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -88,7 +88,7 @@ def last_feature_map(model: keras.Model) -> keras.Layer:
     layers = [layer for layer in layers_inside(model) if not isinstance(layer, keras.Model)]
     convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
     if not any(isinstance(layer, convolutions) for layer in layers):
-        raise UsageError(f"the model {model.name} has no convolution to explain by Grad-CAM")
+        raise UsageError(f"the model {model.name} has no convolutional layer, which Grad-CAM needs")
     return deepest_map(model)
 
 

@@ -214,7 +214,7 @@ def shap_values(score: Score, text: str, spans: Sequence[Span], of: int) -> np.n
         with warnings.catch_warnings(action="ignore"):  # of what it imports
             import shap
     except ImportError:
-        raise UsageError("method=shap needs a package more; install it: pip install 'keras-dl[explain]'") from None
+        raise UsageError("method=shap needs the package shap; install it: pip install shap") from None
     if len(spans) < 2:  # nothing to divide
         return occlusion(score, text, spans, of)
     blank = " "
@@ -238,7 +238,7 @@ def attention(run: Any, read: Reading) -> np.ndarray:
     """
     layers = [one for one in layers_inside(run.model) if isinstance(one, keras.layers.MultiHeadAttention)]
     if not layers:
-        raise UsageError(f"the model {run.model.name} has no layer of attention; method=occlusion explains any model")
+        raise UsageError(f"the model {run.model.name} has no attention layer; method=occlusion explains any model")
     decoded = run.task.input.decode(run.config, run.assets)(tf.constant(read.text))
     seen: list[tf.Tensor] = []
     with ExitStack() as stack:

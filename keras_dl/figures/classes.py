@@ -111,7 +111,7 @@ def spread(
     axes.grid(False, axis="y")
     left = [f"the {len(shown)} lowest of {len(order):,} classes"] if len(shown) < len(order) else []
     absent = len(classes) - len(order)
-    left += [f"{absent:,} {'class has' if absent == 1 else 'classes have'} no example here"] if absent else []
+    left += [f"{absent:,} {'class has' if absent == 1 else 'classes have'} no examples here"] if absent else []
     if left:
         figure.suptitle("; ".join(left), fontsize=10.5)
     figure.supxlabel(f"{xlabel}\ndot: median; thick: middle half; thin: middle 80 %", fontsize=9)

@@ -127,7 +127,7 @@ def legend(rows: Sequence[Mapping[str, Any]]) -> str:
     """Say what the marks mean."""
     text = "●  network   □  its baseline   bars: 95 % intervals, drawn by group   dotted: the value of the first line"
     if any(row["difference"] for row in rows):
-        text += f"\n*  differs from the first line on the same examples, p < {ALPHA} of the paired bootstrap by group;"
+        text += f"\n*  differs from the first line on the same examples, p < {ALPHA}, paired bootstrap by group;"
         text += " not adjusted for the number of comparisons"
     return text
 

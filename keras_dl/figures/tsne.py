@@ -51,7 +51,7 @@ class Points:
     @property
     def ring(self) -> str:
         """What the ring around a test example says."""
-        return f"answer in another class ({self.wrong.sum():,} of {self.tested.sum():,})"
+        return f"wrong answer ({self.wrong.sum():,} of {self.tested.sum():,})"
 
     def sets(self) -> Iterator[tuple[int, str, bool, np.ndarray]]:
         """Give of each class and part that has images: class index, what they are, whether tested, which they are."""

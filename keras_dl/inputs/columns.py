@@ -34,7 +34,7 @@ def listed(data: bytes) -> Listed:
     """
     text = tables.text_of(data, LARGEST)
     if text.count(sign := tables.separator(text)) > CELLS:
-        raise TooMuch(f"more than {CELLS:,} cells are too many; cut the file into parts")
+        raise TooMuch(f"it has more than {CELLS:,} cells; split the file")
     try:
         table = tables.parse(text.encode("utf-8", "surrogatepass"), longest=LONGEST)
     except BadInput as error:
@@ -46,11 +46,11 @@ def listed(data: bytes) -> Listed:
     if place is None and most > 1:
         raise BadInput(
             f"the CSV file has up to {most} columns, read with {tables.SEPARATORS[sign]} between them, and none is "
-            "called 'text'; name the column of the texts in the first line, or put each text in double quotes"
+            "called 'text'; name the text column in the first line, or put each text in double quotes"
         )
     if place is not None and (torn := table.wide()):
         raise BadInput(
-            f"line {torn} of the CSV file has more cells than the first line names; put a text that holds "
+            f"line {torn} of the CSV file has more cells than the header; put a text that contains "
             f"{tables.SEPARATORS[sign]} in double quotes"
         )
     rows = [table.first, *table.rows] if place is None else table.rows

@@ -85,7 +85,7 @@ def within(taker: Taker, folder: Path, named: Path) -> Iterator[Given]:
     """Give the inputs of a folder; `named` is what the user called it."""
     found = [file for file in walk(folder) if not file.is_fifo()]  # reading a pipe would wait for ever
     if not found:
-        raise UsageError(f"{readable(str(named))} holds no files")
+        raise UsageError(f"{readable(str(named))} contains no files")
     for file in found:
         if taker.input.tables and is_table(file):
             yield from taker.input.tabled(file)

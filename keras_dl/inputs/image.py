@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 LARGEST = 16_000_000  # pixels of an image that is taken as it is
-GRAD_CAM = "what speaks for {of} (Grad-CAM)"
+GRAD_CAM = "evidence for {of} (Grad-CAM)"
 
 
 class ImageInput(Input):
@@ -52,12 +52,12 @@ class ImageInput(Input):
         fixed = (assets or {}).get("image_shape")
         if fixed and [height, width] != list(fixed):
             raise BadInput(
-                f"it is {width} x {height} px, and this network takes only {fixed[1]} x {fixed[0]} px; cut it into "
-                "parts of that size and add the answers, or take a network for any size"
+                f"it is {width} x {height} px, but this network takes only {fixed[1]} x {fixed[0]} px; cut it into "
+                "parts of that size and add the answers, or use a network that takes any size"
             )
         if width % self.multiple or height % self.multiple:
             raise BadInput(
-                f"it is {width} x {height} px, and both sides must be multiples of {self.multiple}; crop it, or add a "
+                f"it is {width} x {height} px, but both sides must be multiples of {self.multiple}; crop it, or add a "
                 "dark margin"
             )
         if width * height > LARGEST:
@@ -82,14 +82,16 @@ class ImageInput(Input):
         table = tables.read(path)
         column = table.column("file")
         if column is None:
-            raise UsageError(f"{path}: no column of image files in its first line; call it file, or give the images")
+            raise UsageError(
+                f"{path}: its first line names no column of image files; call that column 'file', or give the images"
+            )
         for line, row in table.filled:
             name = row[column].strip() if column < len(row) else ""
             yield Given(name, path.parent / name, origin=f"{path.name}:{line}")
 
     def many(self, data: bytes, most: int) -> Upload:
         """Refuse what is no zip."""
-        raise BadInput("a batch of images is a zip of them")
+        raise BadInput("send a batch of images as a zip file")
 
     def fitted_to(self, split: Any, decoded: Callable[[], np.ndarray]) -> np.ndarray:
         """Return the images as the network sees them."""
@@ -112,8 +114,8 @@ class ImageInput(Input):
             return heatmap.pictures(images, heats, targets, GRAD_CAM, brief=brief)
 
         legend = (
-            "On the left what the network saw, on the right what spoke **for {of}** (Grad-CAM on the last convolution: "
-            "coarse, and no proof of a cause)."
+            "Left: what the network saw. Right: the evidence **for {of}** (Grad-CAM on the last convolution; it is "
+            "coarse and proves no cause)."
         )
         return {"grad-cam": Method("Grad-CAM", GRAD_CAM, legend, explain)}
 

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 FILE_NAME = re.compile(r"(?!\w+://)\S*(/\S*|\.[A-Za-z]\w{0,3})")  # of a text that is one, whole
 SMALL = 4096  # bytes of texts that are checked in no time
-COLOURS = "Orange words spoke **for {of}**, blue words **against it**: "
-LONG = "; the strongest word of each text is in full colour. Of a long text the part is shown that mattered most."
+COLOURS = "Orange words count **for {of}**, blue words **against it**: "
+LONG = "; the strongest word of each text is in full colour. Of a long text, only the part that mattered most is shown."
 METHODS = {  # name -> title, what a weight is, legend
     "occlusion": (
-        "leave a word out",
-        "the change of the log-odds of {of} when the word is left out",
-        f"{COLOURS}by how much the log-odds change when the word is left out{LONG}",
+        "leaving a word out",
+        "how much the log-odds of {of} change when the word is left out",
+        f"{COLOURS}how much the log-odds change when the word is left out{LONG}",
     ),
     "shap": (
         "SHAP values",
@@ -39,8 +39,8 @@ METHODS = {  # name -> title, what a weight is, legend
     ),
     "attention": (
         "attention",
-        "the share of the attention in the last layer of it that the word gets; no proof of a cause",
-        f"The darker a word, the more attention the last layer of it gives{LONG}",
+        "the share of the last layer's attention that the word gets; it proves no cause",
+        f"The darker a word, the more attention it gets in the last attention layer{LONG}",
     ),
 }
 
@@ -154,9 +154,9 @@ class TextInput(Input):
         """Say what a user should know of one decoded text."""
         words = decoded[: config.length]
         if not (words > tokenization.UNKNOWN).any():
-            return "none of its words is known: the answer rests on nothing that was learned"
+            return "the model knows none of its words, so the answer means nothing"
         if words.all():
-            return f"of its words the first {config.length} at most were read"
+            return f"only its first {config.length} words or fewer were read"
         return ""
 
     def miniatures(self, split: Any, decoded: np.ndarray) -> Sequence[str]:

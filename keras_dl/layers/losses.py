@@ -33,7 +33,7 @@ def missing(true: Any, predicted: Any) -> tuple[Any, Any]:
     Both have the shape of `predicted` where truth and prediction are maps, else `[batch, 1]`.
 
     Args:
-        true: numbers `[batch, 1]`, or maps of density `[batch, height, width, 1]`; below 0: unknown, and left out.
+        true: numbers `[batch, 1]`, or density maps `[batch, height, width, 1]`; below 0: unknown, and left out.
         predicted: numbers `[batch, 1]`, or what is counted at each place `[batch, height / stride, width / stride, 1]`.
     """
     if len(true.shape) == 2:

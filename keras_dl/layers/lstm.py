@@ -24,7 +24,7 @@ import keras
 
 @keras.saving.register_keras_serializable("keras_dl")
 class LSTM(keras.layers.LSTM):
-    """`keras.layers.LSTM` in every respect but its time: arguments, weights, outputs, masks, saved files."""
+    """A faster `keras.layers.LSTM`, with the same arguments, weights, outputs, masks and saved files."""
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """Run over the steps of (batch, steps, features); Keras calls this between its own checks.

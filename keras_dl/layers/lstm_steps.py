@@ -151,7 +151,9 @@ def once(gradient: Any, given: tuple[Tensor, ...]) -> Any:
 
     def guarded(*slopes: Tensor) -> tuple[Any, Any]:
         def second(*_: Tensor) -> None:
-            raise KerasDLError("this LSTM has no second derivative; keras.layers.LSTM has, and reads the same weights")
+            raise KerasDLError(
+                "this LSTM has no second derivative; use keras.layers.LSTM, which reads the same weights"
+            )
 
         return gradient(*map(tf.stop_gradient, slopes[: len(slopes) - len(given)])), second
 

@@ -51,7 +51,7 @@ class Draws:
     def __init__(self, groups: Iterable[Any], seed: int, draws: int = DRAWS) -> None:
         names = [str(name) for name in groups]
         if not names:
-            raise KerasDLError("there is no example to draw; give data that has a test part")
+            raise KerasDLError("there are no examples to draw; use data that has a test part")
         numbers = {name: number for number, name in enumerate(sorted(set(names)))}
         self.groups, self.count, self.seed, self.draws = len(numbers), len(names), seed, draws
         self.numbers = np.fromiter(map(numbers.__getitem__, names), dtype=np.intp, count=len(names))
@@ -124,7 +124,7 @@ def paired(
         UnknownMetric: if a measurement gives a metric that has no record.
     """
     if not 1 <= len(measuring) <= 2:
-        raise ValueError(f"{len(measuring)} models: give one or two, or use differences()")
+        raise ValueError(f"{len(measuring)} models given; give one or two, or use differences()")
     points = [point(model, draws.count) for model in measuring.values()]
     distance = {name: metric_of(name, metrics).distance for values in points for name in values}
     drawn = measured(list(measuring.values()), draws)

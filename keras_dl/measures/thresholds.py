@@ -70,6 +70,8 @@ def false_alarm_threshold(scores: np.ndarray, share: float) -> float:
     """
     healthy = np.sort(np.asarray(scores).reshape(-1).astype("float32"))
     if not len(healthy):
-        raise KerasDLError("no healthy example in validation to choose the threshold from; add some of other patients")
+        raise KerasDLError(
+            "the validation part has no healthy example to choose the threshold from; add some from other patients"
+        )
     rank = min(len(healthy), int(np.ceil((len(healthy) + 1) * (1 - share) - 1e-9)))
     return float(np.nextafter(healthy[rank - 1], np.float32(np.inf)))  # from the threshold on it is an alarm

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 METRICS = {
     "auroc": Metric("AUROC", True, "the chance that a random example of {1} gets a higher {value} than one of {0}"),
     "accuracy": Metric("Accuracy", True, "the share of right answers"),
-    "sensitivity": Metric("Sensitivity", True, "recall: of all {1}, the share that is found"),
-    "specificity": Metric("Specificity", True, "of all {0}, the share that is left alone"),
-    "ppv": Metric("Positive predictive value", True, "precision: of all answers {1}, the share that is right"),
-    "npv": Metric("Negative predictive value", True, "of all answers {0}, the share that is right"),
+    "sensitivity": Metric("Sensitivity", True, "recall: the share of all {1} that is found"),
+    "specificity": Metric("Specificity", True, "the share of all {0} that is recognised as {0}"),
+    "ppv": Metric("Positive predictive value", True, "precision: the share of answers {1} that are right"),
+    "npv": Metric("Negative predictive value", True, "the share of answers {0} that are right"),
     "f1": Metric("F1", True, "the harmonic mean of recall (sensitivity) and precision (positive predictive value)"),
-    "pr_auc": Metric("PR AUC", True, "the mean precision over all recalls; chance has the share of {1}"),
+    "pr_auc": Metric("PR AUC", True, "the mean precision over all recalls; chance reaches the share of {1}"),
     "brier": Metric("Brier score", False, "the mean squared error of the probability"),
     "ece": Metric(
         "Calibration error",
         False,
-        "the mean gap between predicted and observed share, over ten bins",
+        "the mean gap between predicted probability and observed share, over ten bins",
         distance=True,
     ),
     "macro_f1": Metric("Macro F1", True, "the mean of the F1 of {0} and that of {1}"),
@@ -135,13 +135,13 @@ class Binary(Ranked):
 
     def advice(self, assets: Assets) -> str:
         """Say what a calibrated probability means."""
-        return f"Calibrated: of such cases given 80 %, about 80 in 100 are {assets['classes'][-1]}."
+        return f"Calibrated: of 100 cases given 80 %, about 80 are {assets['classes'][-1]}."
 
     def honesty(self, truth: np.ndarray, values: np.ndarray, draws: Draws, words: Mapping[str, str]) -> list[Chart]:
         """Draw the reliability diagram of the probability."""
         from keras_dl.figures import curves
 
-        figure = curves.reliability(truth, values, draws, ylabel="share that is of the class")
+        figure = curves.reliability(truth, values, draws, ylabel="observed share of the class")
         caption = RELIABILITY.format(**words)
         return [
             chart("reliability", figure, "Reliability diagram of the network", "Calibration of the network", caption)
@@ -153,26 +153,23 @@ class Binary(Ranked):
         """Explain threshold and calibration."""
         shown, positive = self.thresholds(measured), assets["classes"][-1]
         if assets.get("fixed_threshold") and not config.target_sensitivity:
-            how = "the likelier of the two."
+            how = "It is the likelier of the two."
         elif config.target_sensitivity:
-            how = f"chosen on the validation part to reach a sensitivity of {config.target_sensitivity:.2f} there."
+            how = f"It was chosen to reach a sensitivity of {config.target_sensitivity:.2f} on the validation part."
         else:
-            how = (
-                "chosen on the validation part to make the sum of sensitivity and specificity about as large as it "
-                "gets there."
-            )
+            how = "It was chosen on the validation part, where the sum of sensitivity and specificity is about largest."
         text = (
-            f"The answer is {positive} from a {self.value} of **{shown['network']}** on "
-            f"(baseline: {shown['baseline']}), {how}"
+            f"The answer is {positive} if the {self.value} is **{shown['network']}** or more "
+            f"(baseline: {shown['baseline']}). {how}"
         )
         fitted = assets["calibration"]
-        sure = "it was too sure of itself" if fitted["temperature"] > 1 else "it was not sure enough"
+        sure = "it was overconfident" if fitted["temperature"] > 1 else "it was underconfident"
         shift = f"{fitted['bias']:+.2f}".replace("-", "−")
         return [
             Prose(text, "Threshold"),
             Prose(
                 f"{RIGHT_IN_80} the network's log-odds are divided by {fitted['temperature']:.2f} ({sure}) and shifted "
-                f"by {shift}, both fitted on the validation part.",
+                f"by {shift}. Both numbers were fitted on the validation part.",
                 "Calibration",
             ),
         ]
@@ -180,16 +177,16 @@ class Binary(Ranked):
     def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
         """Say that the numbers are probabilities."""
         return (
-            f"The errors the network was surest of, at most one per {words['group']}; look at them before you trust a "
-            f"number above. The numbers are probabilities of {assets['classes'][-1]}."
+            f"These are the errors of which the network was most certain, at most one per {words['group']}. Look at "
+            f"them before you trust any figure above. The numbers are probabilities of {assets['classes'][-1]}."
         )
 
 
 RELIABILITY = (
-    "On the dotted line a probability is as good as its word. Bars: 95\N{NO-BREAK SPACE}% intervals; numbers: "
-    "{example}s in the bin."
+    "On the dotted line, predicted probabilities match observed shares. Bars: 95\N{NO-BREAK SPACE}% intervals; "
+    "numbers: {example}s in the bin."
 )
-RIGHT_IN_80 = "So that a probability of 0.8 is right in about 80\N{NO-BREAK SPACE}% of such cases,"
+RIGHT_IN_80 = "To make a probability of 0.8 right in about 80\N{NO-BREAK SPACE}% of cases,"
 
 
 def shares_of_votes(nearest: Any, vectors: np.ndarray) -> np.ndarray:

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 METRICS = {
     "accuracy": Metric("Accuracy", True, "the share of right answers"),
     "balanced_accuracy": Metric("Balanced accuracy", True, "the mean recall of the classes"),
-    "macro_f1": Metric("Macro F1", True, "the mean over the classes of the harmonic mean of recall and precision"),
+    "macro_f1": Metric("Macro F1", True, "the harmonic mean of recall and precision, averaged over the classes"),
     "auroc": Metric(
         "AUROC",
         True,
-        "each class against the rest, averaged: the chance that an example of it gets a higher probability of it",
+        "the chance that an example of a class gets a higher probability of it than another example; mean of the "
+        "classes",
     ),
     "brier": Metric("Brier score", False, "the mean squared distance between the probabilities and the truth, 0 to 2"),
     "ece": Metric(
@@ -36,8 +37,8 @@ METRICS = {
         "the mean gap between the answer's probability and the share of right answers, over ten bins",
         distance=True,
     ),
-    "recall": Metric("Recall of {of}", True, "of all {of}, the share that is recognised"),
-    "precision": Metric("Precision of {of}", True, "of all answers {of}, the share that is right"),
+    "recall": Metric("Recall of {of}", True, "the share of all {of} that is recognised"),
+    "precision": Metric("Precision of {of}", True, "the share of answers {of} that are right"),
 }
 
 
@@ -218,7 +219,7 @@ class Classes(Labelled):
                 reliability,
                 "Reliability diagram of the network",
                 "Calibration of the network",
-                f"Of the probability of the answer. {RELIABILITY.format(**words)}",
+                f"For the probability of the answer. {RELIABILITY.format(**words)}",
             ),
             chart(
                 "scores",
@@ -252,9 +253,8 @@ class Classes(Labelled):
             roc, recall = crowd.roc(*both, classes), crowd.precision_recall(*both, classes)
             bands = ""
             note = (
-                f"By name: the {crowd.WORST} classes with the lowest area under the curve. Grey: from the lowest to "
-                "the highest of the others. Thick: the mean of all classes; dashed: that of the baseline. Dotted: "
-                "chance."
+                f"Named: the {crowd.WORST} classes with the smallest area under the curve. Grey: the range of all "
+                "other classes. Thick: the mean of all classes; dashed: the baseline's mean. Dotted: chance."
             )
             again = "The same classes as in the ROC plot."
         return [
@@ -267,17 +267,17 @@ class Classes(Labelled):
     ) -> list[Prose]:
         """Explain the answer and the calibration."""
         fitted = assets["calibration"]
-        sure = "it was too sure of itself" if fitted["temperature"] > 1 else "it was not sure enough"
+        sure = "it was overconfident" if fitted["temperature"] > 1 else "it was underconfident"
         pairs = list(zip(fitted["biases"], assets["classes"], strict=True))
         largest = sorted(pairs, key=lambda pair: -abs(pair[0]))[:SHOWN] if len(pairs) > SHOWN else pairs
         shifts = ", ".join(f"{f'{bias:+.2f}'.replace('-', '−')} for {name}" for bias, name in largest)
         each = "a number for each class, the largest" if len(pairs) > SHOWN else "a number for each class"
-        shifted = f" and shifted by {each}: {shifts}; all" if self.biases else ","
+        shifted = f" and shifted by {each}: {shifts}" if self.biases else ""
         return [
             Prose("The answer is the class with the highest probability; there is no threshold.", "Answer"),
             Prose(
                 f"{RIGHT_IN_80} the network's log-probabilities are divided by {fitted['temperature']:.2f} "
-                f"({sure}){shifted} fitted on the validation part.",
+                f"({sure}){shifted}. {'All were' if self.biases else 'It was'} fitted on the validation part.",
                 "Calibration",
             ),
         ]
@@ -285,8 +285,8 @@ class Classes(Labelled):
     def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
         """Say that the numbers are of the likeliest class."""
         return (
-            f"The errors the network was surest of, at most one per {words['group']}; look at them before you trust a "
-            "number above. The numbers are the likeliest class and its probability."
+            f"These are the errors of which the network was most certain, at most one per {words['group']}. Look at "
+            "them before you trust any figure above. The numbers are the probabilities of the answers given."
         )
 
 

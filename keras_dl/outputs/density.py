@@ -1,4 +1,4 @@
-"""A map of density, whose sum is a count: the map shows what was counted, and where."""
+"""A density map, whose sum is a count: the map shows what was counted, and where."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SCALE = 100.0  # the loss is of densities times this, so that it is about 1 at the start
 FULL = 99.5  # percentile of a map that is drawn in full colour: one hot place must not hide the others
-MEANING = "where it counts: the map adds up to the number"
+MEANING = "where it counts: the map adds up to the answer"
 
 
 class Density(Number):
@@ -59,7 +59,5 @@ class Density(Number):
                 blocks += heatmap.pictures(images, np.clip(density / full, 0, 1), [target], MEANING, brief=brief)
             return blocks
 
-        legend = (
-            "On the left what the network saw, on the right the map of density that it drew: it adds up to the number."
-        )
+        legend = "Left: what the network saw. Right: its density map, which adds up to the answer."
         return {"density": Method("density map", MEANING, legend, explain)}

@@ -44,12 +44,13 @@ def explained(measured: Mapping[str, Any], assets: Assets, example: str) -> Pros
     """Explain the interval, and how it held on the test part; `example` is what one is called."""
     title, share = "Interval of a single answer", f"{100 * assets['coverage']:.0f} %"
     if assets["radius"] is None:
-        few = f"The validation part has too few {example}s to promise an interval that holds for {share}."
+        few = f"The validation part has too few {example}s for an interval that covers {share}."
         return Prose(few, title, warning=True)
     held = measured["network"]["coverage"]["value"]
     return Prose(
-        f"Each answer comes with an interval that is to hold the true number for {share} of new {example}s of the same "
-        f"source. Its half-width is {assets['radius']:.2f} times the square root of the answer, from the errors on the "
-        f"validation part (split conformal prediction). On the test part it held for **{100 * held:.0f} %**.",
+        f"Each answer comes with an interval that should contain the true number for {share} of new {example}s from "
+        f"the same source. Its half-width is {assets['radius']:.2f} times the square root of the answer, which comes "
+        f"from the errors on the validation part (split conformal prediction). On the test part, **{100 * held:.0f} "
+        "%** of the intervals contain the true number.",
         title,
     )

@@ -23,12 +23,12 @@ ANSWERS = {
     "confusion-baseline": "Confusion matrix of the baseline",
 }
 COUNTS = (
-    "Counts, and below them the share of the true class. Right answers stand on the line from top left to bottom right."
+    "Counts, with the share of the true class below. Right answers are on the diagonal from top left to bottom right."
 )
 MAP = (
-    "Right answers stand on the line from top left to bottom right; every other cell is a kind of error. Classes that "
-    "are taken for one another stand together. Below: the most frequent errors, with the count and the share of the "
-    "true class."
+    "Right answers are on the diagonal from top left to bottom right; every other cell is a kind of error. Classes "
+    "that are often confused are next to each other. Below: the most frequent errors, with the count and the share of "
+    "the true class."
 )
 
 

@@ -25,15 +25,17 @@ BINS = 4  # strata of the truth: with about equally many training examples each
 SHOWN = 4  # examples of each kind in the gallery
 TYPED = re.compile(r"\d{1,12}(\.\d{1,6})?")  # a number that feedback may give
 METRICS = {
-    "mae": Metric("Mean absolute error", False, "the mean distance from the true number, in {unit}", 2),
-    "rmse": Metric("Root mean squared error", False, "the same, large errors counting more, in {unit}", 2),
-    "relative_error": Metric("Relative error", False, "the mean distance from the true number, as a share of it"),
-    "bias": Metric("Bias", None, "the mean of the number minus the true one, in {unit}; below 0: too low", 2),
-    "r2": Metric("R²", True, "the explained share of the variance; below 0: worse than the mean of the truth"),
-    "coverage": Metric(
-        "Coverage", None, f"the share of true numbers that lie in their interval; aimed at: {interval.COVERAGE:.2f}"
+    "mae": Metric("Mean absolute error", False, "the mean distance between answer and true number, in {unit}", 2),
+    "rmse": Metric(
+        "Root mean squared error", False, "like the mean absolute error, but large errors count more; in {unit}", 2
     ),
-    "width": Metric("Width of the interval", False, "mean width of the intervals, in {unit}", 1),
+    "relative_error": Metric("Relative error", False, "the mean absolute error, as a share of the true number"),
+    "bias": Metric("Bias", None, "the mean of answer minus true number, in {unit}; below 0: too low", 2),
+    "r2": Metric("R²", True, "the share of the variance explained; below 0: worse than always answering the mean"),
+    "coverage": Metric(
+        "Coverage", None, f"the share of intervals that contain the true number; target: {interval.COVERAGE:.2f}"
+    ),
+    "width": Metric("Width of the interval", False, "the mean width of the intervals, in {unit}", 1),
 }
 
 
@@ -60,7 +62,7 @@ class Number(Output):
             scale: of the errors of maps.
             count_weight: of the squared error of the number, beside that of maps.
 
-        The truth is a number `[batch, 1]`, or a map of density `[batch, height, width, 1]`; see `missing`.
+        The truth is a number `[batch, 1]`, or a density map `[batch, height, width, 1]`; see `missing`.
         """
         import keras
         from keras import ops
@@ -167,7 +169,7 @@ class Number(Output):
         """Say the number, and between which ends the true one lies."""
         text = f"{row['number']:.0f} {row['unit']}"
         if row["low"] is None:
-            return Answer(text, "no interval: validation was too small for one")
+            return Answer(text, "no interval: the validation part was too small")
         share = f"{100 * row['coverage']:.0f} % interval"
         return Answer(text, f"{share} {row['low']:.0f} to {row['high']:.0f}")
 
@@ -177,7 +179,7 @@ class Number(Output):
         most = max(assets["most"], high, 1.0)
         band = None if row["low"] is None else (row["low"], row["high"])
         share = f"{100 * row['coverage']:.0f} in 100"
-        note = f"For {share} inputs like those of validation the true number lies in the band."
+        note = f"For {share} inputs like those of the validation part, the true number lies in the band."
         gauge = Gauge(
             row["number"],
             0.0,
@@ -229,16 +231,17 @@ class Number(Output):
                 scatter,
                 "Predicted against true numbers",
                 "Predicted against true",
-                f"A point for each {words['example']}; on the dotted line an answer is exact. Bars, if any: "
-                "the network's intervals.",
+                f"One point per {words['example']}. On the dotted line, the answer is exact. Bars, if any: the "
+                "network's intervals.",
             ),
             chart(
                 "agreement",
                 agreement,
                 "Bland-Altman plot of the network",
                 "Errors of the network (Bland-Altman)",
-                "Over the mean of answer and truth. Line: the mean error; dashed: the limits that hold 95 % of the "
-                "errors if they are normal. A slope means: large numbers are counted too low or too high.",
+                "Errors against the mean of answer and truth. Line: the mean error; dashed: the range that contains "
+                "95 % of normally distributed errors. A slope means that large numbers are counted too low or too "
+                "high.",
             ),
         ]
 
@@ -248,7 +251,7 @@ class Number(Output):
 
         figure = numbers.ranges({name: summary["truth"] for name, summary in summaries.items()}, self.unit)
         return chart(
-            "ranges", figure, "Range of the true numbers in the splits", "", "Line: fewest to most; point: mean."
+            "ranges", figure, "Range of the true numbers in the splits", "", "Line: minimum to maximum; point: mean."
         )
 
     def notable(self, found: Found) -> list[Notable]:
@@ -266,8 +269,8 @@ class Number(Output):
     def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
         """Say that the numbers are those of the unit."""
         return (
-            f"The {words['example']}s with the largest errors; look at them before you trust a number above. The "
-            f"numbers are {self.unit}."
+            f"These are the {words['example']}s with the largest errors. Look at them before you trust any figure "
+            f"above. The numbers are {self.unit}."
         )
 
     def told(self, truth: Any, assets: Assets) -> str:

@@ -120,7 +120,7 @@ class Ranked(Labelled):
                 histogram,
                 "Histogram for each class",
                 title,
-                "Pale bars are on the wrong side of the threshold. The less the two overlap, the better.",
+                "Pale bars are on the wrong side of the threshold. Less overlap is better.",
             ),
         ]
 

@@ -87,8 +87,8 @@ class Score(Ranked):
             return pictures(images, self.heatmap(run.model, images), targets, DISTANCE, brief=brief)
 
         legend = (
-            "On the left what the network saw, on the right how far each place is from what {0} looks like (the "
-            "brighter, the further, on one scale for all pictures)."
+            "Left: what the network saw. Right: how far each place is from what {0} looks like; brighter means "
+            "further, on one scale for all pictures."
         )
         return {"distance": Method("distance from healthy", DISTANCE, legend, explain)}
 
@@ -104,7 +104,7 @@ class Score(Ranked):
 
     def advice(self, assets: Assets) -> str:
         """Say that a score is no probability."""
-        return f"A score is no probability: the higher, the less it looks like {assets['classes'][0]}."
+        return f"A score is not a probability: the higher it is, the less the image looks like {assets['classes'][0]}."
 
     def histogram(
         self, truth: np.ndarray, values: np.ndarray, answers: np.ndarray, classes: Sequence[str], threshold: float
@@ -120,17 +120,17 @@ class Score(Ranked):
     ) -> list[Prose]:
         """Explain the threshold, and that a score is no probability."""
         shown, (negative, positive) = self.thresholds(measured), assets["classes"]
-        aim = f", aiming at {100 * config.false_alarms:.1f}\N{NO-BREAK SPACE}% false alarms among new ones"
+        aim = f", to give about {100 * config.false_alarms:.1f}\N{NO-BREAK SPACE}% false alarms among new ones"
         return [
             Prose(
-                f"The answer is {positive} from a score of **{shown['network']}** on (baseline: {shown['baseline']}), "
-                f"chosen on the {words['example']}s of {negative} in the validation part"
-                f"{aim if hasattr(config, 'false_alarms') else ''}.",
+                f"The answer is {positive} if the score is **{shown['network']}** or more (baseline: "
+                f"{shown['baseline']}). This threshold was chosen on the {words['example']}s of {negative} in the "
+                f"validation part{aim if hasattr(config, 'false_alarms') else ''}.",
                 "Threshold",
             ),
             Prose(
-                f"A score is no probability: it says which of two {words['example']}s is further from what {negative} "
-                f"looks like, not how likely {positive} is."
+                f"A score is not a probability. It tells which of two {words['example']}s looks less like {negative}, "
+                f"not how likely {positive} is."
             ),
         ]
 
@@ -138,10 +138,10 @@ class Score(Ranked):
         """Say that the numbers are scores, and from where on the answer is the second class."""
         shown = self.thresholds(measured)
         return (
-            f"The errors the network was surest of, at most one per {words['group']}; look at them before you trust a "
-            f"number above. The numbers are scores; from {shown['network']} on (baseline: {shown['baseline']}) the "
-            f"answer is {assets['classes'][-1]}."
+            f"These are the errors of which the network was most certain, at most one per {words['group']}. Look at "
+            f"them before you trust any figure above. The numbers are scores; the answer is {assets['classes'][-1]} if "
+            f"the score is {shown['network']} or more (baseline: {shown['baseline']})."
         )
 
 
-DISTANCE = "what speaks for {of} (distance from healthy)"
+DISTANCE = "evidence for {of} (distance from healthy)"

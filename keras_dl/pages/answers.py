@@ -29,7 +29,7 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             writer.writerow(columns)
             writer.writerows([cell(row.get(name)) for name in columns] for row in flat)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}; give --out another file") from None
+        raise UsageError(f"{path} cannot be written: {error.strerror}; choose another file for --out") from None
 
 
 def flattened(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:

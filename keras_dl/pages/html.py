@@ -177,8 +177,8 @@ def spans(block: Spans) -> Markup:
     )
     if not block.numbers:
         return element("p", content, unread, class_="text", dir="auto")
-    beyond = " Grey: beyond the words that the model reads." if rest else ""
-    meaning = f"Colour: {block.meaning}; the strongest word has the full colour.{beyond}"
+    beyond = " Grey: text that the model does not read." if rest else ""
+    meaning = f"Colour: {block.meaning}; the strongest word is in full colour.{beyond}"
     return element(
         "div",
         element("div", content, unread, class_="text", dir="auto"),

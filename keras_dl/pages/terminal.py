@@ -219,7 +219,7 @@ def spans(block: Spans) -> str:
     """Show a text with its words coloured by weight, and where numbers are wanted the strongest words."""
     pieces = [coloured(harmless(part), share) if word else harmless(part) for part, word, share in stretches(block)]
     rest = len(block.text) - block.read
-    pieces += [f" … ({rest:,} more characters, beyond the words that it reads)"] if rest else []
+    pieces += [f" … ({rest:,} more characters that the model does not read)"] if rest else []
     if not block.numbers:
         return "".join(pieces)
     lines = ["".join(pieces)]

@@ -1,7 +1,7 @@
-"""Augmentation of an image and its map of density together, on batches, in the input pipeline.
+"""Augmentation of an image and its density map together, on batches, in the input pipeline.
 
 Every function here returns `augment(x, y, seed) -> (x, y)` for `x`, uint8 images `[batch, height, width, channels]`,
-and `y`, float32 maps of density `[batch, height, width, 1]` in cells per pixel. The operations are stateless: the seed
+and `y`, float32 density maps `[batch, height, width, 1]` in cells per pixel. The operations are stateless: the seed
 alone decides.
 """
 

@@ -22,8 +22,8 @@ def rows(found: Counted, source: Path, seed: int) -> dict[str, np.ndarray]:
     tested = found.parts == "test"
     count, few = int((~tested).sum()), 4 if tested.any() else 6  # two for each part that is drawn
     if count < few:
-        where = " outside of the test part" if tested.any() else ""
-        raise KerasDLError(f"{source}: {count} images{where} are too few to split; count {few} at least, better 50")
+        where = " outside the test part" if tested.any() else ""
+        raise KerasDLError(f"{source}: {count} images{where} are too few to split; use at least {few}, or better 50")
     return splits.by_group(found.groups, strata(found.counts, tested), seed=seed, parts=found.parts)
 
 

@@ -1,4 +1,4 @@
-"""What the recipes for counting share: settings, reading, maps of density, splits, augmentation, phases, baselines."""
+"""What the recipes for counting share: settings, reading, density maps, splits, augmentation, phases, baselines."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ WARM_UP = 50  # steps, at most, in which the rate rises from 0
 class Counting(Config):
     """The settings of every recipe for counting."""
 
-    images: int = 0  # to train on, drawn from the training part; 0: all of it
-    sigma: float = 2.0  # pixels, of the Gaussian that stands for one cell in the map
-    crop: int = 128  # side in pixels of the squares of the first phase; a multiple of 8, or rounded down to one
-    crops: int = 2  # squares out of each image in a step
-    margin: int = 16  # pixels beside a cut where the density counts as unknown, at most a quarter of the square
-    turn: bool = True  # mirror and turn by 90 degrees, image and map together
-    crop_steps: int = 1000  # of the first phase; 0: whole images from the beginning
-    whole_steps: int = 200  # of the second phase, on whole images: it takes the bias of the cuts away
-    epochs: int = 1000  # at most, of each phase; the steps say how many there are
+    images: int = 0  # number of images to train on, drawn from the training part; 0: all
+    sigma: float = 2.0  # width in pixels of the Gaussian that represents one cell in the map
+    crop: int = 128  # side in pixels of the squares of the first phase; rounded down to a multiple of 8
+    crops: int = 2  # squares cut from each image per step
+    margin: int = 16  # pixels at a cut edge where the density is unknown; at most a quarter of the side
+    turn: bool = True  # randomly mirror and turn by 90 degrees, image and map together
+    crop_steps: int = 1000  # training steps of the first phase, on squares; 0: whole images from the start
+    whole_steps: int = 200  # training steps of the second phase, on whole images; removes the bias of the cut edges
+    epochs: int = 1000  # this holds for each phase; crop_steps and whole_steps decide
     batch_size: int = 2
-    learning_rate: float = 1.5e-3  # the highest of the first phase, of Adam; it falls to zero along a cosine
-    whole_rate: float = 4e-4  # the highest of the second phase
-    count_weight: float = 0.0  # of the squared error of the count in the second phase, beside that of the map
-    steps_per_execution: int = 1  # a step takes long enough
+    learning_rate: float = 1.5e-3  # for the first phase; falls to zero along a cosine (Adam)
+    whole_rate: float = 4e-4  # the highest learning rate of the second phase
+    count_weight: float = 0.0  # weight of the squared error of the count in the second phase, added to that of the map
+    steps_per_execution: int = 1  # steps are slow enough here
 
     RANGES: ClassVar[Ranges] = {
         **Config.RANGES,
@@ -70,7 +70,7 @@ def load(config: Counting, source: Path, *, output: Number, maps: bool, fixed: b
         config: of the run.
         source: folder or archive.
         output: the kind of output; it learns its strata from the training part.
-        maps: whether the network is trained on maps of density: then all images need points.
+        maps: whether the network is trained on density maps: then all images need points.
         fixed: whether the network takes the size of the training images alone.
 
     Raises:
@@ -80,7 +80,7 @@ def load(config: Counting, source: Path, *, output: Number, maps: bool, fixed: b
     shape, pointed = size_of(found, source), all(points is not None for points in found.points)
     if maps and not pointed:
         raise KerasDLError(
-            f"{source}: only counts are known, and a map of density needs the place of each cell; give a CSV file with "
+            f"{source}: only counts are known, but a density map needs the position of each cell; give a CSV file with "
             "file,x,y or masks of dots, or train cells-cnn or cells-deep"
         )
     rows = counted_splits.rows(found, source, config.seed)
@@ -108,7 +108,7 @@ def read(config: Counting, assets: Assets, source: Path, *, output: Number) -> S
     shape, fixed = size_of(found, source), tuple(assets.get("image_shape", ()))
     if fixed and shape != fixed:
         raise KerasDLError(
-            f"{source}: the images have {shape[1]} x {shape[0]} px, and this network takes only "
+            f"{source}: the images have {shape[1]} x {shape[0]} px, but this network takes only "
             f"{fixed[1]} x {fixed[0]} px; cut them to that size, with their points, or train a network for any size"
         )
     return split_of(found, shape, None, output, assets)
@@ -141,14 +141,14 @@ def size_of(found: Counted, source: Path) -> tuple[int, int]:
     ((height, width),) = sizes
     if height % MULTIPLE or width % MULTIPLE:
         raise KerasDLError(
-            f"{source}: the images have {width} x {height} px, and both sides must be multiples of {MULTIPLE}; crop "
+            f"{source}: the images have {width} x {height} px, but both sides must be multiples of {MULTIPLE}; crop "
             f"them to {width - width % MULTIPLE} x {height - height % MULTIPLE} px, with their points"
         )
     return height, width
 
 
 def split_of(found: Counted, shape: tuple[int, int], sigma: float | None, output: Number, assets: Assets) -> Split:
-    """Make a split of images with their maps of density `[height, width, 1]`; without `sigma`, with their counts."""
+    """Make a split of images with their density maps `[height, width, 1]`; without `sigma`, with their counts."""
     import tensorflow as tf
 
     decode = INPUT.decode(None, {"image_shape": shape})

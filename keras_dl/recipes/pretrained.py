@@ -78,14 +78,14 @@ def check(*, backbone: str, weights: str, image_size: int, alpha: float = 1.0, c
     from keras_dl.models.images.transfer import BACKBONES
 
     if backbone not in BACKBONES:
-        raise UsageError(f"backbone={backbone}: there are {', '.join(BACKBONES)}")
+        raise UsageError(f"backbone={backbone} does not exist; choose from {', '.join(BACKBONES)}")
     known = BACKBONES[backbone]
     if round(crop * image_size) < known.smallest:
         least = math.ceil(known.smallest / crop)
         cropped = f" with crop={crop:g}" if crop < 1 else ""
-        raise UsageError(f"image_size={image_size} is too small for {backbone}{cropped}: --set image_size={least}")
+        raise UsageError(f"image_size={image_size} is too small for {backbone}{cropped}; use --set image_size={least}")
     if alpha != 1 and not known.alphas:
-        raise UsageError(f"alpha={alpha:g}: {backbone} has one width only; --set alpha=1")
+        raise UsageError(f"alpha={alpha:g}: {backbone} has only one width; use --set alpha=1")
     if weights == "imagenet":
         imagenet.source(backbone, alpha)
     elif weights != "none":
@@ -114,7 +114,7 @@ def weights_file(weights: str, backbone: str, alpha: float = 1.0) -> Path | None
         raise
     except KerasDLError as error:
         raise KerasDLError(
-            f"{error}. weights=imagenet needs the network once; or download this file by hand and "
+            f"{error}. weights=imagenet needs a network connection once; or download this file by hand and "
             "--set weights=PATH (.h5 or .weights.h5); or --set weights=none for random weights"
         ) from error
 
@@ -125,9 +125,9 @@ def given_file(weights: str) -> Path:
 
     path = at_home(weights)
     if not path.is_file():
-        raise UsageError(f"weights={weights}: there is no such file; give imagenet, none, or a .h5 or .weights.h5 file")
+        raise UsageError(f"weights={weights}: there is no such file; use imagenet, none, or a .h5 or .weights.h5 file")
     if path.suffix != ".h5" or not h5py.is_hdf5(path):
-        raise UsageError(f"weights={weights} is no HDF5 file; give imagenet, none, or a .h5 or .weights.h5 file")
+        raise UsageError(f"weights={weights} is not an HDF5 file; use imagenet, none, or a .h5 or .weights.h5 file")
     return path
 
 
@@ -139,7 +139,7 @@ def provenance(*, backbone: str, weights: str, image_size: int, alpha: float = 1
     check(backbone=backbone, weights=weights, image_size=image_size, alpha=alpha, crop=crop)
     path = weights_file(weights, backbone, alpha)
     if path is None:
-        return f"{backbone}, random: it has learned nothing from ImageNet"
+        return f"{backbone}, random weights, not trained on ImageNet"
     with path.open("rb") as file:
         return f"{backbone}, {path.name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
@@ -150,4 +150,4 @@ def fitting(backbone: str, alpha: float) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise UsageError(f"{error} (backbone={backbone}, alpha={alpha:g}: --set what differs)") from None
+        raise UsageError(f"{error} (for backbone={backbone}, alpha={alpha:g}; set these to match the file)") from None

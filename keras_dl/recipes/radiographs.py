@@ -26,21 +26,21 @@ KIND = Classes()  # NORMAL, BACTERIAL or VIRAL
 class Radiographs(Config):
     """The settings of every recipe for radiographs; without augmentation, until a recipe says otherwise."""
 
-    image_size: int = 128  # pixels, square
-    dropout: float = 0.5  # before the last layer
+    image_size: int = 128  # side of the square image, in pixels
+    dropout: float = 0.5  # share of values dropped before the last layer
     balance: Literal["classes", "none"] = "none"  # "classes": each class is drawn equally often
-    rotation: float = 0.0  # degrees
-    zoom: float = 0.0  # share
-    stretch: float = 0.0  # share, of the width alone
-    shift: float = 0.0  # share of the side
-    flip: bool = False  # left and right
-    fill: Literal["reflect", "constant", "nearest"] = "constant"  # beyond the edges; constant: black
-    gamma: float = 0.0  # exponent in [1 / (1 + gamma), 1 + gamma]
-    contrast: float = 0.0  # share
-    brightness: float = 0.0  # share of the full scale
-    sharpness: float = 0.0  # factor of the fine detail in [1 / (1 + sharpness), 1 + sharpness]
-    noise: float = 0.0  # largest standard deviation, share of the full scale
-    policy: Literal["none", "rand_augment", "cutout"] = "none"  # of keras-cv, on top; not repeated on resume
+    rotation: float = 0.0  # largest random rotation, in degrees
+    zoom: float = 0.0  # largest random zoom, as a share of the side
+    stretch: float = 0.0  # largest random stretch of the width, as a share
+    shift: float = 0.0  # largest random shift, as a share of the side
+    flip: bool = False  # randomly swap left and right
+    fill: Literal["reflect", "constant", "nearest"] = "constant"  # what to show beyond the edges; constant: black
+    gamma: float = 0.0  # random exponent of the brightness, in [1 / (1 + gamma), 1 + gamma]
+    contrast: float = 0.0  # largest random change of the contrast, as a share
+    brightness: float = 0.0  # largest random change of the brightness, as a share of the full scale
+    sharpness: float = 0.0  # random factor for fine detail, in [1 / (1 + sharpness), 1 + sharpness]
+    noise: float = 0.0  # largest standard deviation of random noise, as a share of the full scale
+    policy: Literal["none", "rand_augment", "cutout"] = "none"  # added from keras-cv; not repeated on resume
 
     RANGES: ClassVar[Ranges] = {
         **Config.RANGES,

@@ -34,13 +34,13 @@ EITHER = Binary(threshold=0.5, both=True)  # of two classes the likelier; neithe
 class TextConfig(Config):
     """The settings of every recipe for texts."""
 
-    length: int = 200  # words that are read, from the beginning of a text
-    vocabulary: int = 10_000  # words at most, the most frequent in the training part
-    least: int = 1  # times a word must occur in the training part
-    style: Literal["words", "signs", "letters"] = "words"  # of words; signs: punctuation too, letters: no digits
-    dropout: float = 0.5  # before the last layer of the network
+    length: int = 200  # words to read from the beginning of a text
+    vocabulary: int = 10_000  # number of words to know: the most frequent in the training part
+    least: int = 1  # how often a word must occur in the training part to be known
+    style: Literal["words", "signs", "letters"] = "words"  # what a word is; signs: punctuation too; letters: no digits
+    dropout: float = 0.5  # share of values dropped before the last layer
     balance: Literal["classes", "none"] = "none"  # "classes": each class is drawn equally often
-    bucket: bool = True  # batches of texts of similar length; faster where padding is not computed
+    bucket: bool = True  # put texts of similar length into a batch; faster where padding is skipped
 
     RANGES: ClassVar[Ranges] = {
         **Config.RANGES,
@@ -169,7 +169,7 @@ def check_network(config: Any) -> None:
     if config.network != "wide_and_deep":
         return
     if not config.ngrams and config.reader == "none":
-        raise UsageError("ngrams= and reader=none leave no network; choose one of them")
+        raise UsageError("ngrams= and reader=none together leave no network; choose one of them")
     if config.reader == "transformer" and config.dimension % HEADS:
         raise UsageError(f"dimension={config.dimension} must be a multiple of {HEADS}, the heads of reader=transformer")
 
@@ -248,6 +248,7 @@ def smote(ids: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     fewest = np.bincount(np.asarray(labels, dtype=int), minlength=2).min()
     if fewest < 2:
         raise KerasDLError(
-            f"SMOTE needs 2 training messages of each class, one has {fewest}; add some, or --set resample=none"
+            f"SMOTE needs at least 2 training messages of each class, but one has {fewest}; add messages, or train "
+            "with --set resample=none"
         )
     return SMOTE(random_state=42, k_neighbors=min(5, fewest - 1)).fit_resample(ids, labels)

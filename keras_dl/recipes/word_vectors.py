@@ -54,7 +54,7 @@ def file(embedding: str) -> Path | None:
     path = at_home(embedding)
     if not path.is_file():
         raise UsageError(
-            f"embedding={embedding}: there is no such file; choose a file of GloVe's, glove (downloads 862 MB), or none"
+            f"embedding={embedding}: there is no such file; choose a GloVe file, glove (downloads 862 MB), or none"
         )
     return path.resolve()
 
@@ -64,12 +64,12 @@ def provenance(embedding: str, dimension: int, words: int) -> str:
     vectors = found(embedding, dimension, words)
     if vectors is None:
         return (
-            "none: they are trained from random ones on these few texts alone, which says little about words not among "
-            "them; --set embedding=glove downloads GloVe, --set embedding=PATH reads it"
+            "none: the vectors are trained from scratch on these few texts, so the model knows little about other "
+            "words; --set embedding=glove downloads GloVe, --set embedding=PATH reads a file"
         )
     path = file(embedding)
     assert path
-    left_out = f", {len(vectors.skipped)} lines of the file left out" if vectors.skipped else ""
+    left_out = f", {len(vectors.skipped)} damaged lines of the file left out" if vectors.skipped else ""
     return f"{path.name}, the first {len(vectors.words):,} words, kept as they are{left_out}"
 
 

@@ -52,10 +52,10 @@ def read(path: Path) -> Any:
         data = moved(path.read_bytes())
         named = skops.io.get_untrusted_types(data=data)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise KerasDLError(f"{path} is damaged or not there ({error}); train again") from error
+        raise KerasDLError(f"{path} is damaged or missing ({error}); train again") from error
     foreign = [name for name in named if not name.startswith(("keras_dl.", "sklearn."))]
     if foreign:
-        raise KerasDLError(f"{path} names types that no baseline of this package has: {', '.join(foreign)}")
+        raise KerasDLError(f"{path} contains types that no baseline of this package uses: {', '.join(foreign)}")
     return skops.io.loads(data, trusted=named)
 
 

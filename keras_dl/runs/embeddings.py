@@ -70,10 +70,10 @@ def read(run: Run) -> Embeddings:
             table = pd.DataFrame({name: file[name] for name in COLUMNS})
             found = Embeddings(table, file["vectors"], file["outputs"])
         if found.vectors.ndim != 2 or not len(table) == len(found.vectors) == len(found.outputs):
-            raise ValueError("its arrays do not belong together")
+            raise ValueError("its arrays do not match")
         return found
     except FileNotFoundError:
-        raise UsageError(f"{run.path} has no embeddings yet; make them: keras-dl embed {run.path}") from None
+        raise UsageError(f"{run.path} has no embeddings yet; write them: keras-dl embed {run.path}") from None
     except BROKEN as error:
         raise damaged(run, "vectors.npz", error) from None
 
@@ -81,7 +81,7 @@ def read(run: Run) -> Embeddings:
 def damaged(run: Run, name: str, error: Exception) -> KerasDLError:
     """Return the error for a file of the folder that cannot be read."""
     reason = " ".join(str(error).split())
-    return KerasDLError(f"{run.path / FOLDER / name} is damaged ({reason}); make it again: keras-dl embed {run.path}")
+    return KerasDLError(f"{run.path / FOLDER / name} is damaged ({reason}); write it again: keras-dl embed {run.path}")
 
 
 def write_miniatures(run: Run, ids: Iterable[str], miniatures: Sequence[Any]) -> None:
@@ -131,7 +131,7 @@ def read_texts(run: Run) -> dict[str, str] | None:
     try:
         texts = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(texts, dict):
-            raise ValueError("it holds no texts")
+            raise ValueError("it contains no texts")
         return texts
     except BROKEN as error:
         raise damaged(run, TEXTS, error) from None
@@ -155,7 +155,7 @@ def embedder(model: keras.Model, output: Output) -> keras.Model:
     seen = (given for operation, given in inputs_of_operations(model) if getattr(operation, "weights", None))
     vector = next((one for one in seen if one.shape[1:] != (1,) and keras.backend.is_float_dtype(one.dtype)), None)
     if vector is None:
-        raise UsageError(f"the model {model.name} has no vectors before its last layer; it cannot be embedded")
+        raise UsageError(f"the model {model.name} has no vectors before its last layer, so it cannot be embedded")
     inner = keras.Model(model.input, [vector, model.output], name="inner")  # nested: its operations keep their names
     given = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="given")
     vector, answer = inner(given)
@@ -187,7 +187,7 @@ def check_count(count: int, available: int) -> None:
         UsageError: if it is not from 1 to `available`.
     """
     if not 1 <= count <= available:
-        raise UsageError(f"neighbours={count} must be from 1 to {available}, the number of training examples")
+        raise UsageError(f"neighbours={count} must be between 1 and {available}, the number of training examples")
 
 
 def nearest(knn: Pipeline, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -48,7 +48,7 @@ def is_held(path: Path) -> bool:
 def refuse_full(path: Path) -> None:
     """Refuse a run directory that holds anything but a lock."""
     if {inside.name for inside in path.iterdir()} - {".lock"}:
-        raise UsageError(f"{path} is not empty; continue it with --resume or choose another --out")
+        raise UsageError(f"{path} is not empty; continue the run with --resume, or choose another --out")
 
 
 def make_newest(config: Path, others: Iterable[int]) -> None:
@@ -103,9 +103,9 @@ def refuse_name(path: Path) -> None:
 
 def unwritable(path: Path, error: OSError) -> KerasDLError:
     """Say which file cannot be written and what to do."""
-    way_out = "make it writable" if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else "make room there"
+    way_out = "make it writable" if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else "free some space there"
     return KerasDLError(
-        f"cannot write {path}: {error.strerror}; {way_out} and try again; a training goes on with --resume"
+        f"cannot write {path}: {error.strerror}; {way_out} and try again (resume a training with --resume)"
     )
 
 
@@ -118,7 +118,7 @@ class Kept(dict[str, Any]):
         self.path = path
 
     def __missing__(self, key: str) -> Any:
-        raise KerasDLError(f"{self.path} has no '{key}': it is damaged, or of another version; train again")
+        raise KerasDLError(f"{self.path} has no '{key}': it is damaged or from another version; train again")
 
 
 def read_json(path: Path) -> Kept:
@@ -132,7 +132,7 @@ def read_json(path: Path) -> Kept:
     except (ValueError, RecursionError) as error:
         raise KerasDLError(f"{path} is damaged ({error}); train again") from None
     if not isinstance(found, Kept):
-        raise KerasDLError(f"{path} is damaged (it holds no object); train again")
+        raise KerasDLError(f"{path} is damaged (it contains no JSON object); train again")
     return found
 
 

@@ -49,7 +49,7 @@ def rows(folder: str | Path | None = None, sort: str = "begun") -> list[Row]:
     if sort not in SORTS:
         raise UsageError(f"--sort {sort} must be one of: {', '.join(SORTS)}")
     if folder is not None and not at_home(folder).is_dir():
-        raise UsageError(f"there is no folder '{folder}'; give one that holds runs")
+        raise UsageError(f"there is no folder '{folder}'; give a folder of runs")
     kept = names.kept(None if folder is None else at_home(folder))
     own = kept if folder is None else names.kept()  # names mean those in the folder runs
     answering = filter(None, (names.answering(task, own) for task in registry.TASKS))

@@ -12,12 +12,12 @@ from keras_dl.task.blocks import Prose
 
 TINY = (
     "`--tiny` trains a small model on little data within seconds, to try out the commands. Its figures and its answers "
-    "mean nothing. For some that do, train without `--tiny`, on real data: `keras-dl data {task}` gets it."
+    "mean nothing. To get meaningful ones, train on real data without `--tiny`: `keras-dl data {task}` downloads it."
 )
 SYNTHETIC = (
-    "The package brings the examples of this run itself, to show how everything works. Its answers and its figures say "
-    "nothing about the real world. For some that do, get the real set with `keras-dl data {task}` and train with "
-    "`--data`."
+    "This run was trained on synthetic examples that come with the package, to show how everything works. Its answers "
+    "and its figures say nothing about the real world. To get meaningful ones, download the real set with "
+    "`keras-dl data {task}`, and train with `--data`."
 )
 
 

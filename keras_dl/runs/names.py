@@ -95,9 +95,11 @@ def check(name: str) -> str:
         UsageError: if it means a task, or would not do in a table, an address or on a command line.
     """
     if name in registry.TASKS:
-        raise UsageError(f"--name {name} is a task's name, which means its newest run; choose another name")
+        raise UsageError(f"--name {name} is the name of a task, which means its newest run; choose another name")
     if not NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r} must be up to 60 letters, digits, '.', '-' and '_', a letter or digit first")
+        raise UsageError(
+            f"--name {name!r} must have up to 60 letters, digits, '.', '-' or '_', and begin with a letter or digit"
+        )
     return name
 
 
@@ -153,7 +155,7 @@ def chosen(name: str, *, complete: bool = True) -> tuple[Kept, str]:
     same = [run for run in same if complete or not run.complete]
     newer = Counter(run.flaw for run in same if run.begun > best.begun)
     if newer:
-        said += f"\n  newer, but passed over: {', '.join(f'{count} {flaw}' for flaw, count in newer.items())}"
+        said += f"\n  skipped newer runs: {', '.join(f'{count} {flaw}' for flaw, count in newer.items())}"
     return best, said
 
 
@@ -173,12 +175,12 @@ def missing(name: str, runs: Sequence[Kept], complete: bool) -> str:
     if named and complete:
         return f"the run '{name}' in {named[0].path} is not complete; finish it: {named[0].resume}"
     if named:
-        return f"the run '{name}' in {named[0].path} is complete; there is nothing to resume"
+        return f"the run '{name}' in {named[0].path} is complete, so there is nothing to resume"
     if any(opened(path.parent) for depth in ("*", "*/*") for path in at_home(name).glob(f"{depth}/{CONFIG}")):
-        return f"{name} is a folder of runs, and one is wanted; keras-dl runs {shlex.quote(name)} lists them"
+        return f"{name} is a folder of several runs; give one of them (keras-dl runs {shlex.quote(name)} lists them)"
     near = difflib.get_close_matches(name, [*registry.TASKS, *(run.name for run in runs)], 1)
-    hint = f"did you mean '{near[0]}'?" if near else "keras-dl list shows the tasks, keras-dl runs the runs"
-    return f"'{name}' is neither a run directory nor a task nor a run's name; {hint}"
+    hint = f"did you mean '{near[0]}'?" if near else "keras-dl list shows the tasks, and keras-dl runs shows the runs"
+    return f"'{name}' is not a run directory, a task or the name of a run; {hint}"
 
 
 def missing_task(task: str, runs: Sequence[Kept], complete: bool) -> str:
@@ -188,12 +190,12 @@ def missing_task(task: str, runs: Sequence[Kept], complete: bool) -> str:
         path, count = there[0].path, len(there)
         which = "the only run" if count == 1 else f"each of the {count} runs"
         state = "" if complete else "unfinished "
-        way = f"give its path, {path}" if complete else f"go on with it: {there[0].resume}"
+        way = f"give its path, {path}" if complete else f"resume it: {there[0].resume}"
         return (
-            f"{which.replace('run', state + 'run', 1)} of '{task}' in {RUNS} is tiny: its figures mean nothing, so it "
-            f"does not answer for the task; {way}, or train: keras-dl train {task}"
+            f"{which.replace('run', state + 'run', 1)} of '{task}' in {RUNS} is tiny. Its figures mean nothing, so "
+            f"the task's name does not mean it; {way}, or train: keras-dl train {task}"
         )
     if complete and runs:
         return f"no run of '{task}' in {RUNS} is complete; finish the newest: {runs[0].resume}"
     wanted = "complete" if complete else "unfinished"
-    return f"no {wanted} run of '{task}' in {RUNS}; keras-dl train {task} makes one"
+    return f"no {wanted} run of '{task}' in {RUNS}; train one: keras-dl train {task}"

@@ -59,13 +59,13 @@ class Run:
         self.temporary = False  # of a worker that is not the chief; it goes at the end
         self.fresh = False  # made just now: nothing is lost where the training cannot even start
         if not (self.path / "config.json").is_file():
-            raise UsageError(f"{path} is not a run: it has no config.json (keras-dl train TASK makes one)")
+            raise UsageError(f"{path} is not a run, because it has no config.json; train one: keras-dl train TASK")
         self.asked = self.read("config.json")
         try:
             self.task: Task = registry.find(self.asked["task"])
             self.config: Config = settings.replace(self.task.config, self.asked["config"])
         except (TypeError, AttributeError, KerasDLError) as error:
-            raise UsageError(f"{path} is no run that this version can read: {error}") from None
+            raise UsageError(f"{path} is not a run that this version can read: {error}") from None
 
     @classmethod
     def create(cls, path: Path | None, task: Task, config: Config, **asked: Any) -> Self:
@@ -78,7 +78,7 @@ class Run:
         path = at_home(path) if path else names.RUNS / task.name / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
         refuse_name(path)
         if path.is_file():
-            raise UsageError(f"{path} is a file; --out takes the run directory to make")
+            raise UsageError(f"{path} is a file; give --out a new folder for the run")
         try:
             path.mkdir(parents=True, exist_ok=True)
             refuse_full(path)
@@ -89,7 +89,7 @@ class Run:
                 make_newest(path / "config.json", others)
         except OSError as error:
             raise KerasDLError(
-                f"cannot make the run directory {path}: {error.strerror}; choose another --out"
+                f"cannot create the run directory {path}: {error.strerror}; choose another --out"
             ) from None
         run = cls(path)
         run.fresh = True
@@ -116,7 +116,7 @@ class Run:
         if complete == run.complete:
             return run
         if run.complete:
-            raise UsageError(f"{path} is complete; there is nothing to resume")
+            raise UsageError(f"{path} is complete, so there is nothing to resume")
         finish = shlex.join(["keras-dl", "train", run.task.name, "--resume", "--out", str(path)])
         raise UsageError(f"{path} is not complete; finish it: {finish}")
 

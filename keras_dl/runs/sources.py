@@ -35,7 +35,7 @@ def checked(task: Task, data: str | Path) -> Path:
         UsageError: if there is nothing at it.
     """
     if not str(data) or not at_home(data).exists():
-        raise UsageError(f"there is nothing at '{data}'; keras-dl data {task.name} gets the real set")
+        raise UsageError(f"there is nothing at '{data}'; download the real set with: keras-dl data {task.name}")
     return at_home(data).resolve()
 
 
@@ -68,11 +68,11 @@ def load(run: Run) -> Data:
         if not now.equals(before):
             lost, new = len(set(before.id) - set(now.id)), len(set(now.id) - set(before.id))
             raise UsageError(
-                f"the data at {folder(run)} is not what {run.path} was trained on: {lost} examples are gone, {new} are "
-                f"new; bring it back, or evaluate on it as another set with --data"
+                f"the data at {folder(run)} is not what {run.path} was trained on ({lost} examples are missing, {new} "
+                "are new); restore it, or evaluate on it as another set with --data"
             )
     elif run.complete:
-        raise UsageError(f"{run.path} has no splits.csv; if it is part of an export, give the run that was exported")
+        raise UsageError(f"{run.path} has no splits.csv; if it is part of an export, use the run that was exported")
     else:
         with replacing(path) as temporary:
             now.to_csv(temporary, index=False)
@@ -103,8 +103,8 @@ def remarks(notes: Mapping[str, Any]) -> list[str]:
     lines += notes.get("sites", ())
     if notes.get("unnamed"):
         lines.append(
-            f"{notes['unnamed']} file names tell no patient and count as one each: if patients have several images, "
-            "they may be in two splits, and the figures are too good"
+            f"{notes['unnamed']} file names do not name a patient, so each counts as one. If a patient has several "
+            "images, they may be in two splits, and the figures will look too good"
         )
     return lines
 

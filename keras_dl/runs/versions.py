@@ -54,7 +54,9 @@ def read(folder: Path) -> Serving:
         return Serving()
     except (ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0]
-        raise KerasDLError(f"{path} is damaged ({reason}); delete it, then keras-dl promote sets it anew") from None
+        raise KerasDLError(
+            f"{path} is damaged ({reason}); delete it, then write it again with keras-dl promote"
+        ) from None
 
 
 def numbers(folder: Path) -> list[int]:
@@ -143,19 +145,25 @@ def check_arguments(
 ) -> None:
     """Raise UsageError for what cannot be meant."""
     if not there:
-        raise UsageError(f"{folder} holds no version: no numbered folder with a SavedModel (keras-dl export makes one)")
+        raise UsageError(
+            f"{folder} contains no version (a numbered folder with a SavedModel); write one with keras-dl export"
+        )
     if not LABEL.fullmatch(label):
-        raise UsageError(f"the label '{label}' must be 1 to 64 letters, digits, dots, dashes, and begin with a letter")
+        raise UsageError(
+            f"the label '{label}' must have 1 to 64 letters, digits, dots and dashes, and begin with a letter"
+        )
     if version is not None and version not in there:
-        raise UsageError(f"{folder} has no version {version}; there is {listed(there)}")
+        raise UsageError(f"{folder} has no version {version}; it has {listed(there)}")
     if back and (version is not None or share is not None):
-        raise UsageError("back goes to the label's version before: give it without a version and a share")
+        raise UsageError("--back returns to the label's previous version; leave out VERSION and --share")
     if version is None and share is None and not back:
-        raise UsageError(f"say which version '{label}' shall stand for; there is {listed(there)}")
+        raise UsageError(f"give the version for '{label}'; there is {listed(there)}")
     if share is not None and label == STABLE:
-        raise UsageError("stable takes no share: it gets the rest; give another label: --label canary --share 0.1")
+        raise UsageError(
+            "stable takes no share, because it gets the rest; use another label: --label canary --share 0.1"
+        )
     if share is not None and not 0 <= share <= 1:
-        raise UsageError(f"the share {share} must be in 0 to 1")
+        raise UsageError(f"the share {share} must be between 0 and 1")
 
 
 def labelled(serving: Serving, label: str, version: int) -> Serving:
@@ -171,7 +179,7 @@ def taken_back(folder: Path, there: Sequence[int], serving: Serving, label: str)
     """Undo the last change of a label; the order of the list counts, not the time, since clocks go backwards."""
     places = [place for place, (_, changed, *_) in enumerate(serving.history) if changed == label]
     if not places:
-        raise UsageError(f"'{label}' of {folder} was no other version before; there is {listed(there)}")
+        raise UsageError(f"'{label}' of {folder} had no other version before; there is {listed(there)}")
     before = serving.history[places[-1]][2]
     history = [change for place, change in enumerate(serving.history) if place != places[-1]]
     labels, weights = dict(serving.labels), serving.weights
@@ -181,7 +189,9 @@ def taken_back(folder: Path, there: Sequence[int], serving: Serving, label: str)
     elif before in there:
         labels[label] = before
     else:
-        raise UsageError(f"'{label}' was version {before} before, which {folder} has no more; there is {listed(there)}")
+        raise UsageError(
+            f"'{label}' was version {before} before, but {folder} no longer has it; there is {listed(there)}"
+        )
     return Serving(labels, weights, history)
 
 
@@ -190,14 +200,14 @@ def shared(folder: Path, serving: Serving, label: str, share: float) -> Serving:
     for needed in (STABLE, label):
         if needed not in serving.labels:
             raise UsageError(
-                f"no version of {folder} is '{needed}' yet, so nothing can be shared; "
-                f"first keras-dl promote {folder} VERSION --label {needed}"
+                f"no version of {folder} is '{needed}' yet, so there is nothing to share; "
+                f"first type: keras-dl promote {folder} VERSION --label {needed}"
             )
     weights = rest_to_stable({**serving.weights, label: float(share)})
     if weights[STABLE] < 0:
         others = ", ".join(f"{name} {part:g}" for name, part in weights.items() if name not in (STABLE, label))
         raise UsageError(
-            f"the share {share:g} of '{label}' is too large beside {others}: together they must be at most 1"
+            f"the share {share:g} of '{label}' is too large with {others}; all shares together must be at most 1"
         )
     return replace(serving, weights=weights)
 
@@ -216,7 +226,7 @@ def listed(there: Sequence[int]) -> str:
 def checked(value: Any) -> Serving:
     """Turn what the file holds into a Serving; ValueError says what is wrong with it."""
     if not isinstance(value, dict):
-        raise ValueError("it holds no object")
+        raise ValueError("it contains no JSON object")
     labels, weights, history = value.get("labels", {}), value.get("weights", {}), value.get("history", [])
     if not isinstance(labels, dict) or not all(is_version(number) for number in labels.values()):
         raise ValueError("labels must give each label a version, 1 or above")

@@ -49,14 +49,14 @@ def info_text(task: Task) -> str:
     kinds = {field.name: field.type for field in dataclasses.fields(task.config)}
     lines = [*wrapped(f"{task.name}: {task.title}"), "", *wrapped(f"{task.intended_use} {task.limits}"), ""]
     lines += [*wrapped(f"data  {facts['data']['title']}; licence: {facts['data']['licence']}"), ""]
-    lines += ["settings, changed with --set key=value:"]
+    lines += ["settings; change them with --set key=value:"]
     for key, value in facts["settings"].items():
         words = choices(str(kinds[key]))
         lines.append(f"  {key}={value}" + (f"  ({words})" if words else ""))
         lines += wrapped(facts["meanings"][key], "      ")
     for name, values in facts["recipes"].items():
         changes = ", ".join(f"{key}={value}" for key, value in values.items())
-        lines += ["", *wrapped(f"--set recipe={name} stands for: {changes}")]
+        lines += ["", *wrapped(f"--set recipe={name} means: {changes}")]
     return "\n".join(lines)
 
 
@@ -115,7 +115,7 @@ def measured(result: dict[str, Any], task: Task, other: str = "baseline") -> str
     first, digits = next(iter(result["network"])), metric_of(next(iter(result["network"])), task.output.metrics).digits
     also = [f"{title}: {first} {with_interval(c[first], digits)}" for title, c in result.get("others", {}).items()]
     said = "95 % bootstrap intervals, drawn by group"
-    star = ["* better: the interval of the difference is on one side of 0"] if better else []
+    star = ["* better: the interval of the difference excludes 0"] if better else []
     return "\n\n".join(["\n".join([*map(filled, (head, said)), *star]), table(rows, (1, 2, 3), better), *also])
 
 
@@ -129,7 +129,12 @@ def better_one(difference: dict[str, float | None], more_is_better: bool | None)
 
 def embedded(result: dict[str, Any], task: Task) -> str:
     """Lay out what the nearest-neighbour classifier is worth beside the network, and say what was written."""
-    lines = [measured(result, task, "knn"), "", f"knn: by the {result['neighbours']} nearest training examples", ""]
+    lines = [
+        measured(result, task, "knn"),
+        "",
+        f"knn: a vote of the {result['neighbours']} nearest training examples",
+        "",
+    ]
     return "\n".join(lines + [str(path) for path in sorted(Path(result["embeddings"]).glob("[!.]*"))])
 
 

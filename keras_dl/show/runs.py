@@ -117,10 +117,12 @@ def notes(rows: Sequence[Row], tables: str) -> list[str]:
     about = [f"{way}: {', '.join(titles)}" for way, titles in directions.items()]
     said = wrapped(f"On the test part, with 95 % intervals; {'; '.join(about)}.") if about else []
     if any(row["answers"] for row in rows):
-        said += wrapped("* is what the task's name means. Every name here works wherever a RUN is asked for.")
+        said += wrapped(
+            "* marks the run that the task's name means. You can use every name here as RUN in other commands."
+        )
     paragraphs = ["\n".join(said)] if said else []
     resume = [f"  {row['resume']}" for row in rows if row["resume"] and not row["training"] and not row["problem"]]
-    paragraphs += ["\n".join(["stopped; go on with:", *resume])] if resume else []
+    paragraphs += ["\n".join(["stopped; resume with:", *resume])] if resume else []
     bad = [f"  {row['run']}: {harmless(row['problem'])}" for row in rows if row["problem"]]
     paragraphs += ["\n".join(["not readable:", *bad])] if bad else []
     return paragraphs

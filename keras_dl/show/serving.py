@@ -18,14 +18,14 @@ def promoted(folder: Path, serving: Serving) -> str:
     """Say which version each label stands for, who gets it, and how the last change is taken back."""
     there = versions.numbers(folder)
     lines = [f"{folder}: {versions.listed(there) if there else 'no version'}"]
-    rows = [("label", "version", "share of the requests without version and label")]
+    rows = [("label", "version", "share of the requests that name no version and no label")]
     for label in sorted(serving.labels, key=lambda label: (label != STABLE, label)):
         weight = serving.weights.get(label, 0.0) if serving.weights else float(label == STABLE)
-        gone = "" if serving.labels[label] in there else ", but that version is not there"
+        gone = "" if serving.labels[label] in there else ", but that version does not exist"
         rows.append((label, str(serving.labels[label]), f"{weight:g}{gone}"))
     lines += ["", table(rows)] if serving.labels else []
     if not serving.labels and there:
-        lines.append(f"no label is set: a request without a version gets version {there[-1]}")
+        lines.append(f"no label is set, so a request without a version gets version {there[-1]}")
     if serving.history:
         label = serving.history[-1][1]
         option = "" if label == STABLE else f" --label {label}"
@@ -46,13 +46,15 @@ def compared(result: dict[str, Any]) -> str:
     name = next(name for name in JUDGED if name in rows[0])
     shown = JUDGED[name]
     lines.append((shown, *(with_interval(row[name]) for row in rows)))
-    notes = [f"95 % intervals; those of median and {shown} by client. The {shown} is of the predictions with feedback."]
+    notes = [f"95 % intervals; those of the median and the {shown} are by client. The {shown} needs feedback."]
     found = []
     for one in result["differences"]:
         found.append(f"{shown} of version {one['to']} - version {one['from']}: {with_p(one[name])}")
         found += [f"  {one['sentence']}"]
     if found:
-        notes.append("p is two-sided, for one look: looking again and again until it is small finds what is not there.")
+        notes.append(
+            "p is two-sided, for a single look. If you look until p is small, you find differences that do not exist."
+        )
     if len(result["differences"]) > 1:
         notes.append("It is not adjusted for the number of comparisons.")
     return "\n\n".join(

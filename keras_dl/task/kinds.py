@@ -50,7 +50,7 @@ def metric_of(name: str, metrics: Mapping[str, Metric]) -> Metric:
     """
     found = metrics.get(name) or metrics.get(name.partition(" ")[0])
     if found is None:
-        raise UnknownMetric(f"no metric '{name}'; known: {', '.join(metrics)}")
+        raise UnknownMetric(f"no metric '{name}'; choose from {', '.join(metrics)}")
     return found
 
 

@@ -36,20 +36,20 @@ WORDS = {"example": "example", "group": "group", "baseline": "classical baseline
 class Config:
     """The settings every task has; a task subclasses it once with its own published numbers."""
 
-    recipe: str = "default"  # settings that belong together, by a name; the recipes stand below
-    seed: int = 0  # of the split, the weights, the order of the examples and the augmentation
-    epochs: int = 25  # at most; early stopping may end sooner
-    batch_size: int = 32  # examples per step, over all devices
-    learning_rate: float = 1e-3  # the highest of the training
-    patience: int = 5  # epochs without a better validation score before training stops
-    steps_per_execution: int = 8  # training steps per call of the compiled function; fewer calls, less overhead
-    cache_gb: float = 4.0  # decoded examples above this go to a file in the run directory instead of memory
-    bad_share: float = 0.05  # the largest share of unusable files that is only reported; more is an error
-    target_sensitivity: float = 0.0  # wanted on validation, in (0, 1); 0 means: the task's own, Youden's J or 0.5
-    deterministic: bool = False  # operations that repeat bit for bit; slower on some devices
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of training; what is kept is float32
-    accumulate: int = 1  # pieces that a batch is computed in, one after another, where memory is short
-    scale_learning_rate: bool = False  # batch_size counts per device; it and learning_rate grow with the devices
+    recipe: str = "default"  # a named set of settings; the recipes are listed below
+    seed: int = 0  # sets the split, the weights, the order of the examples and the augmentation
+    epochs: int = 25  # the most epochs to train; early stopping may end sooner
+    batch_size: int = 32  # examples per step, on all devices together
+    learning_rate: float = 1e-3  # the highest learning rate of the training
+    patience: int = 5  # training stops after this many epochs without a better validation score
+    steps_per_execution: int = 8  # training steps per call of the compiled function; more steps mean less overhead
+    cache_gb: float = 4.0  # gigabytes of decoded examples to keep in memory; more go to a file in the run directory
+    bad_share: float = 0.05  # share of unusable files that is tolerated and reported; more is an error
+    target_sensitivity: float = 0.0  # to reach on validation, in (0, 1); 0: the task's own threshold
+    deterministic: bool = False  # use operations whose results repeat bit for bit; slower on some devices
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # for training; saved as float32
+    accumulate: int = 1  # compute each batch in this many pieces, one after another, to save memory
+    scale_learning_rate: bool = False  # count batch_size per device; multiply learning_rate by the number of devices
 
     RANGES: ClassVar[Ranges] = {
         "seed": (0, 2**31 - 1),
@@ -123,7 +123,7 @@ def mode_of(monitor: str) -> str:
     """
     name = monitor.removeprefix("val_")
     if name not in MODES:
-        raise UsageError(f"monitor={monitor}: nobody knows whether more of it is better; known: {', '.join(MODES)}")
+        raise UsageError(f"monitor={monitor} is not known; choose from {', '.join(MODES)}")
     return MODES[name]
 
 

@@ -39,12 +39,12 @@ def resolve(
     for layer in (read_config(file, task) if file else {}, settings or {}):
         if "recipe" in layer:
             if layer["recipe"] not in recipes:
-                raise UsageError(f"no recipe '{layer['recipe']}' for {task.name}; there is: {', '.join(recipes)}")
+                raise UsageError(f"{task.name} has no recipe '{layer['recipe']}'; choose from {', '.join(recipes)}")
             config = replace(replace(task.config, recipes[layer["recipe"]]), task.tiny if tiny else {})
         config = replace(config, layer)
     for name in task.unused:
         if getattr(config, name) != getattr(task.config, name):
-            raise UsageError(f"{name} changes nothing for {task.name}; leave it out")
+            raise UsageError(f"{task.name} does not use {name}; leave it out")
     return config
 
 
@@ -56,7 +56,7 @@ def replace(config: Config, values: Mapping[str, Any]) -> Config:
         if key not in types:
             near = difflib.get_close_matches(key, types, 1)
             hint = f"did you mean '{near[0]}'? " if near else ""
-            raise UsageError(f"no setting '{key}'; {hint}valid ones: {', '.join(types)}")
+            raise UsageError(f"no setting '{key}'; {hint}the settings are {', '.join(types)}")
     typed = {key: convert(key, value, types[key]) for key, value in values.items()}
     return dataclasses.replace(config, **typed)
 
@@ -112,7 +112,7 @@ def read_run(path: str | Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read settings from {path}: {error}") from None
     if not isinstance(values, dict):
-        raise UsageError(f'{path} must hold a JSON object such as {{"epochs": 3}}')
+        raise UsageError(f'{path} must contain a JSON object such as {{"epochs": 3}}')
     return values
 
 
@@ -121,7 +121,7 @@ def read_config(path: str | Path, task: Task) -> dict[str, Any]:
     values = read_run(path)
     if isinstance(values.get("config"), dict):
         if values.get("task") != task.name:
-            raise UsageError(f"{path} is of the task '{values.get('task')}', not '{task.name}'")
+            raise UsageError(f"{path} belongs to the task '{values.get('task')}', not '{task.name}'")
         return values["config"]
     return values
 

@@ -79,7 +79,7 @@ class Checkpoints(keras.callbacks.Callback):
         progress = self.progress
         if not all(np.isfinite(value) for value in logs.values()):
             raise KerasDLError(
-                f"epoch {progress.epoch + 1} gave a value that is not finite: {logs}; "
+                f"epoch {progress.epoch + 1} gave values that are not finite: {logs}; "
                 "start again with a smaller --set learning_rate"
             )
         bests = {progress.best_epoch}
@@ -112,9 +112,9 @@ def read_progress(folder: Path) -> tuple[Progress, Path | None]:
                 check(best_file(folder, progress.best_epoch))
             return progress, path
         except (KerasDLError, KeyError, TypeError, ValueError) as error:
-            reason = str(error) if isinstance(error, KerasDLError) else f"{path} is no checkpoint ({error})"
+            reason = str(error) if isinstance(error, KerasDLError) else f"{path} is not a checkpoint ({error})"
             left = [other for other in found if other < epoch]
-            ahead = f"trying the one of epoch {max(left)}" if left else "nothing is left: training starts over"
+            ahead = f"trying that of epoch {max(left)}" if left else "no other is left, so training starts over"
             say(f"{reason}; {ahead}")
     return Progress(), None
 
@@ -139,7 +139,7 @@ def restore(path: Path, variables: Sequence[keras.Variable]) -> None:
     with np.load(path) as file:
         values = [file[name] for name in sorted(set(file.files) - {"state"}, key=lambda name: int(name[1:]))]
     if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
-        raise KerasDLError(f"{path} does not fit this model: start a new run, without --resume")
+        raise KerasDLError(f"{path} does not fit this model; start a new run, without --resume")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
@@ -166,7 +166,7 @@ def check(path: Path) -> None:
                 seen.update(block)
                 left -= len(block)
             if file.read() != seen.digest():
-                raise KerasDLError(f"{path} is damaged: its sum is wrong")
+                raise KerasDLError(f"{path} is damaged: its checksum is wrong")
     except OSError as error:
         raise KerasDLError(f"cannot read {path}: {error.strerror}") from None
 

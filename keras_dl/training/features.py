@@ -122,7 +122,7 @@ def keep(path: Path, known: dict[bytes, np.ndarray], shape: tuple[int, ...]) -> 
     try:
         write(path, known)
     except KerasDLError as error:
-        say(f"the features are not kept: {error}")
+        say(f"the features were not cached: {error}")
     return known
 
 

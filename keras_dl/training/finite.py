@@ -78,7 +78,7 @@ class FiniteLoss(keras.callbacks.Callback):
         more = f" and {len(names) - NAMED} more, all in {self.note}" if len(names) > NAMED else ""
         raise KerasDLError(
             f"the loss is not finite ({loss}) at step {step + 1} of {self.steps} of epoch {self.epoch + 1}, with "
-            f"{', '.join(names[:NAMED])}{more}; start again with a smaller --set learning_rate, and look at these files"
+            f"{', '.join(names[:NAMED])}{more}; look at these files, and start again with a smaller --set learning_rate"
         )
 
     def batch(self, step: int) -> list[str]:

@@ -53,7 +53,7 @@ def fit_run(run: R, conclude: Conclude[R]) -> R:
             strategy = devices.prepare(*chosen, run.config)
             run.config = config = replicas.scaled(run.config, strategy.num_replicas_in_sync)
             devices.seed_everything(config.seed, deterministic=config.deterministic)
-            say(f"{run.task.title}, into {run.path}")
+            say(f"{run.task.title}; the run goes to {run.path}")
             prepared = run.task.prepare(config)
             data = sources.load(run)
             data = replace(data, notes={**data.notes, **prepared})
@@ -169,7 +169,7 @@ def behind(
     before at every step.
     """
     if data.augment:
-        say(f"what comes after '{layer}' is trained on the cached features of the plain images, without augmentation")
+        say(f"the layers after '{layer}' are trained on cached features of the images, without augmentation")
     features_of = keras.Model(whole.input, whole.get_layer(layer).output, name="frozen")
     head = keras.Model(model.get_layer(layer).output, model.output, name="head")
     seen = {}

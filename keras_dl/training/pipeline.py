@@ -75,7 +75,7 @@ def decoded(split: Split, config: Config, spill: Path, *, name: str = "examples"
             done += len(batch[1])
             shown.update(len(batch[1]))
     if done != len(split):
-        raise RuntimeError(f"the split '{name}' promises {len(split)} examples and gave {done}")
+        raise RuntimeError(f"the split '{name}' should have {len(split)} examples but gave {done}")
     truth = np.asarray(split.truth)
     strata = None if split.strata is None else np.asarray(split.strata, dtype=np.int64)
     if in_memory:
@@ -114,7 +114,7 @@ def shareable(config: Config, examples: Examples, pieces: int) -> Config:
     """
     batch_size = min(config.batch_size, len(examples)) // pieces * pieces
     if not batch_size:
-        raise KerasDLError(f"{len(examples)} examples to train on are too few for {pieces} pieces of a batch")
+        raise KerasDLError(f"{len(examples)} training examples are too few for {pieces} pieces of a batch")
     return replace(config, batch_size=batch_size) if batch_size < config.batch_size else config
 
 
@@ -156,7 +156,7 @@ def evaluation(examples: Examples, batch_size: int, share: Share = WHOLE) -> tf.
     """
     count, pieces = len(examples), share.pieces
     if pieces > max(1, count):
-        raise KerasDLError(f"{count} examples to validate on are too few for {pieces} replicas; train with fewer")
+        raise KerasDLError(f"{count} validation examples are too few for {pieces} replicas; use fewer")
     if pieces == 1:
         order = tf.data.Dataset.range(count).batch(batch_size)
     else:
@@ -260,7 +260,7 @@ def store(spec: tf.TensorSpec, count: int, path: Path | None) -> np.ndarray:
             path.unlink()
         size = count * bytes_of(spec) / 2**30
         raise KerasDLError(
-            f"cannot write {path}, {size:.1f} GB of decoded examples: {error.strerror}; make room there, or choose "
-            "another --out, or keep them in memory with a larger --set cache_gb"
+            f"cannot write {path}, {size:.1f} GB of decoded examples: {error.strerror}; free some space there, choose "
+            "another --out, or keep the examples in memory with a larger --set cache_gb"
         ) from None
     return array

@@ -52,7 +52,7 @@ def compared(runs: Sequence[Run], out: str | Path | None = None) -> tuple[dict[s
     """Compare runs and their baselines on their test parts, and write a picture.
 
     Args:
-        runs: of tasks with the same classes, or with numbers of one unit.
+        runs: of tasks with the same classes, or with numbers of the same unit.
         out: the picture to write, .png, .svg or .pdf, or the folder for comparison.png; None for the working directory.
 
     Returns:
@@ -66,7 +66,7 @@ def compared(runs: Sequence[Run], out: str | Path | None = None) -> tuple[dict[s
         UsageError: if the answers of the runs cannot be compared, or they have no metric in common.
     """
     if len({run.path.resolve() for run in runs}) < len(runs):
-        raise UsageError("one run is given twice; give each once")
+        raise UsageError("a run is given twice; give each run once")
     target = picture_path(out)
     shared = shared_metrics(runs)
     models = [model for run, name in zip(runs, names(runs), strict=True) for model in both(run, name)]
@@ -116,13 +116,13 @@ def shared_metrics(runs: Sequence[Run]) -> list[str]:
     for run, alike in others:
         if alike != first[1]:
             raise UsageError(
-                f"{run.path} has {alike}, {first[0].path} {first[1]}: compare runs with the same classes, or with "
-                "numbers of one unit"
+                f"{run.path} has {alike}, but {first[0].path} has {first[1]}; compare runs with the same classes, or "
+                "with numbers of the same unit"
             )
     measured = [run.metrics["test"]["network"] for run in runs]
     shared = [name for name in measured[0] if all(name in one for one in measured)]
     if not shared:
-        raise UsageError("these runs have no metric in common: compare runs of tasks of one kind")
+        raise UsageError("these runs have no metric in common; compare runs of tasks of the same kind")
     return shared
 
 

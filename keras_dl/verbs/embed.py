@@ -82,7 +82,7 @@ def computed(run: Run, data: Data) -> tuple[Embeddings, list[Any]]:
             miniatures.extend(run.task.input.miniatures(split, np.asarray(examples.x)))
     both = np.concatenate(parts)
     if not np.isfinite(both).all():
-        raise KerasDLError(f"{run.path / 'model.keras'} gives numbers that are not finite; train again")
+        raise KerasDLError(f"{run.path / 'model.keras'} gives values that are not finite; train again")
     reduced = run.task.output.reduced(keras.KerasTensor((1, *run.model.output.shape[1:])))
     width = both.shape[1] - int(np.prod(reduced.shape[1:]))
     return Embeddings(sources.table(data), both[:, :width], both[:, width:]), miniatures

@@ -94,8 +94,8 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
     seen = 0 if own else seen_in_training(run, split)
     if seen:
         say(
-            f"{seen} of {len(split)} examples were in the training or validation part of this run, by name or by text: "
-            "the figures are too good"
+            f"{seen} of {len(split)} examples were in the training or validation part of this run, by name or by text, "
+            "so the figures are too good"
         )
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
         examples = pipeline.decoded(split, run.config, Path(folder) / "test", name="test")
@@ -133,7 +133,7 @@ def predict_both(
 ) -> Predictions:
     """Return what the network and the baseline say of every example, as `Output.value`."""
     if not len(split):
-        raise KerasDLError("there is no example to evaluate on; give a folder that has a test part")
+        raise KerasDLError("there are no examples to evaluate on; use a folder that has a test part")
     output = task.output
     network = output.values(outputs(task, model, examples), assets)
     said = output.baseline_outputs(baseline, fitted_to(task, split, examples))
@@ -241,7 +241,7 @@ def provenance(run: Run) -> dict[str, str]:
     if run.asked["data"] is None:
         return {"title": "drawn by keras-dl", "licence": "Apache 2.0", "citation": ""}
     return {
-        "title": f"data of the user, in the layout of: {source.TITLE}",
-        "licence": f"that of the data; the published set has {source.LICENCE}",
+        "title": f"your own data, in the layout of {source.TITLE}",
+        "licence": f"the licence of your data; the published set has {source.LICENCE}",
         "citation": source.CITATION,
     }

@@ -88,7 +88,7 @@ def write(run: Run, item: Given, row: dict[str, Any], block: Block, target: Path
     kind = ".png" if isinstance(block, Picture) else ".html"
     target = target / f"{item.stem}-explained{kind}" if target.is_dir() else target
     if target.suffix.lower() != kind:
-        raise UsageError(f"this explanation is written as {kind}: let --out end in that, or be a folder")
+        raise UsageError(f"this explanation is a {kind} file; choose such a file or a folder for --out")
     if isinstance(block, Picture):
         figure = side_by_side(block, f"{Path(item.name).name}: {said.text}, {said.certainty}")
         with replacing(target) as temporary:
@@ -107,8 +107,8 @@ def one_input(run: Run, source: str | Path) -> Given:
     """
     found = list(expand(run.task, [source]))
     if kind_of(source) == "folder":
-        raise UsageError(f"explain takes one file, and {source} is a folder; keras-dl predict takes all its files")
+        raise UsageError(f"explain takes one file, but {source} is a folder; keras-dl predict takes folders")
     if len(found) != 1:
         what = "standard input" if source == "-" else source
-        raise UsageError(f"explain takes one input, and {what} has {len(found)}; keras-dl predict takes all")
+        raise UsageError(f"explain takes one input, but {what} has {len(found)}; keras-dl predict takes them all")
     return found[0]

@@ -54,7 +54,7 @@ def export(run: Run, out: str | Path | None = None) -> Path:
     folder = at_home(out) if out else Path("models") / run.task.name
     refuse_name(folder)
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file; --out takes the folder of the model's versions")
+        raise UsageError(f"{folder} is a file; give --out the folder of the model's versions")
     folder.mkdir(parents=True, exist_ok=True)
     with room_for(folder), versions.locked(folder):  # two exports at once would take the same number
         return write_version(run, folder)
@@ -68,7 +68,7 @@ def write_version(run: Run, folder: Path) -> Path:
     try:
         raw = [path.read_bytes() for path in sorted((run.path / "examples").glob("[!.]*"))]
         if not raw:
-            raise KerasDLError(f"{run.path} has no examples to prove the export on; train again")
+            raise KerasDLError(f"{run.path} has no examples to check the export with; train again")
         write_archive(run, temporary)
         keep_run(run, temporary / EXTRA)
         write_warm_up(temporary / EXTRA / "tf_serving_warmup_requests", run, raw)
@@ -144,13 +144,13 @@ def verify(version: Path) -> None:
         recorded = json.loads((version / CHECKSUMS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise KerasDLError(
-            f"{version} has no readable {CHECKSUMS}; only what keras-dl export wrote is served"
+            f"{version} has no readable {CHECKSUMS}; only models that keras-dl export wrote are served"
         ) from None
     found = digests(version)
     for name in sorted({*recorded, *found}):
         if recorded.get(name) != found.get(name):
             what = "missing" if name not in found else "foreign" if name not in recorded else "changed since the export"
-            raise KerasDLError(f"{version} is refused: {name} is {what}; export the run again")
+            raise KerasDLError(f"{version} is refused, because {name} is {what}; export the run again")
 
 
 def digests(version: Path) -> dict[str, str]:
@@ -205,7 +205,8 @@ def compare(name: str, signature: Any, batch: tf.Tensor, live: dict[str, np.ndar
             worst = float(np.max(np.abs(given - values) / np.maximum(1, np.abs(values))))
             if not worst <= TOLERANCE:
                 raise KerasDLError(
-                    f"the exported model is refused: '{key}' of '{name}' is off by {worst:.2g} from the trained model's"
+                    f"the exported model is refused: '{key}' of '{name}' differs from the trained model's by "
+                    f"{worst:.2g}"
                 )
         elif not np.array_equal(given, values):
             raise KerasDLError(f"the exported model is refused: '{key}' of '{name}' differs from the trained model's")

@@ -66,7 +66,7 @@ def examples(run: Run, found: Found, ids: Sequence[str]) -> Gallery:
     try:
         raws = raw_inputs(run, flat)
     except (OSError, KerasDLError) as error:
-        return Gallery(kinds, None, f"The {run.task.input.plural} are not at hand: {error}.")
+        return Gallery(kinds, None, f"The {run.task.input.plural} could not be read: {error}.")
     blocks, method = explained(run, raws, [target for one in notable for target in one.targets])
     shown = iter(Example(one.row, one.id, one.truth, one.said, block) for one, block in zip(flat, blocks, strict=True))
     return Gallery([(title, [next(shown) for _ in rows]) for title, rows in kinds], method)

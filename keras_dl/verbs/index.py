@@ -37,7 +37,7 @@ def write(found: Sequence[Row], folder: str | Path, page: str | Path) -> Path:
     """
     target = at_home(page) / "index.html" if at_home(page).is_dir() else at_home(page)
     if target.suffix != ".html":
-        raise UsageError(f"the page {target} must end in .html, or be a folder")
+        raise UsageError(f"the page {target} must end in .html or be a folder")
     tasks = [section(task, group, target.parent) for task, group in listing.by_task(found)]
     with files.replacing(target) as temporary:
         temporary.write_text(rendered("index.html", tasks=tasks, count=len(found), folder=folder), encoding="utf-8")

@@ -31,13 +31,13 @@ class Neighbours:
             KerasDLError: if they are damaged or of another model.
         """
         if folder.is_file():
-            raise UsageError(f"{folder} is a file; --out takes the folder for the pictures")
+            raise UsageError(f"{folder} is a file; give --out a folder for the pictures")
         self.run, self.folder, self.train = run, folder, embeddings.read(run).part("train")
         self.knn = embeddings.knn(self.train, count, run.task.output)
         self.embedder = embeddings.embedder(run.model, run.task.output)
         self.width = self.train.vectors.shape[1]
         if self.embedder.output.shape[1] != self.width + self.train.outputs.shape[1]:
-            raise embeddings.damaged(run, "vectors.npz", ValueError("it is of another model"))
+            raise embeddings.damaged(run, "vectors.npz", ValueError("it belongs to another model"))
         self.texts = embeddings.read_texts(run)
         self.drawn: Counter[str] = Counter()  # pictures by the name of the file
 
@@ -61,7 +61,7 @@ class Neighbours:
             path = self.folder / f"{source.stem}-neighbours{again}.png"
             group = self.run.task.words["group"]
             answer = self.run.task.output.answer(row).text
-            title = f"{source.name}: {answer}. Its nearest training images, with {group} and distance"
+            title = f"{source.name}: {answer}. The nearest training images, with {group} and distance"
             with replacing(path) as temporary:
                 figure = picture(image, title, thumbnails, found, self.colours(found))
                 figure.savefig(temporary, dpi=120, format="png")

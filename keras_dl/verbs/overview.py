@@ -40,14 +40,16 @@ def of_report(run: Run) -> list[Block]:
     epochs = history.read(run.path)
     curve = training_chart(epochs, best_epoch(run, epochs))
     figures = run.task.output.figures(found, run.config, words(run))
-    page = Prose(f"The whole report, with the worst errors: `{run.path / 'report.html'}`")
+    page = Prose(f"The full report, with the worst errors: `{run.path / 'report.html'}`")
     return [*of_run(run), *([curve] if curve else []), page, *figures]
 
 
 def of_evaluation(run: Run, result: Mapping[str, Any], other: str = "baseline") -> list[Block]:
     """Show metrics of the network and of the other model, and their difference."""
     seen = result.get("seen")
-    note = f"{seen} of {result['examples']} examples were in the training or validation part: the figures are too good."
+    note = (
+        f"{seen} of {result['examples']} examples were in the training or validation part, so the figures are too good."
+    )
     return [*run.marks, *([Prose(note, warning=True)] if seen else []), measured(run, result, other)]
 
 

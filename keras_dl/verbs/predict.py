@@ -49,7 +49,9 @@ def predict(
     out = at_home(out) if out else None
     table = out if out and out.suffix.lower() == ".csv" else None
     if out and not table and not neighbours:
-        raise UsageError(f"--out {out} is no CSV file; give answers.csv, or add --neighbours for a folder of pictures")
+        raise UsageError(
+            f"--out {out} is not a CSV file; use answers.csv, or add --neighbours to get a folder of pictures"
+        )
     items = list(expand(run.task, inputs))
     pictures = table.parent if table else out or Path()
     training = Neighbours(run, neighbours, pictures) if neighbours else None
@@ -110,8 +112,8 @@ def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
     if batch.dtype != wanted.dtype or not fits:
         span = f", values {batch.min():g} to {batch.max():g}" if batch.size and batch.dtype.kind in "fiu" else ""
         raise UsageError(
-            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} ({run.task.input.wanted}); this is "
-            f"{batch.dtype} of shape {list(batch.shape[1:])}{span}"
+            f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} ({run.task.input.wanted}); this input "
+            f"is {batch.dtype} of shape {list(batch.shape[1:])}{span}"
         )
     outputs = run.task.output.respond(run.model(batch, training=False), run.assets)
     return {name: tensor.numpy() for name, tensor in outputs.items()}

@@ -28,8 +28,8 @@ NOTES = {  # what was read, by name in card.json
     "files": "files found",
     "rows": "texts found",
     "read": "{example}s used",
-    "copies": "copies of another {example}, kept in the same split as it",
-    "unnamed": "{example}s whose {group} is not known: each counts as a {group} of its own",
+    "copies": "copies of another {example}, kept in the same split",
+    "unnamed": "{example}s whose {group} is unknown; each counts as its own {group}",
 }
 SHOWN = 20  # of what was left out
 MODELS = ("network", "baseline")

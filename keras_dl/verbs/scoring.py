@@ -66,8 +66,8 @@ class Scores:
             record = self.output.metric(name, self.assets)
             each = np.concatenate([block[name] for block in draws])
             rows.append([record.title, *written(interval(float(whole[name][0]), each, record.distance), record)])
-        caption = "By your labels. The 95 % intervals take each input for a case of its own."
-        title = f"How good the answers are: {len(truth):,} with a label"
+        caption = "Measured with your labels. The 95 % intervals treat each input as a separate case."
+        title = f"How good the answers are: {len(truth):,} inputs with a label"
         return Table(["Metric", "Value", "95 % interval"], rows, title, caption, (1, 2))
 
     def confusion(self, truth: np.ndarray, values: np.ndarray) -> Table:
@@ -82,7 +82,7 @@ class Scores:
             for name, row, share in zip(names, counts, right, strict=True)
         ]
         columns = ["True \\ answered", *names, "right"]
-        return Table(columns, rows, "Who was taken for whom", "", [*range(1, len(columns))])
+        return Table(columns, rows, "Confusion table", "", [*range(1, len(columns))])
 
     def left_out(self) -> list[Block]:
         """Name labels that are not understood."""

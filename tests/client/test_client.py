@@ -245,7 +245,7 @@ def test_what_the_server_does_not_have_is_said(plain, own):
         client.predict(own.url, "new", ["lunch"])
     with pytest.raises(KerasDLError, match=r"has no model ham \(Servable not found.*\); .*--model_config_file"):
         client.predict(plain.url, "ham", ["lunch"])
-    for server, known in ((plain, "TF Serving names its models"), (own, r"it has: 2 \(stable\)$")):
+    for server, known in ((plain, "TF Serving gets the names of its models"), (own, r"it has: 2 \(stable\)$")):
         with pytest.raises(KerasDLError, match=rf"has no version 9 of model spam \(Servable not found.*\); {known}"):
             client.predict(server.url, "spam", ["lunch"], version=9)
 
@@ -259,7 +259,7 @@ def test_no_server_no_answer_no_protocol(plain):
         client.predict(url, "spam", ["lunch"])
     for value in (b"<html>an error page</html>", {"metadata": []}, []):
         plain.first = [(200, value)] * 2
-        with pytest.raises(KerasDLError, match="does not speak TensorFlow Serving's REST protocol; is it the right"):
+        with pytest.raises(KerasDLError, match="does not speak TensorFlow Serving's REST protocol; is this the right"):
             client.predict(plain.url, "spam", ["lunch"])
     plain.first = [(307, {}, [("Location", "https://127.0.0.1/")])]
     with pytest.raises(KerasDLError, match=r"sends on to https://127.0.0.1/; give --url"):
@@ -278,7 +278,7 @@ def test_answers_that_are_none_are_refused(own, value):
 
 def test_wrong_usage_says_what_to_type(plain):
     for url in ("ftp://host", "http://", "host:port", "http://host:99999", "grpc://", "http://[::1"):
-        with pytest.raises(UsageError, match="is no address of a server; write http://HOST:8501"):
+        with pytest.raises(UsageError, match="is not the address of a server; write http://HOST:8501"):
             client.predict(url, "spam", ["lunch"])
     with pytest.raises(UsageError, match="version 1 and label stable are two ways"):
         client.predict(plain.url, "spam", ["lunch"], version=1, label="stable")

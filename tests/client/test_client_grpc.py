@@ -88,7 +88,7 @@ def test_version_label_signature_and_key_are_sent(service):
     assert service.requests[-1].model_spec.signature_name == "serving_default"
     client.predict(service.url, "spam", ["lunch"], label="stable", key="letmein")
     assert service.requests[-1].model_spec.version_label == "stable"
-    with pytest.raises(KerasDLError, match="wants another key"):
+    with pytest.raises(KerasDLError, match="needs another key"):
         client.predict(service.url, "spam", ["lunch"])
 
 
@@ -112,7 +112,7 @@ def test_failures_say_what_to_do(service):
     with pytest.raises(KerasDLError, match=r"no server answers at grpc://127.0.0.1:1 \(Connection refused\)"):
         client.predict("grpc://127.0.0.1:1", "spam", ["lunch"])
     service.lost = 1
-    with pytest.raises(KerasDLError, match="answers 2 inputs with outputs of another number"):
+    with pytest.raises(KerasDLError, match="answers 2 inputs with another number of outputs"):
         client.predict(service.url, "spam", ["lunch", "prize"])
     service.input_type = "DT_INT32"
     with pytest.raises(UsageError, match="model spam takes text of DT_INT32"):

@@ -69,7 +69,7 @@ def test_three_classes_are_told_by_the_names(tmp_path):
     for name, label in zip(images.ids, images.labels, strict=True):
         assert label == (1 if "bacteria" in name else 2 if "virus" in name else 0)
     assert [(one.path, one.reason) for one in images.skipped] == [
-        ("train/PNEUMONIA/scan 3.jpeg", "its name tells neither bacteria nor virus")
+        ("train/PNEUMONIA/scan 3.jpeg", "its name contains neither bacteria nor virus")
     ]
 
 

@@ -106,7 +106,7 @@ def test_halves_of_a_pair_are_named_with_what_is_missing(tmp_path):
     (tmp_path / "001dots.png").unlink()
     (tmp_path / "002cell.png").unlink()
     assert reasons(tmp_path) == {
-        "001cell.png": "an image without its mask; put 001dots.png beside it, all black for no cells",
+        "001cell.png": "an image without its mask; put 001dots.png next to it, all black for no cells",
         "002dots.png": "a mask without its image; put 002cell.png beside it",
     }
 
@@ -117,9 +117,9 @@ def test_what_lies_beside_pairs_is_named(tmp_path):
         (tmp_path / name).write_bytes(b"file,count\n001cell.png,9\n" if name == "counts.csv" else picture(9))
     assert reasons(tmp_path) == {
         "001cell.png": "a second file for 001cell.jpg; remove one of the two",
-        "overview.png": "an image of no pair; call it NNNcell.png beside a NNNdots.png",
-        "large.tif": "an image of no pair; call it NNNcell.png beside a NNNdots.png",
-        "counts.csv": "a table beside pairs, which is not read; keep the table or the masks",
+        "overview.png": "an image without a pair; rename it to NNNcell.png and add NNNdots.png",
+        "large.tif": "an image without a pair; rename it to NNNcell.png and add NNNdots.png",
+        "counts.csv": "a table next to pairs, which is not read; keep either the table or the masks",
     }
     found = read_counted(tmp_path, bad_share=1, progress=False)
     assert found.notes["files"] == len(found) + len(found.skipped), "what is printed adds up"
@@ -134,13 +134,13 @@ def test_masks_that_are_no_dots(tmp_path):
     Image.fromarray(np.full((40, 40, 3), 255, np.uint8)).save(tmp_path / "005dots.png")
     Image.fromarray(mask([(1, 1)])[..., 0]).save(tmp_path / "006dots.png")  # grey, which is fine
     found = reasons(tmp_path)
-    assert found["001cell.png"] == "its mask 001dots.png has 48x40 px, its image 40x40 px; they have to be equal"
+    assert found["001cell.png"] == "its mask 001dots.png has 48x40 px, its image 40x40 px; the two must be equal"
     other = "its mask 002dots.png is no readable PNG (another format); other formats blur dots: save it as PNG"
     assert found["002cell.png"] == other
     assert found["003cell.png"].startswith("its mask 003dots.png is no readable PNG (")
     for name in ("004", "005"):
         assert found[f"{name}cell.png"].endswith(
-            "dots.png is more than dots; each cell is one pixel (255, 0, 0) on black"
+            "dots.png has more than dots; mark each cell with one pixel (255, 0, 0) on black"
         )
     assert set(found) == {f"00{number}cell.png" for number in range(1, 6)}
 
@@ -154,19 +154,19 @@ def test_an_unreadable_image_is_named(tmp_path):
 @pytest.mark.parametrize("count", ["-1", "nan", "inf", "1e400", "1e307", "1e10", "", "many", "0x10"])
 def test_what_is_no_count(tmp_path, count):
     folder = tabled(tmp_path, f"file,count\na0.png,{count}\na1.png,4\na2.png,1e9\n")
-    assert reasons(folder) == {"a0.png": f"'{count}' at t.csv:2; a count is a number of 0 to 1e9"}
+    assert reasons(folder) == {"a0.png": f"'{count}' at t.csv:2; a count must be a number from 0 to 1e9"}
 
 
 @pytest.mark.parametrize(("point", "said"), [("nan,3", "nan,3"), ("1,", "1,"), ("a,b", "a,b"), ("1e400,2", "1e400,2")])
 def test_what_is_no_point(tmp_path, point, said):
     folder = tabled(tmp_path, f"file,x,y\na0.png,1,1\na0.png,{point}\na1.png,4,4\na2.png,,\n")
-    assert reasons(folder) == {"a0.png": f"'{said}' at t.csv:3; x and y are numbers in pixels"}
+    assert reasons(folder) == {"a0.png": f"'{said}' at t.csv:3; x and y must be numbers, in pixels"}
 
 
 @pytest.mark.parametrize("point", ["48,0", "0,40", "-1,0", "0,-0.1", "39,47", "1e+39,0", "-1e+300,5"])
 def test_points_outside_of_their_image(tmp_path, point):
     folder = tabled(tmp_path, f"file,x,y\na0.png,1,1\na0.png,{point}\na1.png,4,4\na2.png,47,39\n", width=48)
-    said = f"point {point} lies outside of its 48x40 px; mend it, x goes to the right"
+    said = f"point {point} lies outside its 48x40 px; correct it (x goes to the right)"
     assert reasons(folder) == {"a0.png": said}
 
 
@@ -178,8 +178,8 @@ def test_rows_that_name_no_image(tmp_path):
     found = reasons(folder)
     named = {2: "b.png", 3: "", 4: long[:60], 5: "a\0b.png", 6: "/etc/passwd", 7: "../a0.png", 8: ".."}
     for line, name in named.items():
-        assert found.pop(f"t.csv:{line}") == f"no image '{name}' in set; mend the name or remove the row"
-    assert found == {"t.csv:9": "'old.tif' is no PNG or JPEG; convert it"}
+        assert found.pop(f"t.csv:{line}") == f"no image '{name}' in set; correct the name or remove the row"
+    assert found == {"t.csv:9": "'old.tif' is not a PNG or JPEG; convert it"}
 
 
 def test_a_file_that_many_rows_name_is_one_fault(tmp_path):
@@ -192,13 +192,13 @@ def test_a_file_that_many_rows_name_is_one_fault(tmp_path):
 def test_images_of_other_formats_beside_a_table_are_named(tmp_path):
     folder = tabled(tmp_path, "file,count\na0.png,1\na1.png,2\na2.png,3\n")
     (folder / "large.TIF").write_bytes(b"II*\0")
-    assert reasons(folder) == {"large.TIF": "no PNG or JPEG; convert it"}
+    assert reasons(folder) == {"large.TIF": "not a PNG or JPEG; convert it"}
 
 
 @pytest.mark.parametrize("rows", ["a0.png,1,1\na0.png,,\n", "a0.png,,\na0.png,1,1\n", "a0.png,,\na0.png,,\n"])
 def test_points_and_an_empty_row_contradict_each_other(tmp_path, rows):
     folder = tabled(tmp_path, f"file,x,y\n{rows}a1.png,4,4\na2.png,,\n")
-    said = "points and an empty row, which says none, at t.csv:3; remove one of them"
+    said = "points, but also an empty row, which means no cells, at t.csv:3; remove one of them"
     assert reasons(folder) == {"a0.png": said}
 
 
@@ -213,8 +213,8 @@ def test_images_without_a_row_and_with_two(tmp_path):
 def test_a_decimal_comma_is_not_read_as_another_number(tmp_path):
     folder = tabled(tmp_path, 'file,count\na0.png,1,5\na1.png,"1,5"\na2.png,4\n')
     assert reasons(folder) == {
-        "a0.png": "'a0.png,1,5' at t.csv:2 has more cells than columns; write 3.5, not 3,5",
-        "a1.png": "'1,5' at t.csv:3; a count is a number of 0 to 1e9",
+        "a0.png": "'a0.png,1,5' at t.csv:2 has more cells than the header has columns; write 3.5, not 3,5",
+        "a1.png": "'1,5' at t.csv:3; a count must be a number from 0 to 1e9",
     }
 
 

@@ -190,8 +190,8 @@ def test_a_file_that_cannot_be_used(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, r"no folders pos and neg in it, and no CSV file; give --data the folder aclImdb"),
-        ({"train/pos/0_9.txt": "x"}, r"no folders pos and neg in it, and no CSV file"),
+        ({}, r"it has no folders pos and neg, and no CSV file; give --data the folder aclImdb"),
+        ({"train/pos/0_9.txt": "x"}, r"it has no folders pos and neg, and no CSV file"),
         (
             {"a.csv": COLUMNS, "b.csv": COLUMNS},
             r"and the tables a\.csv, b\.csv, whose names .*; give",

@@ -104,7 +104,7 @@ def test_a_cut_connection_is_continued_by_itself(server, tmp_path):
 
 def test_what_arrived_before_giving_up_is_kept_for_the_next_time(server, tmp_path):
     server.failures = ["cut", 500, 500, 500]
-    with pytest.raises(KerasDLError, match="the server answered 500; what has arrived is kept"):
+    with pytest.raises(KerasDLError, match="the server answered 500; the part that arrived is kept"):
         fetch(server.url, tmp_path / "set.zip", SHA256)
     assert len((tmp_path / "set.zip.part").read_bytes()) == 131_072
     assert fetch(server.url, tmp_path / "set.zip", SHA256).read_bytes() == DATA
@@ -165,7 +165,7 @@ def test_a_refusal_is_not_tried_again(server, tmp_path, status):
 
 def test_a_login_page_is_not_taken_for_the_file(server, tmp_path):
     server.content_type = "text/html; charset=utf-8"
-    with pytest.raises(KerasDLError, match="a web page came instead"):
+    with pytest.raises(KerasDLError, match="the server sent a web page instead"):
         fetch(server.url, tmp_path / "set.zip")
     assert not list(tmp_path.iterdir())
 

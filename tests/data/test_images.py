@@ -136,9 +136,9 @@ def test_files_found_are_files_used_and_left_out(tmp_path):
         (tmp_path / clutter).write_bytes(b"x")
     found = read_folders(tmp_path, CLASSES)
     assert {one.path: one.reason for one in found.skipped} == {
-        "../README.txt": "in no folder of a class",
-        **{f"COVID/image{number}.jpeg": "in no folder of a class" for number in range(3)},
-        "NORMAL/PNEUMONIA/image0.jpeg": "in folders of two classes, NORMAL and PNEUMONIA",
+        "../README.txt": "not in a folder of a class",
+        **{f"COVID/image{number}.jpeg": "not in a folder of a class" for number in range(3)},
+        "NORMAL/PNEUMONIA/image0.jpeg": "in folders of several classes, NORMAL and PNEUMONIA",
     }
     assert found.notes["files"] == len(found) + len(found.skipped) == 9
 

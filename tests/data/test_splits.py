@@ -95,7 +95,7 @@ def test_only_a_test_part_leaves_nothing_to_train_on():
 @pytest.mark.parametrize("shares", [(-0.1, 0.2), (0.5, 0.5), (0.9, 0.3)])
 def test_impossible_shares_are_an_error(shares):
     groups, labels = patients(people=50)
-    with pytest.raises(KerasDLError, match="are not shares"):
+    with pytest.raises(KerasDLError, match="cannot be shares"):
         by_group(groups, labels, seed=0, validation=shares[0], test=shares[1])
 
 

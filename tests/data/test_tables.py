@@ -64,8 +64,8 @@ def test_quotes_of_a_table_with_tabs_may_mean_nothing():
     ("data", "reason"),
     [
         (b"PK\x03\x04\0\0\0", "zero bytes"),
-        (gzip.compress(b"a,b\n" * 1000)[:-20], "packed with gzip and damaged"),
-        (b"\x1f\x8b123", "packed with gzip and damaged"),
+        (gzip.compress(b"a,b\n" * 1000)[:-20], "a damaged gzip file"),
+        (b"\x1f\x8b123", "a damaged gzip file"),
     ],
 )
 def test_what_is_no_table_is_refused_with_the_reason(data, reason, tmp_path):
@@ -93,7 +93,7 @@ def test_rows_of_a_csv_know_the_line_where_they_begin(tmp_path):
 
 
 ROWS = [f"ham,message {row}" for row in range(20)]
-UNCLOSED = "a quote is opened and not closed where its cell ends"
+UNCLOSED = "a quote is opened, but not closed at the end of its cell"
 
 
 @pytest.mark.parametrize(

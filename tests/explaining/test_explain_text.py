@@ -205,7 +205,7 @@ def test_attention_is_that_of_the_last_layer_and_adds_up(runs, tmp_path):
     np.testing.assert_array_equal(run.model(ids).numpy(), answers)
     text = shown(run, "You won, a prize at noon", tmp_path, method="attention")
     assert "most weight" in text
-    assert "share of the attention in the last layer" in text
+    assert "share of the last layer's attention" in text
     assert "against" not in text
 
 
@@ -238,7 +238,7 @@ def test_a_method_that_cannot_be_names_those_that_can(runs, run, tmp_path):
             explain(run, MESSAGE, tmp_path, method=method)
     with pytest.raises(UsageError, match="method=magic must be one of: occlusion, shap, attention"):
         explain(runs["attention"], MESSAGE, tmp_path, method="magic")
-    with pytest.raises(UsageError, match="no layer of attention; method=occlusion"):
+    with pytest.raises(UsageError, match="no attention layer; method=occlusion"):
         words.attention(run, words.reading(run, MESSAGE, words.tokenizer(run)))
 
 

@@ -138,7 +138,7 @@ def test_a_foreign_file_in_a_checkpoints_place_is_passed_over(tmp_path, capsys):
     checkpoints.write_arrays(tmp_path / "epoch-0001.npz", {"v0": np.zeros(2)})
     checkpoints.write_arrays(tmp_path / "epoch-0002.npz", {"state": np.array(json.dumps({"other": 1}))})
     assert checkpoints.read_progress(tmp_path) == (checkpoints.Progress(), None)
-    assert capsys.readouterr().err.count("is no checkpoint") == 2
+    assert capsys.readouterr().err.count("is not a checkpoint") == 2
 
 
 EXAMPLES = np.random.default_rng(0).integers(0, 256, (5, 4), dtype="uint8")

@@ -31,7 +31,7 @@ DAMAGE = {
     "empty": lambda raw: b"",
     "cut off": lambda raw: raw[: len(raw) // 2],
     "noise": lambda raw: bytes(range(128, 256)) * 3,
-    "no object": lambda raw: b"[]",
+    "no JSON object": lambda raw: b"[]",
     "an empty object": lambda raw: b"{}",
     "without columns": lambda raw: b"\n".join(line.partition(b",")[2] for line in raw.splitlines()),
 }
@@ -74,4 +74,4 @@ def test_whatever_reads_a_damaged_file_names_it(file, how, verb, whole, tmp_path
     line = result.stderr.splitlines()[-1]
     assert line.startswith("Error: ")
     assert "unexpected" not in line
-    assert Path(file).name in line or "is no run" in line
+    assert Path(file).name in line or "is not a run" in line

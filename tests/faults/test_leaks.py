@@ -118,7 +118,7 @@ def test_a_keras_json_that_keras_refuses_is_named(tmp_path, keras_dl_command, mo
     assert process.returncode == 1
     *_, line = process.stderr.splitlines()
     assert line.startswith("Error: Keras cannot be imported (")
-    assert line.endswith(f"mend or delete {tmp_path}/keras.json")
+    assert line.endswith(f"correct or delete {tmp_path}/keras.json")
 
 
 # Homes and caches
@@ -141,7 +141,7 @@ def test_a_user_without_a_home_has_a_cache_all_the_same(monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(os.path, "expanduser", homeless)
-    with pytest.raises(UsageError, match="no home folder is known; set KERAS_DL_CACHE"):
+    with pytest.raises(UsageError, match="the home folder is unknown; set KERAS_DL_CACHE"):
         cache_folder()
     use_own_surroundings()
     assert cache_folder().is_absolute()

@@ -76,10 +76,10 @@ def test_a_config_of_a_run_is_enough_to_run_it_again(tmp_path, monkeypatch):
     assert (again.task.name, again.config) == (TASK, first.config)
     assert {**again.asked} == {**first.asked}
     assert api.begin(out="again", resume=True).path == Path("again")
-    with pytest.raises(UsageError, match=f"is of the task '{TASK}', not 'spam'"):
+    with pytest.raises(UsageError, match=f"belongs to the task '{TASK}', not 'spam'"):
         api.begin("spam", file=file)
     (tmp_path / "plain.json").write_text(json.dumps({"epochs": 2}))
-    with pytest.raises(UsageError, match="names no task; name it: keras-dl train TASK --config"):
+    with pytest.raises(UsageError, match="names no task; give one: keras-dl train TASK --config"):
         api.begin(file=tmp_path / "plain.json")
     with pytest.raises(UsageError, match="name a task"):
         api.begin()

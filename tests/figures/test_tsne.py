@@ -40,7 +40,7 @@ def test_few_points_get_a_smaller_perplexity():
 
 def test_only_test_images_count_as_wrong():
     assert np.flatnonzero(points().wrong).tolist() == [10, 11]
-    assert points().ring == "answer in another class (2 of 6)"
+    assert points().ring == "wrong answer (2 of 6)"
 
 
 def test_the_flat_map_has_a_colour_per_class_and_a_ring_per_error():
@@ -50,9 +50,9 @@ def test_the_flat_map_has_a_colour_per_class_and_a_ring_per_error():
     shown = {one.get_label(): one for one in axes.collections}
     assert [*shown] == [
         *("NORMAL, training (3)", "PNEUMONIA, training (3)", "NORMAL, test (3)", "PNEUMONIA, test (3)"),
-        "answer in another class (2 of 6)",
+        "wrong answer (2 of 6)",
     ]
-    np.testing.assert_array_equal(shown["answer in another class (2 of 6)"].get_offsets(), places[10:])
+    np.testing.assert_array_equal(shown["wrong answer (2 of 6)"].get_offsets(), places[10:])
     np.testing.assert_array_equal(shown["NORMAL, training (3)"].get_offsets(), places[[0, 2, 4]])
     assert tuple(shown["PNEUMONIA, test (3)"].get_facecolor()[0][:3]) == to_rgb(COLOURS["class-1"])
     figure.savefig(io.BytesIO(), format="png")

@@ -40,7 +40,7 @@ BAD = {  # by Input.key: what is refused, and a word of the reason. A new kind g
     },
 }
 UPLOADS = {  # by Input.key: what is no zip -> the inputs in it, or the reason why there are none
-    "image": {file((64, 64)): "a zip of them"},
+    "image": {file((64, 64)): "as a zip file"},
     "text": {
         b"text\nyou won\nsee you\n": ["you won", "see you"],
         b"caf\xe9;1\n": "read with semicolons between them, and none is called",

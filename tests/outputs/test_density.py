@@ -145,4 +145,4 @@ def test_the_map_is_shown_beside_the_image_whatever_its_size():
     blocks = method.explain(run, raws, [Target(0, "a higher number of cells")] * 2, False)
     assert len(blocks) == 2
     assert all(isinstance(block, Picture) for block in blocks)
-    assert "adds up to the number" in method.legend
+    assert "adds up to the answer" in method.legend

@@ -114,7 +114,7 @@ def test_each_metric_has_a_record_that_names_the_unit_and_the_better_direction()
     assert {name: one.more_is_better for name, one in records.items()} == {
         "mae": False, "rmse": False, "relative_error": False, "bias": None, "r2": True, "coverage": None, "width": False
     }  # fmt: skip
-    assert records["mae"].meaning == "the mean distance from the true number, in cells"
+    assert records["mae"].meaning == "the mean distance between answer and true number, in cells"
     assert next(iter(CELLS.metrics)) == "mae" == CELLS.first[0]
 
 
@@ -159,7 +159,7 @@ def test_a_row_is_json_and_says_number_interval_and_unit():
     answer = CELLS.answer(said)
     assert (answer.text, answer.certainty) == ("174 cells", "90 % interval 155 to 194")
     none = CELLS.answer(row(radius=None))
-    assert (none.text, none.certainty) == ("174 cells", "no interval: validation was too small for one")
+    assert (none.text, none.certainty) == ("174 cells", "no interval: the validation part was too small")
 
 
 @pytest.mark.parametrize("radius", [1.5, None, 0.0])

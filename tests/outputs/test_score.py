@@ -52,7 +52,7 @@ def test_it_does_not_see_the_sick():
 
 
 def test_without_healthy_examples_there_is_no_threshold():
-    with pytest.raises(KerasDLError, match="no healthy example in validation"):
+    with pytest.raises(KerasDLError, match="the validation part has no healthy example"):
         SCORE.fit(np.ones(3), np.ones((3, 1)), SimpleNamespace(false_alarms=0.1))
 
 

@@ -166,14 +166,14 @@ def decoded(source):
 def test_a_picture_and_the_same_under_its_heatmap():
     image, heat = np.full((16, 16, 1), 100.0), np.zeros((16, 16))
     heat[:, 8:] = 1
-    page = seen(Picture([Panel("the input", image)], "where", heat, "what speaks for it"))
+    page = seen(Picture([Panel("the input", image)], "where", heat, "evidence for it"))
     plain, under = (decoded(one["src"]) for one in page.all("img"))
     assert plain.shape == (16, 16)
     assert abs(plain.astype(int) - 100).max() <= 3
     assert under.shape == (16, 16, 3)
     assert abs(under[8, 2].astype(int) - 100).max() < 12  # nothing there
     assert abs(under[8, 13].astype(int) - pixels.overlay(image, heat)[8, 13]).max() < 12
-    assert [one["alt"] for one in page.all("img")] == ["the input", "the same with a heatmap: what speaks for it"]
+    assert [one["alt"] for one in page.all("img")] == ["the input", "the same with a heatmap: evidence for it"]
     assert page.text("figcaption") == ["where"]
     several = seen(Picture([Panel("first", PIXELS), Panel("second", PIXELS)], alt="both"))
     assert several.text("small") == ["first", "second"]
@@ -199,13 +199,13 @@ def test_a_table_scrolls_and_its_numbers_stand_right():
 
 def test_a_page_needs_nothing_but_itself():
     blocks = [Answer("spam", "probability of spam 0.912, threshold 0.430", "🍕"), *EACH.values()]
-    text = rendering.page(f"Spam {EVIL}", blocks, note="none of its words is known")
+    text = rendering.page(f"Spam {EVIL}", blocks, note="the model knows none of its words")
     page = Seen(text)
     assert page.text("title") == [f"Spam {EVIL}: spam"]
     assert page.text("h1") == [" spam"]
     assert page.text("span")[0] == "🍕"
     assert f"Spam {EVIL}" in page.text("p")
-    assert "probability of spam 0.912, threshold 0.430; none of its words is known" in page.text("p")
+    assert "probability of spam 0.912, threshold 0.430; the model knows none of its words" in page.text("p")
     assert not page.all("script") + page.all("link")
     assert re.findall(r"url\(|@import|https?://", text) == []
     assert all(one["src"].startswith("data:") for one in page.all("img"))

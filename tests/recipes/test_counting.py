@@ -193,7 +193,7 @@ def test_sides_that_are_no_multiples_of_eight_are_refused(tmp_path):
     folder = pairs(tmp_path, [1] * 8, width=50, height=47)
     for task in (UNET, CNN, DEEP):
         said = refused(task, folder)
-        assert "50 x 47 px, and both sides must be multiples of 8; crop them to 48 x 40 px, with their points" in said
+        assert "50 x 47 px, but both sides must be multiples of 8; crop them to 48 x 40 px, with their points" in said
 
 
 def test_counts_alone_train_all_but_the_map(tmp_path):
@@ -211,7 +211,7 @@ def test_another_set_is_read_as_a_test_part(tmp_path):
     assert assets["image_shape"] == [40, 40]
     assert len(CNN.read(config, assets, tmp_path / "a")) == 12
     other = pairs(tmp_path / "b", [1, 2], width=48)
-    with pytest.raises(KerasDLError, match="48 x 40 px, and this network takes only 40 x 40 px; cut them"):
+    with pytest.raises(KerasDLError, match="48 x 40 px, but this network takes only 40 x 40 px; cut them"):
         CNN.read(config, assets, other)
     assert CNN.read(config, {"edges": [3.0], "most": 9.0}, other).truth == [1, 2]
 

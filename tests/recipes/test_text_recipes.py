@@ -99,8 +99,8 @@ def test_another_set_is_read_as_one_test_split(source):
 
 def test_a_text_of_unknown_words_is_remarked_on_and_its_letters_do_not_count():
     config = Spam(length=3, characters=2)
-    assert "none of its words is known" in texts.INPUT.remark(config, np.array([1, 1, 0, 97, 98]))
-    assert "none of its words is known" in texts.INPUT.remark(config, np.array([0, 0, 0, 0, 0]))
+    assert "the model knows none of its words" in texts.INPUT.remark(config, np.array([1, 1, 0, 97, 98]))
+    assert "the model knows none of its words" in texts.INPUT.remark(config, np.array([0, 0, 0, 0, 0]))
     assert texts.INPUT.remark(config, np.array([1, 2, 0, 97, 98])) == ""
 
 

@@ -59,7 +59,7 @@ def test_without_vectors_they_are_trained(embedding):
     assert word_vectors.matrix(config, ["good"]) is None
     assert word_vectors.words(config, ["good good", "Bad"]) == {"vocabulary": ["good", "bad"]}
     said = word_vectors.provenance(embedding, 50, 10)
-    assert said.startswith("none: they are trained from random ones")
+    assert said.startswith("none: the vectors are trained from scratch")
     assert "--set embedding=glove" in said
     assert "--set embedding=PATH" in said
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_had_names_the_choices(tmp_path, config, monkeypatch):
 def test_another_dimension_is_an_error_that_says_which(config, downloaded):
     with pytest.raises(UsageError, match=r"have 4 numbers, not dimension=50; add --set dimension=4"):
         word_vectors.found(config.embedding, 50, 100)
-    with pytest.raises(UsageError, match="dimensions; choose one of"):
+    with pytest.raises(UsageError, match="dimensions; unpack one of"):
         word_vectors.found("glove", 100, 100)
 
 

@@ -125,7 +125,7 @@ def pickled(path):
 def test_damaged_vectors_are_one_line_and_the_way_out(run, damage):
     some().write(run)
     damage(run.path / "embeddings" / "vectors.npz")
-    with pytest.raises(KerasDLError, match=r"vectors.npz is damaged \(.+\); make it again: keras-dl embed") as caught:
+    with pytest.raises(KerasDLError, match=r"vectors.npz is damaged \(.+\); write it again: keras-dl embed") as caught:
         embeddings.read(run)
     assert "\n" not in str(caught.value)
 
@@ -146,10 +146,10 @@ def test_thumbnails_look_like_the_images(run, channels):
 
 def test_damaged_thumbnails_are_one_line_and_the_way_out(run):
     embeddings.write_miniatures(run, ["a"], np.zeros((1, 96, 96, 1), "uint8"))
-    with pytest.raises(KerasDLError, match="make it again: keras-dl embed"):
+    with pytest.raises(KerasDLError, match="write it again: keras-dl embed"):
         embeddings.read_thumbnails(run, ["b"])
     cut(run.path / "embeddings" / "thumbnails.zip")
-    with pytest.raises(KerasDLError, match="make it again: keras-dl embed"):
+    with pytest.raises(KerasDLError, match="write it again: keras-dl embed"):
         embeddings.read_thumbnails(run, ["a"])
 
 
@@ -169,7 +169,7 @@ def test_texts_are_kept_by_their_beginning(run):
 def test_damaged_texts_are_one_line_and_the_way_out(run, content):
     embeddings.write_miniatures(run, ["sms.csv:1"], ["one"])
     (run.path / "embeddings" / "texts.json").write_text(content)
-    with pytest.raises(KerasDLError, match=r"texts.json is damaged \(.+\); make it again: keras-dl embed"):
+    with pytest.raises(KerasDLError, match=r"texts.json is damaged \(.+\); write it again: keras-dl embed"):
         embeddings.read_texts(run)
 
 

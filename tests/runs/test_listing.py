@@ -107,7 +107,7 @@ def test_the_list_fits_and_shows_what_there_is(width, here, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     text = run()
     tables, _, rest = text.partition("\n\nOn the test part")
-    assert max(map(columns, text.split("stopped; go on")[0].splitlines())) <= width
+    assert max(map(columns, text.split("stopped; resume")[0].splitlines())) <= width
     lines = tables.splitlines()
     (good,) = [line for line in lines if line.startswith("* a-name")]
     assert "0.900 [0.800, 0.950]" in good
@@ -119,7 +119,7 @@ def test_the_list_fits_and_shows_what_there_is(width, here, monkeypatch):
     assert half.endswith("stopped, epoch 3")
     assert "more is better: AUROC" in rest
     assert ("Brier" in rest) == ("Brier" in tables)
-    assert "stopped; go on with:\n  keras-dl train pneumonia --resume --out runs/pneumonia/half" in rest
+    assert "stopped; resume with:\n  keras-dl train pneumonia --resume --out runs/pneumonia/half" in rest
     assert "not readable:\n  runs/broken: config.json cannot be read" in rest
 
 
@@ -184,7 +184,7 @@ def test_the_page_holds_every_run_with_a_link_to_its_report(here, tmp_path):
     assert text.count("<svg") >= 2 + 4, "two figures of curves, and a swatch for each line in them"
     assert "keras-dl train pneumonia --resume --out runs/pneumonia/half" in text
     assert text.count('class="tag">tiny<') == 1
-    assert "Tiny runs are not drawn" in text
+    assert "Tiny runs are not shown here" in text
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"|https://doi', "", text), "it needs nothing but itself"
 
 

@@ -55,7 +55,7 @@ def test_a_tiny_run_never_answers_for_its_task(make, capsys):
     make("pneumonia/2", tiny=True, data=REAL)
     make("pneumonia/3", tiny=True)
     assert keras_dl.open_run(TASK).path == real
-    assert said(capsys) == f"using {real}\n  newer, but passed over: 2 tiny\n"
+    assert said(capsys) == f"using {real}\n  newer, but skipped newer runs: 2 tiny\n"
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -74,7 +74,7 @@ def test_real_data_goes_before_embedded_data_and_then_the_newest_run(make, capsy
     make("pneumonia/3")
     make("pneumonia/4", data=REAL, complete=False)
     assert Run.find(TASK).path == second
-    assert said(capsys) == f"using {second}\n  newer, but passed over: 1 not complete, 1 embedded data\n"
+    assert said(capsys) == f"using {second}\n  newer, but skipped newer runs: 1 not complete, 1 embedded data\n"
 
 
 def test_a_run_on_embedded_data_answers_where_there_is_no_other_and_it_is_said(make, capsys):
@@ -125,7 +125,7 @@ def test_of_runs_with_one_name_the_newest_is_meant_that_is_not_tiny(make, capsys
     second = make("b", name="good", data=REAL)
     make("c", name="good", tiny=True, data=REAL)
     assert Run.find("good").path == second
-    assert said(capsys) == f"using {second}\n  newer, but passed over: 1 tiny\n"
+    assert said(capsys) == f"using {second}\n  newer, but skipped newer runs: 1 tiny\n"
 
 
 def test_a_tiny_run_answers_to_its_own_name(make, capsys):
@@ -139,7 +139,7 @@ def test_a_tiny_run_answers_to_its_own_name(make, capsys):
     [
         ("godo", "did you mean 'good'?"),
         ("pneumona", "did you mean 'pneumonia'?"),
-        ("xyz", "keras-dl list shows the tasks, keras-dl runs the runs"),
+        ("xyz", "keras-dl list shows the tasks, and keras-dl runs shows the runs"),
         ("half", "finish it: keras-dl train pneumonia --resume --out runs/half"),
         ("runs", "runs is a folder of runs, and one is wanted; keras-dl runs runs lists them"),
     ],
@@ -175,7 +175,7 @@ def test_resumed_is_the_newest_unfinished_run_but_no_tiny_one(make, capsys):
     tiny = make("pneumonia/3", complete=False, tiny=True)
     make("pneumonia/4", data=REAL)
     assert api.begin(TASK, resume=True).path == embedded
-    assert f"using {embedded} (embedded data)\n  newer, but passed over: 1 tiny" in said(capsys)
+    assert f"using {embedded} (embedded data)\n  newer, but skipped newer runs: 1 tiny" in said(capsys)
     assert api.begin(TASK, resume=True, out=tiny).path == tiny
 
 
@@ -223,7 +223,7 @@ def test_every_verb_says_which_run_it_uses_and_takes_no_tiny_one(make, arguments
     for folder in (real, other):
         folder.joinpath("config.json").write_text(json.dumps({"task": TASK, "config": {}, "data": REAL, "tiny": True}))
     result = CliRunner().invoke(main, arguments)
-    assert "is tiny: its figures mean nothing" in result.stderr
+    assert "is tiny. Its figures mean nothing" in result.stderr
 
 
 def test_a_server_and_its_workers_serve_one_run_under_the_name_that_was_typed(make):

@@ -84,8 +84,8 @@ def test_back_to_a_version_that_is_gone(folder):
         ({"version": 4}, "has no version 4; there is versions 1, 2, 3, 10"),
         ({}, "say which version 'stable' shall stand for"),
         ({"version": 1, "back": True}, "without a version"),
-        ({"share": 0.1, "back": True, "label": "canary"}, "without a version and a share"),
-        ({"version": 1, "share": 0.5}, "stable takes no share: it gets the rest"),
+        ({"share": 0.1, "back": True, "label": "canary"}, "leave out VERSION and --share"),
+        ({"version": 1, "share": 0.5}, "stable takes no share, because it gets the rest"),
         ({"version": 2, "label": "canary", "share": 1.5}, "the share 1.5 must be in 0 to 1"),
         ({"version": 2, "label": "canary", "share": float("nan")}, "the share nan must be in 0 to 1"),
         ({"version": 2, "label": "a/b"}, "the label 'a/b' must be"),
@@ -108,7 +108,7 @@ def test_a_share_wants_a_stable_version(folder):
 
 
 def test_a_folder_without_versions(tmp_path):
-    with pytest.raises(UsageError, match="holds no version"):
+    with pytest.raises(UsageError, match="contains no version"):
         promote(tmp_path / "nothing", 1)
 
 

@@ -208,7 +208,7 @@ def test_the_pages_of_the_api_ask_nobody_else(server):
 @pytest.mark.parametrize(
     ("runs", "options", "reason"),
     [
-        (["no-such-thing"], {}, "neither a run directory nor a task"),
+        (["no-such-thing"], {}, "not a run directory, a task"),
         (["{run}", "{run}"], {}, "two models are called 'emoji'"),
         (["{run}", "b={run}"], {"name": "x"}, "--name is for one model"),
         (["a b={run}"], {}, "cannot be called 'a b'"),

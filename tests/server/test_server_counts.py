@@ -1,4 +1,4 @@
-"""A counting model behind the real server: numbers, the map of density, and what both refuse."""
+"""A counting model behind the real server: numbers, the density map, and what both refuse."""
 
 import io
 
@@ -38,7 +38,7 @@ def test_the_map_adds_up_to_the_number(server, tiny_run):
     [
         (black(64, 60), "both sides must be multiples of 8"),
         (black(8000, 8000), "px"),
-        (b"no image", "not an image; JPEG and PNG are read"),
+        (b"no image", "not an image; use JPEG or PNG"),
     ],
 )
 def test_every_signature_refuses_what_is_no_usable_image(signature, raw, reason, server):

@@ -63,7 +63,7 @@ def test_images_of_several_sizes_are_answered_in_one_call(run, pictures):
         assert row["number"] == pytest.approx(alone(run, row["input"]), rel=CLOSE)
         assert set(row) == {"input", "number", "low", "high", "coverage", "unit"}
         assert row["unit"] == "cells"
-    assert odd["error"] == "it is 60 x 44 px, and both sides must be multiples of 8; crop it, or add a dark margin"
+    assert odd["error"] == "it is 60 x 44 px, but both sides must be multiples of 8; crop it, or add a dark margin"
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
 
 
@@ -81,7 +81,7 @@ def test_a_network_of_one_size_refuses_others(original, pictures):
     rows = original.predict(pictures)
     assert [("error" in row) for row in rows] == [False, True, False, True]
     said = (
-        "it is 40 x 96 px, and this network takes only 64 x 64 px; cut it into parts of that size and add the answers"
+        "it is 40 x 96 px, but this network takes only 64 x 64 px; cut it into parts of that size and add the answers"
     )
     assert rows[1]["error"].startswith(said)
 
@@ -215,7 +215,7 @@ def test_another_set_of_each_layout_is_evaluated(run, tmp_path, monkeypatch, cap
 
 def test_a_network_of_one_size_is_not_evaluated_on_another(original, tmp_path, monkeypatch):
     few_draws(monkeypatch, 20)
-    with pytest.raises(KerasDLError, match="48 x 40 px, and this network takes only 64 x 64 px"):
+    with pytest.raises(KerasDLError, match="48 x 40 px, but this network takes only 64 x 64 px"):
         original.evaluate(pairs(tmp_path, [3, 4, 5], width=48))
 
 

@@ -111,7 +111,7 @@ def test_a_baseline_file_that_names_foreign_code_is_refused(tiny_run, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(run.path, copy)
     skops.io.dump({"harmless": pathlib.PurePosixPath("x").__class__}, copy / "assets" / "baseline.skops")
-    with pytest.raises(KerasDLError, match="names types that no baseline"):
+    with pytest.raises(KerasDLError, match="contains types that no baseline"):
         baseline.load(Run(copy))
 
 

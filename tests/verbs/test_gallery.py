@@ -41,7 +41,7 @@ def test_texts_are_coloured_for_the_class_that_is_explained(tmp_path, kind, titl
     assert {path.suffix for path in (run.path / "shown").iterdir()} == {".txt"}
     kinds, found = shown(run)
     assert found.note == ""
-    assert found.method.title == "leave a word out"
+    assert found.method.title == "leaving a word out"
     (rows,) = (rows for name, rows in kinds.items() if name.endswith(title))  # an emoji may stand before it
     assert any(text in html(entry.block) for entry in rows)
     blocks = [entry.block for rows in kinds.values() for entry in rows]
@@ -66,7 +66,7 @@ def test_a_heatmap_explains_the_answer_of_several_classes(tmp_path, monkeypatch)
     assert asked == [said[entry.row] for entry in entries]
     assert all(isinstance(entry.block, Picture) and entry.block.heat is not None for entry in entries)
     assert all(
-        entry.block.heat_title.startswith(f"what speaks for {kept_runs.SEVERAL[of]} ")
+        entry.block.heat_title.startswith(f"evidence for {kept_runs.SEVERAL[of]} ")
         for entry, of in zip(entries, asked, strict=True)
     )
 

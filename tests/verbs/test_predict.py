@@ -18,7 +18,7 @@ from keras_dl.inputs.given import expand
 from keras_dl.server.routes import sent as sent_files
 from keras_dl.verbs.predict import answer, predict
 
-NOTE = "none of its words is known: the answer rests on nothing that was learned"
+NOTE = "the model knows none of its words, so the answer means nothing"
 
 
 @pytest.fixture(scope="module")

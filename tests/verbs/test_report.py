@@ -145,7 +145,7 @@ def test_without_pictures_it_says_so(run):
     shutil.rmtree(run.path / "shown")
     page = Page(run)
     assert page.images == []
-    assert "The pictures are not at hand: there is nothing at '/moved away/set'" in page.text
+    assert "The pictures are could not be read: there is nothing at '/moved away/set'" in page.text
     assert EVIL in page.text, "the list of errors is still there"
 
 
@@ -163,7 +163,7 @@ def test_a_model_without_images_gets_a_report_without_pictures(run):
     run.task = replace(run.task, input=Plain())
     page = Page(run)
     assert page.images == []
-    assert "not at hand" not in page.text
+    assert "could not be read" not in page.text
     assert "Grad-CAM" not in page.text
     assert f"{len(kept_runs.png(1))} bytes" in page.text
 
@@ -235,7 +235,7 @@ def test_several_classes(run):
     assert "BACTERIAL taken for VIRAL" in page.text
     assert "network VIRAL 0.95" in page.text
     assert "what spoke for the answer it gave (Grad-CAM" in page.text
-    assert any(image["alt"] == "the same with a heatmap: what speaks for VIRAL (Grad-CAM)" for image in page.images)
+    assert any(image["alt"] == "the same with a heatmap: evidence for VIRAL (Grad-CAM)" for image in page.images)
     assert "VIRAL, recognised" in page.text
     assert "at its own threshold" not in page.text
 
@@ -257,7 +257,7 @@ def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, mon
     assert "Texts found 146" in page.text
     assert "Copies of another message, kept in the same split as it 7" in page.text
     assert "1 text: empty text" in page.text
-    assert "The package brings the examples of this run itself" in page.text
+    assert "trained on synthetic examples that come with the package" in page.text
     assert not re.search(r"(?i)image|picture|pixel|Grad-CAM|heatmap|convolution|patient|\bfiles?\b", page.text)
     assert not re.search(r"\b(None|nan)\b(?!\.)", page.text.replace("None.", ""))
     if kind == "text":
@@ -268,7 +268,7 @@ def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, mon
 def test_without_the_texts_a_report_says_so(tmp_path):
     run = kept_runs.make(tmp_path / "run", "text")
     shutil.rmtree(run.path / "shown")
-    assert "The texts are not at hand" in Page(run).text
+    assert "The texts are could not be read" in Page(run).text
 
 
 @pytest.mark.parametrize("run", ["score"], indirect=True)
@@ -281,8 +281,8 @@ def test_an_anomaly_score(run):
     assert "a random example of PNEUMONIA gets a higher score than one of NORMAL" in page.text
     assert "The answer is PNEUMONIA from a score of 20 on" in page.text
     assert "of NORMAL in the validation part, aiming at 5.0 % false alarms among new ones" in page.text
-    assert "A score is no probability" in page.text
-    assert "Fitted to the training part in one go" in page.text
+    assert "A score is not a probability" in page.text
+    assert "Fitted to the training part by a formula" in page.text
     assert not re.search("epoch 1|Brier|Calibration|Grad-CAM", page.text)
     assert "reliability" not in page.source
     assert "how far each place is from what NORMAL looks like" in page.text

@@ -25,7 +25,7 @@ SUMS = {"glove.6B": "617afb2fe6cbd085c235baf7a465b96f4112bd7f7ccb2b2cbd649fed9cb
 HOMEPAGE = "https://nlp.stanford.edu/projects/glove"
 CHOICES = (
     f"choose --set embedding=PATH for a file you have (get glove.6B.zip by hand from {HOMEPAGE}), "
-    "--set embedding=glove to download it where there is a network, or --set embedding=none to do without"
+    "--set embedding=glove to download it, or --set embedding=none to train without it"
 )
 FORMAT = 1  # of what is kept in the cache; a new one is read anew
 MEMBER = re.compile(r"(?:.*/)?([^/.][^/]*\.txt)", re.DOTALL)
@@ -58,7 +58,7 @@ def vectors(path: Path | str, words: int = 0, *, dimension: int = 50) -> Vectors
     """
     path = Path(path)
     if words < 0:
-        raise UsageError(f"words={words} is not allowed; it is a number of words, 0 for all")
+        raise UsageError(f"words={words} is not allowed; give a number of words, or 0 for all")
     if not path.is_file():
         raise KerasDLError(f"{path}: no such file with word vectors; {CHOICES}")
     try:
@@ -115,7 +115,7 @@ def cached(name: str = "glove.6B") -> Path | None:
 
 def _archive(name: str) -> Path:
     if name not in SUMS:
-        raise UsageError(f"the vectors '{name}' are not known; choose from {', '.join(SUMS)}")
+        raise UsageError(f"there are no vectors '{name}'; choose from {', '.join(SUMS)}")
     return cache_folder() / "glove" / f"{name}.zip"
 
 
@@ -128,7 +128,10 @@ def _member(path: Path, dimension: int) -> zipfile.ZipInfo:
     of_dimension = [info for info in texts if DIMENSION.findall(info.filename)[-1:] == [str(dimension)]]
     if len(texts) > 1 and len(of_dimension) != 1:
         names = ", ".join(info.filename for info in texts[:8])
-        raise UsageError(f"{path}: {len(of_dimension)} of its texts have {dimension} dimensions; choose one of {names}")
+        raise UsageError(
+            f"{path}: {len(of_dimension)} of its files have {dimension} dimensions; "
+            f"unpack one of {names} and pass that file"
+        )
     return texts[0] if len(texts) == 1 else of_dimension[0]
 
 

@@ -53,7 +53,7 @@ def convert(path: Path, member: zipfile.ZipInfo | None, folder: Path) -> None:
 def failure(path: Path, error: Exception) -> KerasDLError:
     """Return the error to raise for a file that cannot be read."""
     reason = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
-    return KerasDLError(f"{path}: cannot be read: {reason}; get the file again")
+    return KerasDLError(f"{path}: cannot be read: {reason}; download the file again")
 
 
 class Readable(Protocol):
@@ -93,8 +93,8 @@ class Reader:
         total = len(self.words) + len(self.skipped)
         if len(self.skipped) > MOST_BAD * total:
             raise KerasDLError(
-                f"{self.path}: {len(self.skipped)} of {total} lines are bad ({'; '.join(self.skipped[:NAMED])}); "
-                f"up to {MOST_BAD:.0%} are left out, so get the file again"
+                f"{self.path}: {len(self.skipped)} of {total} lines are damaged ({'; '.join(self.skipped[:NAMED])}); "
+                f"up to {MOST_BAD:.0%} may be; download the file again"
             )
 
     def _find_dimension(self, lines: list[bytes]) -> int:
@@ -142,7 +142,7 @@ class Reader:
             elif (text := _decoded(word)) is None:
                 self._skip(number, "its word is not UTF-8")
             elif text in words or text in self._seen:
-                self._skip(number, f"the word {text[:30]!r} once more")
+                self._skip(number, f"a second vector for the word {text[:30]!r}")
             else:
                 words[text] = values
         return list(words), np.array(list(words.values()), dtype=np.float32).reshape(-1, self.dimension)
@@ -184,7 +184,9 @@ def _blocks(path: Path, member: zipfile.ZipInfo | None) -> Iterator[list[bytes]]
                 shown.update(len(block))
                 *lines, rest = (rest + block).split(b"\n")
                 if len(rest) > LONGEST_LINE:
-                    raise KerasDLError(f"{path}: no word vectors: a line of it has over {LONGEST_LINE:,} bytes")
+                    raise KerasDLError(
+                        f"{path}: not a file of word vectors: it has a line of more than {LONGEST_LINE:,} bytes"
+                    )
                 if lines:
                     yield lines
     except DAMAGES as error:

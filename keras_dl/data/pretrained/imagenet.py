@@ -50,10 +50,10 @@ def source(backbone: str, alpha: float = 1.0) -> tuple[str, str | None]:
     from keras_dl.models.images.transfer import BACKBONES
 
     if backbone not in FILES:
-        raise UsageError(f"there are no ImageNet weights for {backbone!r}; there are for {', '.join(sorted(FILES))}")
+        raise UsageError(f"there are no ImageNet weights for {backbone!r}; choose from {', '.join(sorted(FILES))}")
     known = BACKBONES[backbone].alphas or (1.0,)
     if alpha not in known:
         widths = ", ".join(f"{width:g}" for width in known)
-        raise UsageError(f"there are no ImageNet weights for {backbone} with alpha={alpha:g}; there are for {widths}")
+        raise UsageError(f"there are no ImageNet weights for {backbone} with alpha={alpha:g}; choose from {widths}")
     path, md5 = FILES[backbone]
     return f"{BASE}/{path.format(alpha=float(alpha))}", md5

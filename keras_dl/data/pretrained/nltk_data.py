@@ -28,7 +28,7 @@ def stop_words() -> tuple[frozenset[str], str]:
             words = frozenset(file.read().decode("utf-8").split())
     except UNREADABLE:
         return OWN_STOP_WORDS, (
-            f"stop words: the package's own {len(OWN_STOP_WORDS)}, for NLTK's list is not installed, or damaged "
+            f"stop words: the package's own {len(OWN_STOP_WORDS)}, because NLTK's list is missing or damaged "
             "(python -m nltk.downloader stopwords)"
         )
     return words, f"stop words: NLTK's English list of {len(words)}"
@@ -47,10 +47,10 @@ def lemmas(words: Iterable[str]) -> tuple[dict[str, str], str]:
         nltk.corpus.wordnet.ensure_loaded()
     except UNREADABLE:
         return {}, (
-            "lemmas: none, words stay as they are, for WordNet is not installed, or damaged "
+            "lemmas: none, words stay as they are, because WordNet is missing or damaged "
             "(python -m nltk.downloader wordnet)"
         )
     lemma = WordNetLemmatizer().lemmatize
     changed = {word: lemma(word) for word in dict.fromkeys(words) if word}
     changed = {word: short for word, short in changed.items() if short != word}
-    return changed, f"lemmas: WordNet {nltk.corpus.wordnet.get_version()}, as nouns; they change {len(changed)} words"
+    return changed, f"lemmas: WordNet {nltk.corpus.wordnet.get_version()}, for nouns; {len(changed)} words change"

@@ -152,7 +152,7 @@ def difference(error: Exception) -> str:
     """Find in the long message the two shapes that differ; Keras names the network's first, then the file's."""
     shapes = re.findall(r"\([\d, ]+\)", str(error))
     if len(shapes) > 1:
-        return f"its weights are {shapes[1]} where {shapes[0]} belong"
+        return f"its weights have the shape {shapes[1]}, not {shapes[0]}"
     return "it is damaged" if isinstance(error, OSError) else "it has other layers"
 
 
@@ -164,12 +164,12 @@ def nested(model: keras.Model) -> list[keras.Model]:
 def bare(backbone: str, side: int, alpha: float) -> keras.Model:
     """Build the network itself, without its top, named as in BACKBONES, with random weights."""
     if backbone not in BACKBONES:
-        raise ValueError(f"there is no backbone {backbone!r}; it is one of {', '.join(BACKBONES)}")
+        raise ValueError(f"there is no backbone {backbone!r}; choose from {', '.join(BACKBONES)}")
     known = BACKBONES[backbone]
     if side < known.smallest:
-        raise ValueError(f"{backbone} takes no image of {side} pixels; {known.smallest} is the least")
+        raise ValueError(f"{backbone} cannot take images of {side} pixels; the smallest size is {known.smallest}")
     if alpha != 1 and not known.alphas:
-        raise ValueError(f"{backbone} has one width only: alpha is 1, not {alpha:g}")
+        raise ValueError(f"{backbone} has only one width: alpha must be 1, not {alpha:g}")
     width = {"alpha": alpha} if known.alphas else {}
     network = known.application(input_shape=(side, side, 3), include_top=False, weights=None, name=backbone, **width)
     if known.fades:

@@ -1,4 +1,4 @@
-"""How many cells a fluorescence image shows: one number from a CNN, or the sum of a map of density from a U-Net.
+"""How many cells a fluorescence image shows: one number from a CNN, or the sum of a density map from a U-Net.
 
 Source   course document C: `--set recipe=original`; data Lempitsky and Zisserman 2010
 Command  keras-dl train cells-unet --data cells.zip
@@ -35,8 +35,8 @@ MAP = Density("cells")
 class CellsCNN(Counting):
     """The settings; in the comments the value of document C where the default is another."""
 
-    head: Literal["sum", "flatten"] = "sum"  # document C: flatten, then dense layers
-    image_size: int = 128  # pixels that "flatten" resizes to; document C does not say
+    head: Literal["sum", "flatten"] = "sum"  # "sum": the sum of a map; document C: flatten, then dense layers
+    image_size: int = 128  # side in pixels to which head=flatten resizes; not stated in document C
 
     RANGES: ClassVar[Ranges] = {**Counting.RANGES, "image_size": (32, 1024)}
 
@@ -45,7 +45,7 @@ class CellsCNN(Counting):
 class CellsUNet(Counting):
     """The settings of the U-Net."""
 
-    width: int = 16  # channels of the first level
+    width: int = 16  # channels of the first level of the U-Net
     crops: int = 4
     margin: int = 20
     crop_steps: int = 3000
@@ -107,7 +107,7 @@ CELLS_DEEP = Task(
 )
 CELLS_UNET = Task(
     name="cells-unet",
-    title="Cells in fluorescence images, counted by a map of density",
+    title="Cells in fluorescence images, counted by a density map",
     config=CellsUNet(),
     tiny={**TINY, "width": 4},
     build=build_unet,

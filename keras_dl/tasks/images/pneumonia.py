@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 class Pneumonia(Radiographs):
     """The settings; in the comments the value of document A where the default is another."""
 
-    network: Literal["xray_resnet", "xray_cnn"] = "xray_resnet"  # document A: xray_cnn
-    dropout: float = 0.3  # before the last layer; document A: 0.5, and half of it in the blocks
+    network: Literal["xray_resnet", "xray_cnn"] = "xray_resnet"  # the architecture; document A: xray_cnn
+    dropout: float = 0.3  # document A: 0.5, and half of it in the blocks
     epochs: int = 15  # document A: 25
     learning_rate: float = 2e-3  # Adam; document A: 1e-3
-    schedule: Literal["cosine", "plateau"] = "cosine"  # to zero, after a warm-up; document A: "plateau"
-    label_smoothing: float = 0.05  # document A: 0
+    schedule: Literal["cosine", "plateau"] = "cosine"  # "cosine": falls to zero after a warm-up; document A: "plateau"
+    label_smoothing: float = 0.05  # share of the label given to the other class; document A: 0
     patience: int = 15  # document A: 5
     balance: Literal["classes", "none"] = "classes"
     rotation: float = 15.0

@@ -36,7 +36,7 @@ class CNN150(Radiographs):
     zoom: float = 0.2
     shift: float = 0.1
     flip: bool = True
-    fill: Literal["reflect", "constant", "nearest"] = "nearest"  # not in the document; Keras' habit at its time
+    fill: Literal["reflect", "constant", "nearest"] = "nearest"  # not in the document; Keras' default at that time
 
 
 @dataclass(frozen=True)

@@ -31,19 +31,19 @@ class Transfer(Radiographs):
     """The settings; the defaults are ours, what the documents have is in the records below."""
 
     backbone: Literal["MobileNetV2", "InceptionV3", "VGG19", "ResNet101"] = "MobileNetV2"  # from ImageNet
-    weights: str = "imagenet"  # downloaded; or "none": random; or a file (.h5, .weights.h5)
+    weights: str = "imagenet"  # "imagenet" (downloaded), "none" (random), or a file (.h5, .weights.h5)
     alpha: float = 1.0  # width of MobileNetV2
     image_size: int = 224
-    crop: float = 1.0  # share of the side, in the middle, that the backbone sees
-    hidden: int = 128  # units of the dense layer before the last; no document says how many
-    frozen: bool = True  # first train the head alone
-    epochs: int = 10  # of the head, or of all where `frozen` is off
-    fine_epochs: int = 0  # after the head: of the backbone too
-    unfreeze: int = 0  # the first layer of the backbone that is trained then
-    optimizer: Literal["adam", "rmsprop"] = "adam"  # of all phases
-    fine_learning_rate: float = 1e-4  # of the backbone, in the second phase
-    schedule: Literal["cosine", "exponential"] = "cosine"  # of the rate within a phase
-    decay: float = 1.0  # "exponential": factor from epoch to epoch
+    crop: float = 1.0  # share of the side, around the middle, that the backbone sees
+    hidden: int = 128  # units of the dense layer before the last; not stated in the documents
+    frozen: bool = True  # train only the head first
+    epochs: int = 10  # for the head, or for all layers if frozen=false
+    fine_epochs: int = 0  # epochs of the second phase, which trains the backbone too
+    unfreeze: int = 0  # the first layer of the backbone to train in the second phase; 0: all
+    optimizer: Literal["adam", "rmsprop"] = "adam"  # for all phases
+    fine_learning_rate: float = 1e-4  # learning rate of the second phase
+    schedule: Literal["cosine", "exponential"] = "cosine"  # how the learning rate falls within a phase
+    decay: float = 1.0  # with schedule=exponential: the factor from epoch to epoch
 
     RANGES: ClassVar[Ranges] = {
         **Radiographs.RANGES,

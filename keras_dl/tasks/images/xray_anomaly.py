@@ -42,12 +42,12 @@ class XrayAnomaly(Radiographs):
     """The settings; in the comments the value of document E where the default is another."""
 
     network: Literal["feature_distance", "xray_autoencoder"] = "feature_distance"  # document E: xray_autoencoder
-    weights: str = "imagenet"  # of MobileNetV2: downloaded; or "none"; or a file (.h5, .weights.h5)
+    weights: str = "imagenet"  # MobileNetV2's weights: "imagenet" (downloaded), "none", or a file (.h5, .weights.h5)
     alpha: float = 0.35  # width of MobileNetV2
-    layer: str = "block_10_expand_relu"  # of MobileNetV2: its maps are averaged over the image
-    image_size: int = 224  # document E does not say; the autoencoder has 128
-    false_alarms: float = 0.05  # share of healthy images above the threshold
-    epochs: int = 20  # of the autoencoder, as the network or as the baseline; the distance is fitted at once
+    layer: str = "block_10_expand_relu"  # the layer of MobileNetV2 whose maps are averaged over the image
+    image_size: int = 224  # not stated in document E; the autoencoder uses 128
+    false_alarms: float = 0.05  # share of healthy images that may lie above the threshold
+    epochs: int = 20  # for the autoencoder, as network or baseline; the distance needs no epochs
 
     RANGES: ClassVar[Ranges] = {**Radiographs.RANGES, "alpha": (0.01, 2), "false_alarms": (0.001, 0.5)}
 

@@ -42,14 +42,14 @@ EMPTY = nltk_data.OWN_STOP_WORDS - {"no", "not", "nor", "never"}  # words that s
 class Emoji(TextConfig):
     """The settings; in the comments the value of document A where the default is another."""
 
-    network: Literal["emojify", "deep_average"] = "deep_average"  # document A: emojify, two LSTMs
-    embedding: str = "auto"  # word vectors: a file, "glove", "none", or "auto": GloVe where it has been downloaded
-    vocabulary: int = 20_000  # most frequent words of GloVe that go into the model; document A: all 400,000
-    dimension: int = 50  # of the word vectors
+    network: Literal["emojify", "deep_average"] = "deep_average"  # the architecture; document A: emojify, two LSTMs
+    embedding: str = "auto"  # word vectors: a file, "glove", "none", or "auto" (GloVe if already downloaded)
+    vocabulary: int = 20_000  # number of GloVe's words to use, the most frequent first; document A: all 400,000
+    dimension: int = 50  # length of the word vectors
     length: int = 10
     dropout: float = 0.0  # document A: 0.5, after each LSTM
     decay: float = 3e-3  # L2 penalty on the weights of deep_average
-    samples: bool = True  # train on the sentences written for this package too; document A has none
+    samples: bool = True  # also train on the sentences written for this package; document A: false
     epochs: int = 40  # document A: 100
     learning_rate: float = 5e-3  # document A: 1e-3
     bucket: bool = False
@@ -62,8 +62,8 @@ def prepare(config: Emoji) -> dict[str, str]:
     from keras_dl.recipes import word_vectors  # imports scikit-learn
 
     notes = {"word vectors": word_vectors.provenance(config.embedding, config.dimension, config.vocabulary)}
-    besides = "the sentences written for this package, but for copies (samples=false leaves them out)"
-    return notes | ({"trained on besides": besides} if config.samples else {})
+    besides = "the sentences written for this package, without copies (samples=false leaves them out)"
+    return notes | ({"also trained on": besides} if config.samples else {})
 
 
 def more(config: Emoji) -> Texts | None:

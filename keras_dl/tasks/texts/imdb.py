@@ -31,17 +31,17 @@ class Imdb(TextConfig):
     """The settings; in the comments the value of document B where the default is another."""
 
     network: Literal["wide_and_deep", "imdb_ffn", "imdb_bilstm"] = "wide_and_deep"  # document B: the other two
-    reader: Literal["mean", "bilstm", "transformer", "none"] = "mean"  # the deep half
+    reader: Literal["mean", "bilstm", "transformer", "none"] = "mean"  # the deep half of the network
     length: int = 1000  # document B: 200
-    read: int = 1000  # how many of these words the deep half reads
+    read: int = 1000  # how many of these words the deep half of the network reads
     vocabulary: int = 50_000  # document B: 10,000
     least: int = 2  # document B: 1
-    style: Literal["words", "signs", "letters"] = "signs"  # document B does not say
-    dimension: int = 64  # of the word vectors; document B: 128 in its feed-forward network
+    style: Literal["words", "signs", "letters"] = "signs"  # not stated in document B
+    dimension: int = 64  # length of the word vectors; document B: 128 in its feed-forward network
     ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"  # lengths of word n-grams in the wide half
-    wide_rate: float = 1e-3  # Adam's, for the wide half
-    wide_loss: Literal["log", "hinge"] = "log"  # of the wide half; with "hinge" and decay it is a linear SVM
-    deep_share: float = 0.3  # of the deep half in the log-odds
+    wide_rate: float = 1e-3  # Adam's learning rate for the wide half
+    wide_loss: Literal["log", "hinge"] = "log"  # for the wide half; with "hinge" and decay it is a linear SVM
+    deep_share: float = 0.3  # share of the deep half in the log-odds
     epochs: int = 4  # document B: 5
     patience: int = 2
 

@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 class Spam(TextConfig):
     """The settings; in the comments the value of document D where the default is another."""
 
-    network: Literal["wide_and_deep", "spam_lstm"] = "wide_and_deep"  # document D: spam_lstm
-    reader: Literal["mean", "bilstm", "transformer", "none"] = "bilstm"  # the deep half
+    network: Literal["wide_and_deep", "spam_lstm"] = "wide_and_deep"  # the architecture; document D: spam_lstm
+    reader: Literal["mean", "bilstm", "transformer", "none"] = "bilstm"  # the deep half of the network
     length: int = 64  # document D: 419, the longest message in characters
-    characters: int = 240  # of the message's beginning, whose n-grams are read beside the words; document D: none
+    characters: int = 240  # characters from the beginning whose n-grams are read in addition to words; document D: none
     vocabulary: int = 10_000
     style: Literal["words", "signs", "letters"] = "signs"  # document D: letters
-    cleaning: Literal["none", "nltk"] = "none"  # document D: NLTK's stop words go, words become WordNet's lemmas
-    dimension: int = 32  # of the word vectors
+    cleaning: Literal["none", "nltk"] = "none"  # document D: nltk (no stop words, WordNet's lemmas)
+    dimension: int = 32  # length of the word vectors
     ngrams: Literal["", "1", "1,2", "1,2,3"] = "1,2"  # lengths of word n-grams in the wide half
-    wide_rate: float = 1e-2  # Adam's, for the wide half
-    wide_loss: Literal["log", "hinge"] = "hinge"  # with "hinge" and decay the wide half is a linear SVM
+    wide_rate: float = 1e-2  # Adam's learning rate for the wide half
+    wide_loss: Literal["log", "hinge"] = "hinge"  # with "hinge" and decay, the wide half is a linear SVM
     decay: float = 1e-4  # L2 penalty on the weights of n-grams
-    deep_share: float = 0.08  # of the deep half in the log-odds; margins of an SVM are small numbers
+    deep_share: float = 0.08  # share of the deep half in the log-odds; small, since the margins of an SVM are small
     epochs: int = 15
     patience: int = 5
-    pad_front: bool = False  # document D: zeros before the words, for a network that reads them without a mask
-    resample: Literal["none", "smote"] = "none"  # document D: SMOTE between word ids
-    split: Literal["auto", "group"] = "auto"  # "auto": the document's, where the file is the published one
+    pad_front: bool = False  # pad before the words instead of after them; document D: true, as it uses no mask
+    resample: Literal["none", "smote"] = "none"  # document D: smote, between word ids
+    split: Literal["auto", "group"] = "auto"  # "auto": the document's split if the file is the published one
 
     RANGES: ClassVar[Ranges] = {
         **TextConfig.RANGES,
@@ -68,7 +68,9 @@ class Spam(TextConfig):
         """Refuse what no network reads."""
         super().__post_init__()
         if self.network == "spam_lstm" and self.characters:
-            raise UsageError("network=spam_lstm reads no characters; add --set characters=0, or take recipe=original")
+            raise UsageError(
+                "network=spam_lstm reads no characters; add --set characters=0, or use --set recipe=original"
+            )
         texts.check_network(self)
 
 

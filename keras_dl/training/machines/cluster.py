@@ -17,8 +17,8 @@ FIRST_PORT, PORTS = 20_000, 10_000  # below those that systems give to outgoing 
 ADDRESS = re.compile(r"[^\s:/]+:(\d{1,5})")
 NODES = r"(?:[\w.-]|\[[^\[\]]*\])+"  # one part of a list of nodes
 UNSUPPORTED = {
-    "ps": "Keras 3 has no parameter servers: give every process the type worker",
-    "evaluator": "every worker takes its share of the evaluation: leave the evaluator out",
+    "ps": "Keras 3 has no parameter servers; give every process the type worker",
+    "evaluator": "every worker does its share of the evaluation; leave the evaluator out",
 }
 
 
@@ -69,15 +69,15 @@ def from_tf_config(text: str) -> Cluster | None:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise wrong(f"is no JSON ({error})") from None
+        raise wrong(f"is not JSON ({error})") from None
     if not isinstance(values, dict) or not isinstance(values.get("cluster", {}), dict):
-        raise wrong("holds no object 'cluster'")
+        raise wrong("has no object 'cluster'")
     jobs, task = values.get("cluster", {}), values.get("task", {})
     if not jobs:
         return None
     for name in jobs:
         if name not in ("chief", "master", "worker"):
-            raise wrong(f"names the job '{name}': {UNSUPPORTED.get(name, 'allowed are chief and worker')}")
+            raise wrong(f"names the job '{name}': {UNSUPPORTED.get(name, 'use chief and worker')}")
         if not isinstance(jobs[name], list):
             raise wrong(f"has no list of addresses for '{name}'")
     order = [(name, number) for name in ("chief", "master", "worker") for number in range(len(jobs.get(name, ())))]
@@ -99,7 +99,7 @@ def from_indexed_job(environment: Mapping[str, str]) -> Cluster:
     """
     names = ("KERAS_DL_WORKERS", "KERAS_DL_WORKER", "JOB_COMPLETION_INDEX")
     if missing := [name for name in names if not environment.get(name)]:
-        raise UsageError(f"{', '.join(missing)} not set; an Indexed Job has all of: {', '.join(names)}")
+        raise UsageError(f"{', '.join(missing)} not set; an Indexed Job sets all of {', '.join(names)}")
     count, index = whole(environment, names[0]), whole(environment, names[2])
     address = environment[names[1]]
     if "{index}" not in address:
@@ -128,7 +128,7 @@ def from_slurm(environment: Mapping[str, str]) -> Cluster:
     workers = [f"{host}:{port + task}" for host, share in zip(hosts, shares, strict=True) for task in range(share)]
     if len(workers) != count:
         raise UsageError(
-            f"SLURM says {count} tasks, and {len(workers)} of '{tasks}' on '{nodes}'; start "
+            f"SLURM says {count} tasks, but {len(workers)} in '{tasks}' on '{nodes}'; start "
             f"them with srun --ntasks={count}"
         )
     return checked(tuple(workers), index, "SLURM_PROCID")
@@ -141,7 +141,7 @@ def expanded(nodes: str) -> list[str]:
         UsageError: if it is no such list.
     """
     if not re.fullmatch(f"{NODES}(,{NODES})*", nodes):
-        raise UsageError(f"'{nodes}' is no list of nodes such as node[01-03,7],gpu2")
+        raise UsageError(f"'{nodes}' is not a list of nodes such as node[01-03,7],gpu2")
     found: list[str] = []
     for part in re.finditer(NODES, nodes):
         pieces = re.split(r"\[([^\[\]]*)\]", part[0])  # text, list, text, list, ..., text
@@ -158,7 +158,7 @@ def numbers(ranges: str, nodes: str) -> list[str]:
     for one in ranges.split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", one)
         if not match or int(match[2] or match[1]) < int(match[1]):
-            raise UsageError(f"'{nodes}' is no list of nodes: '{one}' is no range such as 01-03")
+            raise UsageError(f"'{nodes}' is not a list of nodes: '{one}' is not a range such as 01-03")
         found += [f"{number:0{len(match[1])}}" for number in range(int(match[1]), int(match[2] or match[1]) + 1)]
     return found
 
@@ -169,11 +169,11 @@ def tasks_of(text: str, nodes: int) -> list[int]:
     for one in text.split(","):
         match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", one)
         if not match:
-            raise UsageError(f"'{text}' says no tasks per node, such as 2(x3),1")
+            raise UsageError(f"'{text}' does not give tasks per node, such as 2(x3),1")
         found += repeat(int(match[1]), int(match[2] or 1))
     found = list(chain(found, repeat(found[0], nodes - len(found)))) if len(found) == 1 else found
     if len(found) != nodes:
-        raise UsageError(f"'{text}' says the tasks of {len(found)} nodes, and there are {nodes}")
+        raise UsageError(f"'{text}' gives the tasks of {len(found)} nodes, but there are {nodes}")
     return found
 
 
@@ -182,11 +182,11 @@ def checked(workers: tuple[str, ...], index: int, source: str) -> Cluster:
     for address in workers:
         match = ADDRESS.fullmatch(str(address))
         if not match or not 0 < int(match[1]) < 65_536:
-            raise UsageError(f"{source}: '{address}' is no address such as node1:2222")
+            raise UsageError(f"{source}: '{address}' is not an address such as node1:2222")
     if len(set(workers)) < len(workers):
-        raise UsageError(f"{source}: an address stands there twice; every worker needs its own: {', '.join(workers)}")
+        raise UsageError(f"{source}: it has an address twice, but every worker needs its own: {', '.join(workers)}")
     if not 0 <= index < len(workers):
-        raise UsageError(f"{source}: there is no worker {index}; they are 0 to {len(workers) - 1}")
+        raise UsageError(f"{source}: there is no worker {index}; the workers are 0 to {len(workers) - 1}")
     return Cluster(workers, index)
 
 
@@ -205,4 +205,4 @@ def first_of(environment: Mapping[str, str], *names: str) -> str:
 def wrong(what: str) -> UsageError:
     """Return the error for a TF_CONFIG that cannot be used, with one that can."""
     example = '{"cluster": {"worker": ["node1:2222", "node2:2222"]}, "task": {"type": "worker", "index": 0}}'
-    return UsageError(f"TF_CONFIG {what}; it is like: {example}")
+    return UsageError(f"TF_CONFIG {what}; an example: {example}")

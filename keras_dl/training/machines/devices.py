@@ -40,7 +40,7 @@ def import_quietly() -> None:
         warnings.filters = [one for one in warnings.filters if one[0] != "error"]
     if "keras" in sys.modules and (backend := sys.modules["keras"].config.backend()) != "tensorflow":
         raise KerasDLError(
-            f"Keras was imported with the backend '{backend}', and keras_dl needs TensorFlow: restart Python, and "
+            f"Keras was imported with the backend '{backend}', but keras_dl needs TensorFlow; restart Python, and "
             "import keras_dl before keras, or set KERAS_BACKEND=tensorflow"
         )
     stderr = os.dup(2)
@@ -52,7 +52,7 @@ def import_quietly() -> None:
             tf.config.list_physical_devices()  # looks for CUDA, and says so
         except (ValueError, AttributeError, TypeError, AssertionError) as error:  # of Keras' files, which it imports
             folder = os.environ.get("KERAS_HOME", "~/.keras")
-            raise KerasDLError(f"Keras cannot be imported ({error!r}); mend or delete {folder}/keras.json") from None
+            raise KerasDLError(f"Keras cannot be imported ({error!r}); correct or delete {folder}/keras.json") from None
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
@@ -84,19 +84,19 @@ def planned(device: str, strategy: str, config: Config) -> Cluster | None:
         UsageError: with the reason and the way out.
     """
     if device not in DEVICES:
-        raise UsageError(f"no device '{device}'; there is: {', '.join(DEVICES)}")
+        raise UsageError(f"no device '{device}'; choose from {', '.join(DEVICES)}")
     if strategy.replace("_", "") in ("parameterserver", "ps", "centralstorage"):
-        raise UsageError(f"Keras 3 cannot train with the strategy '{strategy}'; take --strategy multiworker")
+        raise UsageError(f"Keras 3 cannot train with the strategy '{strategy}'; use --strategy multiworker")
     if strategy not in STRATEGIES:
-        raise UsageError(f"no strategy '{strategy}'; there is: {', '.join(STRATEGIES)}")
+        raise UsageError(f"no strategy '{strategy}'; choose from {', '.join(STRATEGIES)}")
     if "tpu" in (device, strategy) and (device not in ("auto", "tpu") or strategy not in ("auto", "tpu")):
-        raise UsageError(f"--device {device} and --strategy {strategy} exclude each other; a TPU takes --device tpu")
+        raise UsageError(f"--device {device} and --strategy {strategy} exclude each other; for a TPU, use --device tpu")
     if config.precision == "mixed_float16" and device in ("cpu", "tpu"):
         raise float16_refused(device.upper())
     if config.precision == "mixed_float16" and config.accumulate > 1:
         raise UsageError(
-            f"precision=mixed_float16 does not go with accumulate={config.accumulate}: a piece whose gradients "
-            "overflow would be left out; take --set precision=mixed_bfloat16"
+            f"precision=mixed_float16 does not work with accumulate={config.accumulate}: a piece whose gradients "
+            "overflow would be left out; use --set precision=mixed_bfloat16"
         )
     if strategy in ("default", "mirrored", "tpu") or device == "tpu":
         return None
@@ -104,7 +104,7 @@ def planned(device: str, strategy: str, config: Config) -> Cluster | None:
     if cluster is None and strategy == "multiworker":
         raise UsageError(
             "--strategy multiworker needs to know the workers: set TF_CONFIG, or start it as deploy/slurm/train.sbatch "
-            "or deploy/kubernetes/train.yaml do; one machine: --strategy default or mirrored"
+            "or deploy/kubernetes/train.yaml does; on one machine, use --strategy default or mirrored"
         )
     if cluster is None or len(cluster.workers) == 1:
         return None
@@ -121,14 +121,15 @@ def check_shares(config: Config, replicas: int) -> None:
     if replicas > 1 and config.accumulate > 1:
         raise UsageError(
             f"Keras 3 cannot accumulate gradients over {replicas} replicas; each already has only 1/{replicas} of the "
-            f"batch: leave --set accumulate={config.accumulate} out, or take --strategy default"
+            f"batch; leave out --set accumulate={config.accumulate}, or use --strategy default"
         )
     parts = config.accumulate if config.scale_learning_rate else replicas * config.accumulate
     if config.batch_size % parts:
         near = max(1, round(config.batch_size / parts)) * parts
         what = "pieces" if config.accumulate > 1 else "replicas"
         raise UsageError(
-            f"batch_size={config.batch_size} has no equal parts for {parts} {what}; take --set batch_size={near}"
+            f"batch_size={config.batch_size} cannot be divided equally among {parts} {what}; use --set "
+            f"batch_size={near}"
         )
 
 
@@ -153,7 +154,9 @@ def prepare(device: str = "auto", strategy: str = "auto", config: Config | None 
         return checked(tpu_strategy(), config)
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
-        raise KerasDLError("TensorFlow sees no GPU: check nvidia-smi, pip install 'keras-dl[gpu]', or use --device cpu")
+        raise KerasDLError(
+            "TensorFlow sees no GPU; check nvidia-smi, type pip install 'tensorflow[and-cuda]', or use --device cpu"
+        )
     if device == "cpu" and gpus:
         tf.config.set_visible_devices([], "GPU")
         gpus = []
@@ -166,7 +169,9 @@ def prepare(device: str = "auto", strategy: str = "auto", config: Config | None 
     replicas = tf.config.list_logical_devices("GPU") if gpus else tf.config.list_logical_devices("CPU")
     if strategy == "mirrored" and len(replicas) < 2:
         kind = "GPU" if gpus else "CPU and no GPU"
-        raise KerasDLError(f"--strategy mirrored needs several GPUs, and here is one {kind}; use --strategy default")
+        raise KerasDLError(
+            f"--strategy mirrored needs several GPUs, but this machine has one {kind}; use --strategy default"
+        )
     if strategy == "mirrored" or (strategy == "auto" and gpus and len(replicas) > 1):
         return checked(mirrored([replica.name for replica in replicas], gpus=bool(gpus)), config)
     check_shares(config, 1)
@@ -198,7 +203,7 @@ def tpu_strategy() -> tf.distribute.Strategy:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
     except (ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        raise KerasDLError(f"no TPU can be reached ({reason}); use --device cpu or --device gpu") from None
+        raise KerasDLError(f"cannot reach a TPU ({reason}); use --device cpu or --device gpu") from None
     return tf.distribute.TPUStrategy(resolver)
 
 
@@ -235,7 +240,7 @@ def several_workers(cluster: Cluster) -> tf.distribute.Strategy:
         reason = str(error).splitlines()[0]
         raise KerasDLError(
             f"{cluster.name} ({cluster.workers[cluster.index]}) did not meet the others "
-            f"({', '.join(cluster.workers)}): {reason}; check that all were started, and that they reach each other"
+            f"({', '.join(cluster.workers)}): {reason}; check that all were started and can reach each other"
         ) from None
 
 
@@ -296,4 +301,4 @@ def seconds(variable: str, default: int) -> int:
 
 def float16_refused(where: str) -> UsageError:
     """Return the error for float16 where it does not pay."""
-    return UsageError(f"precision=mixed_float16 is slow on a {where}; take --set precision=mixed_bfloat16")
+    return UsageError(f"precision=mixed_float16 is slow on a {where}; use --set precision=mixed_bfloat16")

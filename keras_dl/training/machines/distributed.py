@@ -154,7 +154,7 @@ def agree(strategy: tf.distribute.Strategy, what: str, value: str) -> None:
     own = hashlib.sha256(value.encode()).digest()
     differs = broadcast(strategy, own) != own
     if summed(strategy, np.array([differs], np.int64), first=False)[0]:
-        raise KerasDLError(f"the workers have different {what}: start all of them with the same command and package")
+        raise KerasDLError(f"the workers have different {what}; start all of them with the same command and package")
 
 
 def equal(strategy: tf.distribute.Strategy, variables: Sequence[keras.Variable]) -> None:
@@ -215,7 +215,7 @@ def taking_part(cluster: Cluster | None, folder: Path) -> Iterator[None]:
     """
     with ExitStack() as at_end:
         if cluster and not cluster.chief:
-            say(f"{cluster.name}; the chief, {cluster.workers[0]}, tells how it goes")
+            say(f"{cluster.name}; the chief, {cluster.workers[0]}, reports the progress")
             at_end.callback(shutil.rmtree, folder, ignore_errors=True)
             at_end.enter_context(redirect_stderr(at_end.enter_context(Path(os.devnull).open("w"))))
         try:
@@ -231,7 +231,4 @@ def lost(cluster: Cluster, error: str) -> str:
     found = re.search(r"/job:worker/replica:0/task:(\d+)\s", error)
     number = int(found[1]) if found else None
     other = "another worker" if number is None else f"worker {number + 1} ({cluster.workers[number]})"
-    return (
-        f"{cluster.name} stops: {other} does not answer any more; see why there, then start all workers again with "
-        "--resume"
-    )
+    return f"{cluster.name} stops: {other} no longer answers; find out why, then start all workers again with --resume"

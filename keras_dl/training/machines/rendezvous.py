@@ -39,7 +39,7 @@ def receive(cluster: Cluster, deadline: float) -> None:
             names = ", ".join(f"worker {index + 1} ({cluster.workers[index]})" for index in missing)
             if time.monotonic() > deadline:
                 raise KerasDLError(
-                    f"{names} did not come; check that all {len(cluster.workers)} workers were started, and that they "
+                    f"{names} did not come; check that all {len(cluster.workers)} workers were started and can "
                     f"reach {cluster.workers[0]}"
                 )
             if time.monotonic() > say_at:
@@ -80,7 +80,7 @@ def report(cluster: Cluster, deadline: float) -> None:
                 return
             reason = answer if answer.isprintable() and answer else reason
         except UnicodeError:
-            raise UsageError(f"'{host}' is no name of a machine") from None
+            raise UsageError(f"'{host}' is not the name of a machine") from None
         except OSError as error:
             reason = error.strerror or str(error)
         time.sleep(PAUSE)

@@ -85,10 +85,10 @@ def remarks(strategy: tf.distribute.Strategy, config: Config) -> list[str]:
         shares = f"{replicas} replicas x {config.batch_size // replicas} examples = batches of {config.batch_size}"
         lines.append(f"strategy {devices.name_of(strategy)}: {shares}, learning rate {config.learning_rate:g}")
         if config.steps_per_execution > 1:
-            lines.append("steps_per_execution counts as 1 with several replicas")
+            lines.append("with several replicas, steps_per_execution is 1")
     if config.accumulate > 1:
         piece = config.batch_size // config.accumulate
         lines.append(f"batches of {config.batch_size} are computed as {config.accumulate} x {piece} examples")
     if config.precision != "float32":
-        lines.append(f"trained in {config.precision}; the model that is kept computes in float32")
+        lines.append(f"trained in {config.precision}; the saved model computes in float32")
     return lines

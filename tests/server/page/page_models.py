@@ -22,7 +22,7 @@ CELL = {"value": 0.953, "low": 0.931, "high": 0.972}
 TITLES = {"auroc": "AUROC", "ppv": "Positive predictive value", "brier": "Brier score", "f1": "F1",
           "accuracy": "Accuracy"}  # fmt: skip
 FIRST = ["auroc", "accuracy", "f1"]
-METHODS = {"occlusion": "leave a word out", "attention": "attention", "grad-cam": "Grad-CAM"}
+METHODS = {"occlusion": "leaving a word out", "attention": "attention", "grad-cam": "Grad-CAM"}
 
 
 def columns(classes, value):
@@ -123,7 +123,7 @@ def row(known, name: str, data: bytes):
         return {"input": name, "count": 200 * level, "low": 185 * level, "high": 220 * level}
     amount = {"probability": level} if known["value"] == "probability" else {"score": 30 * level}
     label = known["classes"][next(iter(amount.values())) >= known["threshold"]]
-    note = {"note": "none of its words is known"} if name == "xyzzy" else {}
+    note = {"note": "the model knows none of its words"} if name == "xyzzy" else {}
     return {"input": name, "label": label, **amount, "of": known["classes"][1], "threshold": known["threshold"], **note}
 
 
@@ -148,7 +148,7 @@ def view(known, answer):
     is_score = value == "score"
     amount = answer[value]
     written = (lambda number: f"{number:.2f}") if is_score else (lambda number: f"{100 * number:.0f} %")
-    note = "A score is no probability." if is_score else "Calibrated."
+    note = "A score is not a probability." if is_score else "Calibrated."
     gauge = Gauge(
         amount, 0, 33 if is_score else 1, f"{value} of {of}: {written(amount)}", threshold,
         f"threshold {written(threshold)}", None, tuple(known["classes"]), note,
@@ -163,13 +163,13 @@ def explained(known, answer, name: str, data: bytes, method):
         image = np.asarray(Image.open(io.BytesIO(data)).convert("L").resize((128, 128)))[..., None]
         y, x = np.mgrid[:128, :128]
         heat = np.exp(-((x - 85) ** 2 + (y - 78) ** 2) / 700)
-        caption = f"what speaks for {of} (Grad-CAM)"
+        caption = f"evidence for {of} (Grad-CAM)"
         return Picture([Panel("the model's input", image)], caption, heat, caption)
     words = []
     for found in re.finditer(r"\S+", name[:60]):
         weight = (len(found[0]) - 4) / 3 * (-1 if found[0] in ("the", "a", "not") else 1)
         words.append(Word(found.start(), found.end(), weight))
-    meaning = f"the change of the log-odds of {of} when the word is left out"
+    meaning = f"how much the log-odds of {of} change when the word is left out"
     if method == "attention":
         words = [Word(word.start, word.end, abs(word.weight)) for word in words]
         meaning = "the share of the attention that the word gets"

@@ -61,7 +61,7 @@ def test_a_sample_gives_a_probability_and_a_heatmap(page, stub):
     assert page.run("return document.querySelector('.panel .mark').style.left") == "43%"
     assert page.run("return document.querySelector('.panel .caption').style.transform") == "translateX(-43%)"
     page.find(".medical", "Not a medical device")
-    page.find("figcaption", "what speaks for PNEUMONIA (Grad-CAM)")
+    page.find("figcaption", "evidence for PNEUMONIA (Grad-CAM)")
     over, slider = page.find(".over"), page.find("input[type=range]")
     assert page.run("return arguments[0].naturalWidth", over) == 128
     before = float(over.value_of_css_property("opacity"))
@@ -105,7 +105,7 @@ def test_other_kinds_of_answers(page, name, selector, said, bars):
     page.click(".thumbnails li:nth-child(2) button")
     assert page.find(selector).text == said
     assert [bar.text for bar in page.all(".bars li .number")] == bars
-    assert bool(page.all(".panel", "A score is no probability")) == (name == "anomaly")
+    assert bool(page.all(".panel", "A score is not a probability")) == (name == "anomaly")
 
 
 def test_a_count_has_a_band_and_its_feedback_is_a_number(page, stub):
@@ -201,7 +201,7 @@ def test_ways_to_explain_and_notes(page, stub):
     assert "much" in page.find(".legend").text
     page.find("textarea").clear()
     page.find("textarea").send_keys("xyzzy")
-    page.find(".note", "Note: none of its words is known.")
+    page.find(".note", "Note: the model knows none of its words.")
     page.find("textarea").send_keys(" " + "long words " * 6)
     page.find(".unread", "words")
 

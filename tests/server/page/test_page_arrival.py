@@ -12,7 +12,7 @@ def test_an_example_is_answered_and_explained_on_arrival(page, stub):
     page.open(page.address)
     assert page.find(".panel", "Example from the test part: NORMAL")
     assert [one.text for one in page.all(".thumbnails [aria-pressed=true]")] == ["NORMAL"]
-    page.find("figcaption", "what speaks for PNEUMONIA")
+    page.find("figcaption", "evidence for PNEUMONIA")
     assert page.run("return scrollY") == 0
     page.click(".thumbnails button", "PNEUMONIA")
     page.find(".panel", "Example from the test part: PNEUMONIA")

@@ -36,7 +36,7 @@ def test_a_radiograph_is_answered_explained_and_judged(real, served):
     (row,) = requests.post(f"{served}/v1/models/pneumonia:answer", files=files, timeout=9).json()["predictions"]
     assert label == row["label"]
     assert float(probability.text.split()[-2]) == pytest.approx(100 * row["probability"], abs=0.6)
-    real.find("figcaption", "what speaks for PNEUMONIA")
+    real.find("figcaption", "evidence for PNEUMONIA")
     assert real.run("return document.querySelector('.over').naturalWidth") == 32
     real.click("button", f"Yes, {label}")
     real.find(".feedback", f"Thank you. Stored: {label}.")

@@ -40,23 +40,23 @@ def test_without_a_cluster_there_is_none(text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "is no JSON"),
-        ("[]", "holds no object 'cluster'"),
-        ('{"cluster": []}', "holds no object 'cluster'"),
+        ("{", "is not JSON"),
+        ("[]", "has no object 'cluster'"),
+        ('{"cluster": []}', "has no object 'cluster'"),
         (tf_config(worker="a:1"), "no list of addresses for 'worker'"),
         (tf_config(worker=["a:1"], ps=["b:2"]), "Keras 3 has no parameter servers"),
-        (tf_config(worker=["a:1"], evaluator=["b:2"]), "takes its share of the evaluation"),
+        (tf_config(worker=["a:1"], evaluator=["b:2"]), "does its share of the evaluation"),
         (tf_config(worker=["a:1"], gpu=["b:2"]), "names the job 'gpu': allowed are chief and worker"),
         (tf_config(("worker", 2), worker=["a:1", "b:2"]), "says this is worker 2; the cluster has: worker 0, worker 1"),
         (tf_config(("worker", -1), worker=["a:1", "b:2"]), "says this is worker -1"),
         (tf_config((None, None), worker=["a:1"]), "says this is None None"),
         ('{"cluster": {"worker": ["a:1"]}, "task": 3}', "says this is 3"),
-        (tf_config(worker=["a"]), "'a' is no address such as node1:2222"),
-        (tf_config(worker=["a:0"]), "'a:0' is no address"),
-        (tf_config(worker=["a:65536"]), "is no address"),
-        (tf_config(worker=["http://a:1"]), "is no address"),
-        (tf_config(worker=[3]), "'3' is no address"),
-        (tf_config(worker=["a:1", "a:1"]), "an address stands there twice"),
+        (tf_config(worker=["a"]), "'a' is not an address such as node1:2222"),
+        (tf_config(worker=["a:0"]), "'a:0' is not an address"),
+        (tf_config(worker=["a:65536"]), "is not an address"),
+        (tf_config(worker=["http://a:1"]), "is not an address"),
+        (tf_config(worker=[3]), "'3' is not an address"),
+        (tf_config(worker=["a:1", "a:1"]), "has an address twice"),
     ],
 )
 def test_a_wrong_tf_config_is_refused_with_the_reason(text, said):
@@ -78,7 +78,7 @@ def test_an_indexed_job_says_who_its_pods_are():
         ({"JOB_COMPLETION_INDEX": ""}, "JOB_COMPLETION_INDEX not set; an Indexed Job has all of"),
         ({"KERAS_DL_WORKERS": "many"}, "KERAS_DL_WORKERS='many' must be a whole number"),
         ({"KERAS_DL_WORKER": "train:2222"}, "must have {index} in it"),
-        ({"KERAS_DL_WORKER": "train-{index}"}, "'train-0' is no address"),
+        ({"KERAS_DL_WORKER": "train-{index}"}, "'train-0' is not an address"),
         ({"JOB_COMPLETION_INDEX": "3"}, "there is no worker 3; they are 0 to 2"),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_list_of_nodes_is_written_out(nodes, written_out):
 
 @pytest.mark.parametrize("nodes", ["", "node[", "node[1-", "node[]", "node[3-1]", "node[a]", "no de", "node]"])
 def test_what_is_no_list_of_nodes_is_refused(nodes):
-    with pytest.raises(UsageError, match="is no list of nodes"):
+    with pytest.raises(UsageError, match="is not a list of nodes"):
         cluster.expanded(nodes)
 
 
@@ -152,7 +152,7 @@ def test_slurm_counts_only_when_it_was_asked_for():
         ({"SLURM_JOB_NODELIST": ""}, "start the workers with srun"),
         ({"SLURM_NTASKS": "5"}, "SLURM says 5 tasks, and 4 of '2(x2)' on 'n[1-2]'"),
         ({"SLURM_TASKS_PER_NODE": "2(x3)"}, "says the tasks of 3 nodes, and there are 2"),
-        ({"SLURM_TASKS_PER_NODE": "two"}, "says no tasks per node"),
+        ({"SLURM_TASKS_PER_NODE": "two"}, "does not give tasks per node"),
         ({"SLURM_PROCID": "4"}, "there is no worker 4"),
         ({"SLURM_JOB_ID": "x"}, "SLURM_JOB_ID='x' must be a whole number"),
     ],

@@ -71,7 +71,7 @@ def test_a_batch_is_cut_into_equal_pieces_only():
 def test_the_command_line_refuses_before_it_imports_anything_heavy(keras_dl_command, tmp_path):
     done = keras_dl_command("train", "spam", "--strategy", "parameter_server", "--out", tmp_path / "run")
     assert done.returncode == 2
-    assert "take --strategy multiworker" in done.stderr
+    assert "use --strategy multiworker" in done.stderr
     assert not (tmp_path / "run").exists()
 
 

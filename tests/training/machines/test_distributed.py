@@ -118,7 +118,7 @@ def test_workers_can_be_made_equal(four):
 def test_workers_stop_when_the_chief_is_killed(four):
     for index, one in enumerate(four[1][1:], 2):
         assert one["lost"].startswith(f"worker {index} of 4 stops: ")
-        assert "does not answer any more" in one["lost"]
+        assert "no longer answers" in one["lost"]
         assert one["lost"].endswith("--resume")
         assert one["seconds"] < 2 * HEARTBEAT + 20
 

@@ -27,8 +27,8 @@ def test_what_is_said_of_a_strategy_is_what_is_computed():
     lines = replicas.remarks(Strategy(), Config(batch_size=64, precision="mixed_bfloat16"))
     assert "4 replicas x 16 examples = batches of 64, learning rate 0.001" in lines[0]
     assert lines[1:] == [
-        "steps_per_execution counts as 1 with several replicas",
-        "trained in mixed_bfloat16; the model that is kept computes in float32",
+        "with several replicas, steps_per_execution is 1",
+        "trained in mixed_bfloat16; the saved model computes in float32",
     ]
     strategy = devices.prepare("cpu")
     assert replicas.remarks(strategy, Config()) == []

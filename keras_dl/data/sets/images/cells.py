@@ -21,8 +21,8 @@ CITATION = "Lempitsky, V., Zisserman, A. (2010). Learning to count objects in im
 INTENDED_USE = "Teaching and method comparison on counting in images."
 LIMITS = (
     "The VGG images are simulated: all cells look alike, and their number nearly follows the total light (a ridge "
-    "regression on five statistics of the brightness errs by about 4 cells of 174). A model trained on them counts "
-    "nothing reliably in images of a real microscope; train it on counted images of your own."
+    "regression on five statistics of the brightness is wrong by only about 4 cells of 174). A model trained on them "
+    "does not count reliably in real microscope images; train on counted images of your own."
 )
 SYNTHETIC_VERSION = 1  # of the drawing; a new one gets a new folder in the cache
 PICTURES, TINY_PICTURES = 60, 24  # of the embedded set

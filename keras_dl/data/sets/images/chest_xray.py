@@ -112,11 +112,11 @@ def by_kind(images: Images) -> Images:
         ["normal" if label == 0 else kind(path) for path, label in zip(images.paths, images.labels, strict=True)]
     )
     unknown = ~np.isin(kinds, list(KINDS))
-    gone = tuple(Skipped(name, "its name tells neither bacteria nor virus") for name in images.take(unknown).ids)
+    gone = tuple(Skipped(name, "its name contains neither bacteria nor virus") for name in images.take(unknown).ids)
     absent = [name for one, name in KINDS.items() if one not in kinds]
     if absent:
         raise KerasDLError(
-            f"{images.root}: no image of {' or '.join(absent)}; three classes need names such as "
+            f"{images.root}: no image of {' or '.join(absent)}; the three classes need file names such as "
             "person7_bacteria_23.jpeg and person7_virus_23.jpeg in PNEUMONIA; without them: keras-dl train pneumonia"
         )
     labels = np.array([list(KINDS).index(one) if one in KINDS else 0 for one in kinds], dtype=np.int64)
@@ -213,5 +213,5 @@ def _refuse_incomplete(target: Path, place: Source) -> None:
     if found != dict(place.holds):
         raise KerasDLError(
             f"{target}: {found} images instead of {dict(place.holds)}; "
-            f"delete {target} and the archives {target.name}*.zip beside it, then download again"
+            f"delete {target} and the archives {target.name}*.zip next to it, then download again"
         )

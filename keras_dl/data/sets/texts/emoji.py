@@ -24,7 +24,7 @@ from keras_dl.errors import KerasDLError
 TITLE = "Emojify: sentences with an emoji"
 LICENCE = "course material; no licence is stated"
 CITATION = "Exercise Emojify of the course Sequence Models, Deep Learning Specialization, DeepLearning.AI."
-INTENDED_USE = "Teaching: what word vectors learned elsewhere do for a classifier with few examples."
+INTENDED_USE = "Teaching: how pretrained word vectors help a classifier that has few examples."
 LIMITS = (
     "English, one short sentence, five classes, 132 examples to learn from: whatever is said gets one of the five. A "
     "difference of one sentence is 1.8 points of the test accuracy. Few negations and no irony are in it."
@@ -39,7 +39,7 @@ EMOJI = {
 CLASSES = tuple(EMOJI)
 LABELS = {str(number): name for number, name in enumerate(CLASSES)}  # as the files have them
 TRAIN, TESTS = "train_emoji.csv", ("tesss.csv", "test_emoji.csv")  # tesss.csv is what the exercise itself measures on
-FORMAT = "one sentence and its number, 0 to 4, in a line, such as: see you at lunch,4"
+FORMAT = "one sentence and its number (0 to 4) per line, such as: see you at lunch,4"
 TINY_SENTENCES = {TRAIN: 60, "test_emoji.csv": 30}
 
 
@@ -133,10 +133,10 @@ def _files(folder: Path, source: Path) -> tuple[Path, Path | None, list[Path]]:
     found = [path for path in visible if path.name.lower() == TRAIN]
     if len(found) != 1:
         others = ", ".join(str(path.relative_to(folder)) for path in (found or visible)[:3])
-        have = f"{len(found)} of it: {others}" if found else f"there is {others or 'no CSV file'}"
+        have = f"there are {len(found)}: {others}" if found else f"there is {others or 'no CSV file'}"
         raise KerasDLError(
-            f"{source}: expected one {TRAIN}, and beside it {' or '.join(TESTS)}; {have}; "
-            "give --data the folder that has it, or one CSV file"
+            f"{source}: expected one {TRAIN} and, next to it, {' or '.join(TESTS)}; {have}; "
+            "pass the folder that has them to --data, or one CSV file"
         )
     beside = {path.name.lower(): path for path in visible if path.parent == found[0].parent}
     test = next((beside[name] for name in TESTS if name in beside), None)
@@ -159,7 +159,7 @@ def _rows(path: Path, part: str) -> Iterator[Row]:
         if rows and re.search("[A-Za-z]", rows[0][2]) and rows[0][2] not in LABELS:  # a header, not a label
             rows = rows[1:]
     if not any(label for *_, label in rows):
-        what = "no row has a label" if rows else "there are no sentences in it"
+        what = "no row has a label" if rows else "it has no sentences"
         raise KerasDLError(f"{path}: {what}; expected {FORMAT}")
     return (Row(f"{path.name}:{line}", text, label, part) for line, text, label in rows)
 

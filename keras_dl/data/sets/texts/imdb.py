@@ -92,7 +92,7 @@ def read(source: Path, *, bad_share: float = 0.05) -> Texts:
     except KerasDLError as error:
         if "no folder" not in str(error):
             raise
-        return _read_tables(tables_in(folder, source, WANTED, "no folders pos and neg in it, and "), source, bad_share)
+        return _read_tables(tables_in(folder, source, WANTED, "it has no folders pos and neg, and "), source, bad_share)
     return _read_folders(found, bad_share)
 
 
@@ -132,7 +132,7 @@ def download(folder: Path, source: str = "stanford", *, base: str | None = None)
     if found != place.holds[""]:
         raise KerasDLError(
             f"{target}: {found:,} reviews instead of {place.holds['']:,}; "
-            f"delete {target} and {archive.name}* beside it, then download again"
+            f"delete {target} and {archive.name}* next to it, then download again"
         )
     return target
 

@@ -155,12 +155,12 @@ def _files(source: Path) -> tuple[list[tuple[Path, str]], list[Path]]:
     published = [path for name in PUBLISHED for path in inside if path.name.lower() == name]
     if published:
         return [(published[0], "")], [path for path in inside if tables.is_table(path) and path != published[0]]
-    return tables_in(folder, source, "the file itself", "neither spam.csv nor SMSSpamCollection in it, but "), []
+    return tables_in(folder, source, "the file itself", "it has neither spam.csv nor SMSSpamCollection, but "), []
 
 
 def _is_tabbed(path: Path) -> bool:
     """Whether a file is one as of UCI, without a header: label, tab, text. Raises KerasDLError for an empty one."""
-    way_out = "give --data spam.csv, SMSSpamCollection or a table with the columns label and text"
+    way_out = "pass spam.csv, SMSSpamCollection or a table with the columns label and text to --data"
     try:
         start = tables.text_of(path.read_bytes()).lstrip()
     except BadInput as error:
