@@ -144,5 +144,6 @@ def test_a_table_beside_the_published_one_is_counted(tmp_path):
     for name in ("spam.csv", "more.csv"):
         (tmp_path / name).write_text("v1,v2\nham,see you\nspam,a prize\n")
     texts = spam.read(tmp_path)
-    assert [(one.path, one.reason) for one in texts.skipped] == [("more.csv", "another table next to the published one")]
+    (one,) = texts.skipped
+    assert (one.path, one.reason) == ("more.csv", "another table next to the published one")
     assert texts.notes["rows"] == len(texts) + len(texts.skipped) == 3
