@@ -200,7 +200,7 @@ def unpacking(encoding: str) -> Any:
     if encoding.lower() in ("", "identity"):
         return None
     if encoding.lower() not in ("gzip", "x-gzip"):
-        raise Refused(415, f"Content-Encoding '{encoding[:40]}' is not read; send gzip, or the body as it is")
+        raise Refused(415, f"Content-Encoding '{encoding[:40]}' is not supported; send gzip or an uncompressed body")
     return zlib.decompressobj(wbits=31)  # gzip alone
 
 
@@ -209,9 +209,9 @@ def unpacked(unpack: Any, body: bytes, most: int, *, whole: bool) -> bytes:
     try:
         found = unpack.decompress(body, most)
     except zlib.error as error:
-        raise Refused(400, f"the body is no gzip, which its Content-Encoding says: {error}") from None
+        raise Refused(400, f"the body is not gzip, although its Content-Encoding says so: {error}") from None
     if unpack.unused_data:  # zlib would leave it out without a word
-        raise Refused(400, "the gzip body has more than one part; pack it as one")
+        raise Refused(400, "the gzip body has more than one part; compress it as one")
     if whole and not unpack.eof and len(found) < most:
         raise Refused(400, "the gzip body is cut off")
     return found
@@ -219,7 +219,7 @@ def unpacked(unpack: Any, body: bytes, most: int, *, whole: bool) -> bytes:
 
 def failure(request_id: str) -> str:
     """Return what a client is told of a failure of ours."""
-    return f"the server failed; its log says why, under {request_id}"
+    return f"the server failed; its log gives the reason, under {request_id}"
 
 
 def refusal(error: Refused) -> JSONResponse:
@@ -230,4 +230,4 @@ def refusal(error: Refused) -> JSONResponse:
 
 def too_large(most: int) -> Refused:
     """Return the refusal of a body that is too large."""
-    return Refused(413, f"the request has more than the {most / 1e6:g} MB that are taken", Connection="close")
+    return Refused(413, f"the request is larger than the limit of {most / 1e6:g} MB", Connection="close")

@@ -80,7 +80,7 @@ def opened(host: str, port: int) -> socket.socket:
     try:
         known = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
-        raise KerasDLError(f"--host {host} is no address; write 127.0.0.1, or 0.0.0.0 for everywhere") from None
+        raise KerasDLError(f"--host {host} is not an address; write 127.0.0.1, or 0.0.0.0 for all addresses") from None
     family, kind, protocol, _, place = min(known, key=lambda one: one[0] != socket.AF_INET)
     door = socket.socket(family, kind, protocol)
     try:
@@ -100,10 +100,10 @@ def closed(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"port {port} is taken by another program; stop it, or choose another port: --port {other}"
     if error.errno in (errno.EACCES, errno.EPERM) and port < PRIVILEGED:
-        return f"port {port} is for the administrator alone; choose one from {PRIVILEGED} up: --port {other}"
+        return f"port {port} is reserved for the administrator; choose {PRIVILEGED} or higher: --port {other}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"--host {host} is no address of this machine; write 127.0.0.1, or 0.0.0.0 for everywhere"
-    return f"{host}:{port} cannot be listened at: {error.strerror}"
+        return f"--host {host} is not an address of this machine; write 127.0.0.1, or 0.0.0.0 for all addresses"
+    return f"cannot listen on {host}:{port}: {error.strerror}"
 
 
 def address(host: str, door: socket.socket) -> str:
@@ -155,7 +155,7 @@ def alone(settings: Settings, options: dict[str, Any], door: socket.socket, wher
         elif any(model.ready for model in found.models.values()):
             say_ready(where)
         else:
-            LOG.warning("no model can be served yet; the folders are looked at every second")
+            LOG.warning("no model can be served yet; the server checks the folders every second")
 
     app = create(settings, loaded)
     server = Server(uvicorn.Config(app.state.outermost, **options), app.state.guard, settings.drain)
@@ -176,7 +176,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: Any = None) -> None:
         """Shut down; a stop that was asked for is no failure, so the signal is not raised again: exit code 0."""
         if not self.failure:
-            LOG.info("takes no more requests; answers what it has taken")
+            LOG.info("accepting no more requests; answering those it has accepted")
         await super().shutdown(sockets)
         self._captured_signals.clear()
 
@@ -201,7 +201,7 @@ def begin_to_stop(guard: Guard, drain: float, stop: Callable[[], None]) -> None:
 def stop_later(loop: asyncio.AbstractEventLoop, drain: float, stop: Callable[[], None]) -> None:
     """Stop after some seconds, and say so."""
     loop.call_later(drain, stop)
-    LOG.info("draining for %g s, requests are still answered; Ctrl-C again stops now", drain)
+    LOG.info("draining for %g s, requests are still answered; press Ctrl-C again to stop now", drain)
 
 
 # In several: workers tell their parent by files in a folder that all know
@@ -221,7 +221,7 @@ class Workers(Multiprocess):
         for failure in self.shared.glob("failure-*"):
             raise KerasDLError(failure.read_text("utf-8"))
         if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
-            raise KerasDLError("the workers cannot start; one alone says why: --workers 1")
+            raise KerasDLError("the workers cannot start; --workers 1 shows the reason")
 
     def keep_subprocess_alive(self) -> None:
         """Start workers again that ended; look whether all are ready, or one has failed for good."""
@@ -235,7 +235,7 @@ class Workers(Multiprocess):
         super().keep_subprocess_alive()
         for old, new in zip(before, self.processes, strict=False):
             if old is not new:
-                LOG.warning("worker %s ended with code %s; %s takes its place", old.pid, old.exitcode, new.pid)
+                LOG.warning("worker %s ended with code %s; %s replaces it", old.pid, old.exitcode, new.pid)
 
 
 def from_environment() -> Any:
@@ -245,7 +245,7 @@ def from_environment() -> Any:
 
     settings = Settings.from_environment()
     watching.log_lines(settings.log)
-    LOG.info("worker %d loads the models", os.getpid(), extra={"facts": {"worker": os.getpid()}})
+    LOG.info("worker %d is loading the models", os.getpid(), extra={"facts": {"worker": os.getpid()}})
     watching.forget_the_dead()
     app = create(settings, tell_parent)
     stop: Any = signal.getsignal(signal.SIGTERM)  # uvicorn has set its own before it makes the application

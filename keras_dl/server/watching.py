@@ -37,14 +37,14 @@ PHASES = Histogram(
     "keras_dl_phase_seconds", "Reading, checking, waiting, running, writing.", ["model", "phase"], buckets=TIMES
 )
 BATCHES = Histogram(
-    "keras_dl_batch_size", "Inputs that ran together.", ["model", "version"], buckets=(1, 2, 4, 8, 16, 32, 64, 128)
+    "keras_dl_batch_size", "Inputs in one batch.", ["model", "version"], buckets=(1, 2, 4, 8, 16, 32, 64, 128)
 )
 ERRORS = Counter("keras_dl_errors_total", "Requests refused or failed, by reason.", ["reason"])
 VERSIONS = Gauge(
     "keras_dl_model_version", "1 for each version that is served.", ["model", "version"], multiprocess_mode="livemax"
 )
 UNWRITTEN = Gauge(
-    "keras_dl_journal_dropped", "Predictions that the database could not take.", multiprocess_mode="livesum"
+    "keras_dl_journal_dropped", "Predictions that could not be stored in the database.", multiprocess_mode="livesum"
 )
 
 

@@ -137,7 +137,7 @@ def test_masks_that_are_no_dots(tmp_path):
     assert found["001cell.png"] == "its mask 001dots.png has 48x40 px, its image 40x40 px; the two must be equal"
     other = "its mask 002dots.png is no readable PNG (another format); other formats blur dots: save it as PNG"
     assert found["002cell.png"] == other
-    assert found["003cell.png"].startswith("its mask 003dots.png is no readable PNG (")
+    assert found["003cell.png"].startswith("its mask 003dots.png is not a readable PNG (")
     for name in ("004", "005"):
         assert found[f"{name}cell.png"].endswith(
             "dots.png has more than dots; mark each cell with one pixel (255, 0, 0) on black"

@@ -77,9 +77,9 @@ def checked_versions(model: str, traffic: dict[int, Any], versions: Sequence[int
     there = ", ".join(map(str, sorted(traffic)))
     for version in versions:
         if version not in traffic:
-            raise UsageError(f"version {version} of '{model}' has answered nothing; there is {there}")
+            raise UsageError(f"version {version} of '{model}' has no requests; there is {there}")
     if len(set(versions)) < len(versions):
-        raise UsageError(f"give each version once, of {there}")
+        raise UsageError(f"give each version once; there is {there}")
     return list(versions)
 
 
@@ -163,15 +163,15 @@ def sentence(
     """Say in plain words what the feedback shows."""
     if verdict == TOO_LITTLE:
         there = " and ".join(f"{count} of version {name}" for name, count in zip(names, clients, strict=True))
-        return f"too little feedback: of {CLIENTS} clients of each version at least; there is feedback from {there}"
+        return f"too little feedback: at least {CLIENTS} clients of each version are needed; there is feedback from {there}"
     if verdict == REAL:
         more = judge.more[0 if found["value"] > 0 else 1]
         gap, _ = judge.sizes(found["value"])
         said = judge.real.format(first=names[0], second=names[1], more=more, gap=gap)
         return f"the difference is real: {said} (p {found['p']:.3f})"
     low, high = (judge.sizes(found[name])[1] for name in ("low", "high"))
-    enough = f"; to show a difference as seen, about {needed:,} feedbacks per version are needed" if needed else ""
+    enough = f"; to show a difference of the size seen, each version needs about {needed:,} feedbacks" if needed else ""
     return (
-        f"a difference is not shown: anything from {low} to {high}{judge.unit} "
+        f"there is no clear difference: anything from {low} to {high}{judge.unit} "
         f"fits the feedback (p {found['p']:.3f}){enough}"
     )

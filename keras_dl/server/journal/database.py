@@ -89,7 +89,7 @@ def connect(url: str, *, make: bool) -> Engine:
     """
     parsed = known(url)
     if parsed.drivername == "sqlite" and not make and not Path(str(parsed.database)).is_file():
-        raise UsageError(f"there is no database {parsed.database}; keras-dl serve writes one")
+        raise UsageError(f"there is no database {parsed.database}; keras-dl serve --database creates one")
     engine = opened(parsed)
     try:
         prepare(engine, make)
@@ -116,9 +116,9 @@ def known(url: str) -> URL:
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
-        raise UsageError(f"the database {parsed!r} is of a kind that is not supported; take {allowed}")
+        raise UsageError(f"the database {parsed!r} is not of a supported kind; use {allowed}")
     if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise UsageError("a database in memory is lost; take sqlite:///FILE")
+        raise UsageError("a database in memory would be lost; use sqlite:///FILE")
     if parsed.drivername == "sqlite":
         parsed = parsed.set(database=str(at_home(str(parsed.database))))
     return parsed
@@ -137,7 +137,7 @@ def opened(url: URL) -> Engine:
     try:
         return create_engine(url, pool_size=2, pool_pre_ping=True, connect_args=limits)
     except ImportError:
-        raise KerasDLError("PostgreSQL needs a driver: pip install 'keras-dl[postgres]'") from None
+        raise KerasDLError("PostgreSQL needs a driver: pip install 'psycopg[binary]'") from None
 
 
 def set_pragmas(connection: Any, _: Any) -> None:
@@ -189,7 +189,7 @@ def check_columns(engine: Engine) -> None:
     seen = inspect(engine)
     for table in TABLES.sorted_tables:
         if absent := [name for name in missing(seen, table) if table.c[name] not in LATER]:
-            raise KerasDLError(f"its table {table.name} has no {', '.join(absent)}; name a database of its own")
+            raise KerasDLError(f"its table {table.name} has no {', '.join(absent)}; use another database")
 
 
 def write_nothing(engine: Engine) -> None:

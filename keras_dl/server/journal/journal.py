@@ -199,10 +199,10 @@ class Journal:
                 attempt += 1
                 with self._change:
                     if self._closing is not None and time.monotonic() + pause > self._closing:
-                        log.error("the journal loses %d rows: %s", len(rows), database.reason(error))
+                        log.error("the journal lost %d rows: %s", len(rows), database.reason(error))
                         return len(rows)
                     log.warning(
-                        "the journal cannot be written (%s); again in %g s, %d rows wait",
+                        "the journal cannot be written (%s); next try in %g s, %d rows are waiting",
                         *(database.reason(error), pause, len(rows) + len(self._rows)),
                     )
                     self._pause(pause)
@@ -237,7 +237,7 @@ class Journal:
 
     def _say_dropped(self) -> None:
         if self.dropped > self._said:
-            log.warning("the journal has dropped %d rows by now", self.dropped)
+            log.warning("the journal has dropped %d rows so far", self.dropped)
             self._said = self.dropped
 
 

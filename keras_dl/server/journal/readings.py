@@ -35,7 +35,7 @@ def counted(connection: Connection, model: str) -> dict[int, dict[str, int]]:
     if not rows:
         others = sorted(connection.execute(select(table.model).distinct()).scalars())
         there = f"it knows {', '.join(others)}" if others else "it is empty"
-        raise UsageError(f"the database has no request to the model '{model}'; {there}")
+        raise UsageError(f"the database has no request for the model '{model}'; {there}")
     return {row.version: {name: int(value) for name, value in row._asdict().items()} for row in rows}
 
 

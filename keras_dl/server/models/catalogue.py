@@ -62,14 +62,14 @@ class Catalogue:
                         if one.name not in self.models and NAME.fullmatch(one.name):
                             self.models = {**self.models, one.name: Model(one)}
                 except OSError as error:
-                    LOG.error("%s cannot be looked at: %s", source.path, error.strerror)
+                    LOG.error("%s cannot be read: %s", source.path, error.strerror)
             gone = [name for name, one in self.models.items() if not one.source.path.exists() and not one.ready]
             self.models = {name: one for name, one in self.models.items() if name not in gone}
             for model in self.models.values():
                 try:
                     self.refresh(model, loop)
                 except Exception:
-                    LOG.exception("the folder of %s cannot be looked at", model.source.name)
+                    LOG.exception("the folder of %s cannot be read", model.source.name)
             is_first = not self.loaded.is_set()
             if not (is_first and self.hopeless()):  # else the reason is what the server ends with
                 self.report()
@@ -99,7 +99,7 @@ class Catalogue:
             try:
                 model.serving = versions.read(folder)
             except KerasDLError as error:
-                LOG.error("%s; the labels stay as they were", error)
+                LOG.error("%s; the labels are unchanged", error)
         else:
             there = [int(folder.name) if model.source.kind == "version" and folder.name.isdigit() else 1]
         for number in there:
@@ -111,7 +111,7 @@ class Catalogue:
             model.ready = {number: one for number, one in model.ready.items() if number not in gone}
             model.batchers = {number: one for number, one in model.batchers.items() if number not in gone}
             for number in gone:
-                LOG.info("version %d of %s is gone", number, model.source.name)
+                LOG.info("version %d of %s was removed", number, model.source.name)
             for batcher in closing:
                 asyncio.run_coroutine_threadsafe(batcher.close(), loop).result()
             del closing
@@ -145,7 +145,7 @@ class Catalogue:
             model.failed[number] = changed
             model.states = {
                 **model.states,
-                number: ("END", "it cannot be loaded; the server's log says why"),
+                number: ("END", "it cannot be loaded; the server's log gives the reason"),
             }  # no paths
             return
         model.batchers = {**model.batchers, number: batcher}

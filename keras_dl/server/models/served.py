@@ -172,4 +172,4 @@ def reason(message: str) -> str:
     """Return what TensorFlow says of an input, without where in the graph it was."""
     lines = [re.sub(r"\{\{.*?\}\}|\[\[.*", "", line).strip() for line in str(message).splitlines()]
     said = [line for line in lines if line and not line.startswith(("Graph execution error", "Detected at node"))]
-    return said[-1][:200] if said else "TensorFlow refuses its values"
+    return said[-1][:200] if said else "TensorFlow does not accept its values"

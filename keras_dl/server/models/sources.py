@@ -40,23 +40,23 @@ def find(arguments: Iterable[str], name: str | None = None) -> list[Source]:
     try:
         return named([source for argument in arguments for source in sources(argument)], name)
     except OSError as error:
-        raise KerasDLError(f"{error.filename} cannot be read: {error.strerror}; look at its rights") from None
+        raise KerasDLError(f"{error.filename} cannot be read: {error.strerror}; check its permissions") from None
 
 
 def named(found: list[Source], name: str | None) -> list[Source]:
     """Return sources whose models have names that can stand in addresses, each another one."""
     if name is not None:
         if len(found) != 1:
-            raise UsageError(f"--name is for one model, and there are {len(found)}; write NAME=PATH for each")
+            raise UsageError(f"--name is for one model, but there are {len(found)}; write NAME=PATH for each")
         if found[0].kind == "models":
-            raise UsageError(f"the models in {found[0].path} have their names; --name is for one model")
+            raise UsageError(f"the models in {found[0].path} have their own names; --name is for a single model")
         found = [Source(name, found[0].path, found[0].kind)]
     names = [one.name for source in found for one in expanded(source)]
     for one in names:
         if names.count(one) > 1:
-            raise UsageError(f"two models are called '{one}'; write NAME=PATH to call one of them otherwise")
+            raise UsageError(f"two models are called '{one}'; write NAME=PATH to rename one of them")
         if not NAME.fullmatch(one):
-            raise UsageError(f"a model cannot be called '{one}': letters, digits, '_', '-' and '.' make a name")
+            raise UsageError(f"a model cannot be called '{one}'; use letters, digits, '_', '-' and '.'")
     return found
 
 
@@ -66,7 +66,7 @@ def sources(argument: str) -> list[Source]:
     if sign and not at_home(argument).exists():
         found = sources(rest)
         if found[0].kind == "models":
-            raise UsageError(f"{rest} is a folder of models, which have their names; NAME=PATH is for one")
+            raise UsageError(f"{rest} is a folder of models, which have their own names; NAME=PATH is for a single model")
         return [Source(name, found[0].path, found[0].kind)]
     path = at_home(argument)
     if (path / "config.json").is_file() or not path.is_dir():

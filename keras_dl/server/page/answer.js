@@ -19,7 +19,7 @@ export function answerPlace(model) {
   const note = make("p", { class: "note" });
   const version = make("p", { class: "muted small" });
   const warning = isMedical(model)
-    ? make("p", { class: "medical", text: "Not a medical device: this is an exercise, no finding. Not for patients." })
+    ? make("p", { class: "medical", text: "Not a medical device. This is an exercise, not a diagnosis. Do not use it on patients." })
     : null;
   const feedback = model.feedback === false ? null : feedbackPlace(model); // a server without a journal stores none
   const full = make("div", { class: "full" }, source, view.element, note, version, warning, feedback?.element);

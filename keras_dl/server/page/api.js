@@ -85,7 +85,7 @@ function stopped(error, signal, more = "") {
   if (isAbort(error) || signal?.aborted) return isAbort(error) ? error : signal.reason;
   return new Failure(
     "The server does not answer",
-    `It was stopped, or the connection is gone${more}. Look whether it still runs, then try again.`,
+    `It was stopped, or the connection was lost${more}. Check that it is running, then try again.`,
   );
 }
 
@@ -97,16 +97,16 @@ async function failure(response) {
   const id = response.headers.get("X-Request-Id");
   const words = {
     400: ["The server cannot use this", "Change it and try again."],
-    404: ["This is not served any more", "Choose another version, or reload the page."],
+    404: ["This is no longer served", "Choose another version, or reload the page."],
     408: ["It took too long to arrive", "Try again, with a smaller file or a better connection."],
-    413: ["This is too large for the server", "Take a smaller file or a shorter text."],
-    415: ["The server does not take this kind of file", "Take one of the kinds named beside the button."],
-    429: ["The server has too much to do just now", later],
-    503: ["The server is not ready", `It loads its models or shuts down. ${later}`],
+    413: ["This is too large for the server", "Use a smaller file or a shorter text."],
+    415: ["The server does not accept this kind of file", "Use one of the kinds named next to the button."],
+    429: ["The server is too busy", later],
+    503: ["The server is not ready", `It is loading its models or shutting down. ${later}`],
   };
   const [title, advice] = words[status] ?? [
     "The server failed",
-    `Whoever runs it finds the reason in its log${id ? ` under ${id}` : ""}.`,
+    `The reason is in the server's log${id ? ` under ${id}` : ""}.`,
   ];
   const sentence = said && !/[.!?]$/.test(said) ? `${said}.` : said;
   return new Failure(title, [sentence, advice].filter(Boolean).join(" "), { status, wait, said });

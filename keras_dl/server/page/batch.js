@@ -76,14 +76,14 @@ export function batchSection(model, upload, choice, signal) {
       if (line.input !== undefined) rows.push(line); // first: an answer may be called "count" too
       else if (line.count !== undefined) [count, results.hidden] = [line.count, false];
       else if (line.done !== undefined) done = line;
-      else throw new Failure("The server stopped", line.error ?? "It does not say why.");
+      else throw new Failure("The server stopped", line.error ?? "It gave no reason.");
       bar.max = Math.max(1, count);
       bar.value = rows.length;
       state.textContent = `${rows.length} of ${count}${timeLeft(rows.length, count, performance.now() - started)}`;
       table.draw();
     }
     if (done?.score) score.replaceChildren(...done.score.map(render));
-    if (!done) throw new Failure("The answer broke off", `${rows.length} of ${count} have come. Try again.`);
+    if (!done) throw new Failure("The answer is incomplete", `${rows.length} of ${count} rows arrived. Try again.`);
     const errors = done.errors ? `, ${done.errors} of them could not be used` : "";
     const seconds = Math.max(0.1, (performance.now() - started) / 1000);
     state.textContent = `All ${done.done} done in ${seconds.toFixed(1)} s${errors}.`;
@@ -158,7 +158,7 @@ function tablePlace(model) {
     for (const [kind, count] of counts) button(kind, count);
     const found = rows.filter(shows);
     for (const row of found.slice(body.rows.length, SHOWN)) body.append(line(model, columns, row, isWrong(row)));
-    const rest = `The first ${SHOWN} of ${found.length} are shown; the CSV file has them all.`;
+    const rest = `This table shows the first ${SHOWN} of ${found.length}. The CSV file has all.`;
     more.textContent = found.length > SHOWN ? rest : "";
   }
 

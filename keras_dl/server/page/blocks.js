@@ -61,7 +61,7 @@ function summary(block) {
 }
 
 function unknown() {
-  return { element: make("p", { class: "muted", text: "This page is too old to show this. Reload it." }) };
+  return { element: make("p", { class: "muted", text: "This page is out of date. Reload it." }) };
 }
 
 // An answer
@@ -173,13 +173,13 @@ function spans(block) {
   const text = make("div", { ...READABLE, class: "text", dir: "auto" }, ...coloured(characters, block));
   if (!block.numbers) return { element: make("div", {}, text) };
   const of = plainName(block.of || "the answer");
-  const beyond = block.read < characters.length ? " Grey: beyond what the model reads." : "";
-  const meaning = ["Colour: ", ...markedUp(block.meaning), `; the strongest word has the full colour.${beyond}`];
+  const beyond = block.read < characters.length ? " Grey: text that the model does not read." : "";
+  const meaning = ["Colour: ", ...markedUp(block.meaning), `; the strongest word is in full colour.${beyond}`];
   return {
     element: make(
       "div",
       {},
-      make("h3", { text: block.signed ? `What speaks for ${of}` : "Where the weight lies" }),
+      make("h3", { text: block.signed ? `Evidence for ${of}` : "Words with the most weight" }),
       text,
       legend(block.signed, of),
       make("p", { class: "muted small" }, ...meaning),

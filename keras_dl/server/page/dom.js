@@ -72,7 +72,7 @@ export function failureNote(failure, again = null) {
   return make(
     "div",
     { class: "banner failure", role: "alert" },
-    make("strong", { text: failure.title ?? "Something in this page went wrong" }),
+    make("strong", { text: failure.title ?? "Something on this page went wrong" }),
     make("p", { text: failure.message }),
     again && make("button", { type: "button", text: "Try again", click: again }),
   );

@@ -13,7 +13,7 @@ import { make, newId } from "./dom.js";
 export function explanationPlace(model, change) {
   const choice = methodField(model, change);
   const view = blocksPlace();
-  const caveat = make("p", { class: "muted small", text: "An explanation is a hint, and no proof of a cause." });
+  const caveat = make("p", { class: "muted small", text: "An explanation is a hint. It does not prove a cause." });
   const content = make("div", {}, choice.element, view.element, caveat);
   const waiting = make("p", { class: "panel empty muted", role: "status", hidden: true });
   const element = make("div", { class: "explanation", "data-place": "explanation" }, waiting, content);

@@ -38,7 +38,7 @@ export function figures(model) {
   const all = make("details", {}, summary, scrolling("All figures", table));
   return section(
     "How good it is",
-    make("p", { text: `On ${examples} examples that neither training nor any choice has seen; with 95 % intervals.` }),
+    make("p", { text: `Measured on ${examples} test examples, which were not used for training or for any choice; with 95 % intervals.` }),
     make("dl", { class: "tiles" }, ...tiles),
     metrics.length > TILES ? all : null,
   );

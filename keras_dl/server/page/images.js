@@ -7,7 +7,7 @@ import { explanationPlace } from "./explanation.js";
 import { mixed } from "./samples.js";
 
 const SAMPLES = 6; // shown
-const EMPTY = "What in the image speaks for the answer will stand here.";
+const EMPTY = "The evidence in the image appears here.";
 
 /**
  * Make the place to try an image model. `choice()` is the version asked for; `signal` ends with the model's page.
@@ -41,7 +41,7 @@ export function imageTrial(model, choice, signal) {
     last = { file, name, about };
     const stop = begin();
     explanation.clear();
-    answer.clear(`Asking about ${name || "the image"} …`);
+    answer.clear(`Predicting ${name || "the image"} …`);
     URL.revokeObjectURL(preview.src);
     Object.assign(preview, { src: URL.createObjectURL(file), hidden: false, onerror: () => (preview.hidden = true) });
     try {
@@ -51,7 +51,7 @@ export function imageTrial(model, choice, signal) {
       if (seen) bringIntoSight(answer.element);
       if (found.predictions[0].error !== undefined || !explanation.method()) return;
       last.version = found.version;
-      explanation.clear("Looking for what spoke for it …");
+      explanation.clear("Explaining the answer …");
       await explain(last, stop);
     } catch (failure) {
       if (isAbort(failure)) return;
@@ -80,7 +80,7 @@ export function imageTrial(model, choice, signal) {
 
   const takeFiles = (files) => {
     samples.choose(null);
-    doubt.textContent = files.length > 1 ? `Only the first of ${files.length} files; for many see below.` : "";
+    doubt.textContent = files.length > 1 ? `This uses only the first of ${files.length} files. To predict many, see below.` : "";
     take(files[0]);
   };
   const zone = fileField("Choose an image", "or drop one here, or paste it: PNG or JPEG", "image/*", takeFiles);
@@ -92,7 +92,7 @@ export function imageTrial(model, choice, signal) {
     },
     { signal },
   );
-  answer.clear("The answer will stand here.");
+  answer.clear("The answer appears here.");
   explanation.clear(explanation.method() ? EMPTY : "");
   const left = make("div", {}, zone, doubt, samples.element);
   const middle = make("div", {}, trouble, answer.element);
@@ -142,12 +142,12 @@ function samplesPlace(model, take, signal) {
     const fill = () =>
       load().then(
         (found) => (image.src = URL.createObjectURL(found)),
-        (failure) => isAbort(failure) || (caption.textContent = "not to be had; press to try again"),
+        (failure) => isAbort(failure) || (caption.textContent = "not loaded; press to try again"),
       );
     fill();
     list.append(make("li", {}, button));
   }
-  const element = make("div", {}, make("h3", { id, text: "Or take one from the test part" }), list);
+  const element = make("div", {}, make("h3", { id, text: "Or choose one from the test part" }), list);
   const mark = (sample) => (button, one) => button.setAttribute("aria-pressed", String(one === sample));
   const choose = (sample) => buttons.forEach(mark(sample));
   const [top] = shown;

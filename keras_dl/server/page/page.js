@@ -16,7 +16,7 @@ const FIELDS = {
     upload: {
       file: "zip file",
       holds: "PNG or JPEG images",
-      scored: "; in a folder for each class they are scored",
+      scored: "; with a folder for each class, the answers are scored",
       accept: ".zip,application/zip",
     },
   },
@@ -24,8 +24,8 @@ const FIELDS = {
     trial: textTrial,
     upload: {
       file: "CSV file",
-      holds: "a column “text”, or one column alone",
-      scored: "; with a column “label” they are scored",
+      holds: "a column “text”, or only one column",
+      scored: "; with a column “label”, the answers are scored",
       accept: ".csv,.zip,text/csv,application/zip",
     },
   },
@@ -47,7 +47,7 @@ async function start() {
     return;
   }
   if (!models.length) {
-    const text = "No model is served yet. The page looks again every few seconds.";
+    const text = "No model is served yet. This page checks again every few seconds.";
     main.replaceChildren(make("p", { class: "banner", text }));
     setTimeout(start, AGAIN);
     return;
@@ -115,7 +115,7 @@ function modelPage(model, asked, signal) {
 }
 
 function noField(model) {
-  const text = `This page has no field for the kind of input “${model.modality}”. Programs use the API at /docs.`;
+  const text = `This page has no field for the kind of input “${model.modality}”. Programs can use the API at /docs.`;
   return make("p", { class: "banner", role: "status", text });
 }
 
@@ -128,7 +128,7 @@ function notReady(model, signal) {
     "div",
     { class: "banner", role: "status" },
     make("strong", { text: "No version of this model is ready" }),
-    make("p", { text: `${states.join(", ") || "there is none"}. The server's log says why if that lasts.` }),
+    make("p", { text: `${states.join(", ") || "there is none"}. If this does not change, the reason is in the server's log.` }),
     make("button", { type: "button", text: "Look again", click: start }),
   );
 }
@@ -141,10 +141,10 @@ function cautions(model) {
   return make(
     "details",
     { class: heads.length ? "caution grave" : "caution" },
-    make("summary", { text: heads.join(" · ") || "What it is for, and what not" }),
+    make("summary", { text: heads.join(" · ") || "Intended use and limits" }),
     ...marks.map((mark) => render({ ...mark, warning: false })),
     said("What it is for", model.intended_use),
-    said("What it is not for", model.limits),
+    said("Limits", model.limits),
     versions.length === 1 ? said("Version", versions[0].version) : null,
   );
 }
@@ -157,7 +157,7 @@ function said(title, text) {
 function versionField(model, asked, change) {
   const versions = (model.versions ?? []).toSorted((one, other) => Number(other.version) - Number(one.version));
   const ready = versions.filter((one) => one.state === "AVAILABLE");
-  const choices = [["", "as the server chooses"]];
+  const choices = [["", "chosen by the server"]];
   for (const one of ready) {
     for (const label of one.labels ?? []) {
       choices.push([`/labels/${encodeURIComponent(label)}`, `${label}: version ${one.version}${share(one)}`]);

@@ -35,7 +35,7 @@ export function textTrial(model, choice, signal) {
     if (!text.trim()) {
       trouble.replaceChildren();
       explanation.clear();
-      answer.clear("The answer will stand here while you type.");
+      answer.clear("The answer appears here while you type.");
       return;
     }
     const signals = AbortSignal.any([running.signal, signal]);
@@ -90,7 +90,7 @@ export function textTrial(model, choice, signal) {
     later(0);
     bringIntoSight(answer.element);
   };
-  answer.clear("The answer will stand here while you type.");
+  answer.clear("The answer appears here while you type.");
   const label = make("label", { class: "title", for: id, text: "Type or paste a text" });
   const right = make("div", { class: "beside" }, trouble, answer.element); // on a phone: right below the text
   const arrive = (text, label) => {
@@ -123,7 +123,7 @@ function samplesPlace(model, { use, arrive, signal }) {
       })
       .catch((failure) => isAbort(failure) || item.remove());
   }
-  return make("div", {}, make("h3", { id, text: "Or take one from the test part" }), list);
+  return make("div", {}, make("h3", { id, text: "Or choose one from the test part" }), list);
 }
 
 function shortened(text) {

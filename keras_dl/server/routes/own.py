@@ -89,10 +89,10 @@ class Own:
             raise BadInput(row["error"])
         most = version.run.task.input.most_explained
         if most is not None and len(raw) > most:
-            raise BadInput(f"{len(raw):,} bytes are more than the {most:,} of a text that is explained")
+            raise BadInput(f"{len(raw):,} bytes, but a text to explain may have at most {most:,}")
         method = fields.get("method") or next(iter(version.methods), "")
         if not isinstance(method, str) or method not in version.methods:
-            there = ", ".join(version.methods) or "none: this model has no explanation"
+            there = ", ".join(version.methods) or "none, because this model has no explanations"
             raise BadInput(f"method '{rest.shortened(str(method))}' must be one of: {there}")
         block = await self.desk.explained(lambda: version.explain(raw, row, method))
         self.note(request, version, "explain", [row], [raw])  # an explanation that failed is journaled as failed
@@ -115,7 +115,7 @@ class Own:
         try:
             while piece := await self.desk.aside(next_piece, upload.items):
                 if request.app.state.guard.must_end():
-                    yield line({"error": f"the server is being stopped; send the rest, from row {done}, again"})
+                    yield line({"error": f"the server is stopping; send the rest, from row {done}, again"})
                     return
                 rows = await self.patiently(request, asked, piece)
                 self.note(request, asked[0], "batch", rows, [raw for _, raw in piece], start=done)
@@ -153,7 +153,7 @@ class Own:
         name, journal = request.path_params["name"], self.desk.journal
         model = self.desk.catalogue.model(name)
         if journal is None:
-            raise Refused(404, "this server keeps no journal; start it with --database sqlite:///requests.db")
+            raise Refused(404, "this server stores no predictions; start it with --database sqlite:///requests.db")
         given = validated(schemas.Feedback, await request.body())
         known = await self.desk.filed(journal.version_of, given.request_id, given.index)
         if known is None or known[0] != name:
@@ -189,7 +189,7 @@ class Own:
         if name is None and not self.desk.catalogue.loaded.is_set():
             raise self.desk.loading()
         if name is None:
-            raise NotServed("no model with emoji is served; POST /v1/models/NAME:predict asks any model")
+            raise NotServed("no emoji model is served; for any other model, use POST /v1/models/NAME:predict")
         version, _ = asked = self.desk.who(request, name)
         raw = [rest.as_bytes(one) for one in texts]
         answers = await self.desk.answers(request, asked, raw)

@@ -98,7 +98,7 @@ def read(body: bytes, signatures: Mapping[str, Signature]) -> Request:
 def parsed(body: bytes) -> Any:
     """Parse JSON; raises BadInput."""
     if body.count(b",") > VALUES:
-        raise BadInput(f"the request has more than the {VALUES:,} values that are taken; cut it into parts")
+        raise BadInput(f"the request has more than {VALUES:,} values; split it")
     try:
         return json.loads(body)
     except json.JSONDecodeError as error:
@@ -135,7 +135,7 @@ def column(values: Any, name: str) -> list[Any]:
 def bounded(values: Sequence[Any]) -> None:
     """Refuse more inputs than one request may have."""
     if len(values) > INSTANCES:
-        raise BadInput(f"{len(values):,} inputs are more than the {INSTANCES:,} of a request; cut it into parts")
+        raise BadInput(f"{len(values):,} inputs, but a request may have at most {INSTANCES:,}; split it")
 
 
 def is_named(value: Any) -> bool:
@@ -153,7 +153,7 @@ def as_batch(values: list[Any], signature: Signature) -> list[bytes] | np.ndarra
     except ValueError:
         array = np.asarray(None)
     if array.dtype.kind not in "fiu" and array.size:
-        raise BadInput(f"'{signature.name}' takes numbers in lists of one shape")
+        raise BadInput(f"'{signature.name}' takes lists of numbers that all have the same shape")
     if not array.size and not len(values):
         array = np.zeros((0, *(side or 0 for side in wanted)))
     if not wanted.is_compatible_with(array.shape[1:]):
@@ -175,7 +175,7 @@ def as_bytes(value: Any) -> bytes:
         try:
             return value.encode("utf-8")
         except UnicodeEncodeError:
-            raise BadInput("a string is not Unicode text: it holds half a surrogate pair") from None
+            raise BadInput("a string is not Unicode text: it contains half a surrogate pair") from None
     if isinstance(value, dict) and isinstance(value.get("b64"), str):
         try:
             text = "".join(value["b64"].split()).rstrip("=")
@@ -204,7 +204,7 @@ def listed(values: np.ndarray) -> list[Any]:
     if values.dtype.kind == "O":
         return [value.decode("utf-8", "replace") for value in values]
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise BadInput("the answer is no finite number; the inputs are out of the range that the model takes")
+        raise BadInput("the answer is not finite; the inputs are outside the range of the model")
     if values.dtype == np.float32:
         return values.astype(str).astype(float).tolist()
     return values.tolist()

@@ -41,9 +41,9 @@ class Error(BaseModel):
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Error, "description": "the request cannot be read, or the input not be used"},
+    400: {"model": Error, "description": "the request cannot be read, or the input cannot be used"},
     401: {"model": Error, "description": "an API key is needed"},
-    404: {"model": Error, "description": "no such model, version or thing"},
+    404: {"model": Error, "description": "no such model, version or other resource"},
     408: {"model": Error, "description": "the request arrived too slowly"},
     413: {"model": Error, "description": "the request is too large"},
     429: {"model": Error, "description": "too many requests; see Retry-After"},
@@ -121,19 +121,19 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by route, what a good answer is: its s
 }
 STATUS = {"content": {JSON: {"schema": fields(["status"], status=TEXTUAL)}}, "description": "what it is"}
 WATCHED: dict[str, dict[int | str, dict[str, Any]]] = {
-    "health": {200: STATUS, 503: {**STATUS, "description": "POST /predict has no answer now: why"}},
+    "health": {200: STATUS, 503: {**STATUS, "description": "POST /predict cannot answer now, with the reason"}},
     "livez": {200: STATUS},
     "readyz": {200: STATUS, 503: {**STATUS, "description": "loading or draining"}},
     "metrics": {200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
 }
 SUMMARIES = {
     "status": "The state of a model's versions",
-    "metadata": "What a model's signatures take and give",
+    "metadata": "What a model's signatures take and return",
     "predict": "Predict, in rows (instances) or columns (inputs)",
     "answer": "Predict, with the answers in words; JSON or files",
-    "explain": "What speaks for the answer: a heatmap, or the weights of words",
+    "explain": "The evidence for the answer: a heatmap, or the weights of words",
     "batch": "Predict the rows of a CSV file or the files of a zip, as a stream of JSON lines",
-    "feedback": "Tell the true answer to a prediction",
+    "feedback": "Report the true answer to a prediction",
 }
 
 

@@ -74,7 +74,7 @@ async def form(request: Request) -> tuple[list[tuple[str, Item]], dict[str, str]
     except HTTPException as error:
         raise BadInput(f"the form cannot be read: {error.detail}") from None
     except UnicodeError:  # it may name any encoding
-        raise BadInput("the form cannot be read: its names are not in the encoding it says") from None
+        raise BadInput("the form cannot be read: its names are not in the encoding that it declares") from None
 
 
 def clean(name: str) -> str:
@@ -128,9 +128,9 @@ def zipped(data: bytes, *, labelled: bool = False) -> Upload:
 def unpacked_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """Return one file of a zip, or why it cannot be read."""
     if member.file_size > LARGEST_MEMBER:
-        return Unread(f"it has {member.file_size:,} bytes, more than the {LARGEST_MEMBER:,} of one file")
+        return Unread(f"it has {member.file_size:,} bytes, but one file may have at most {LARGEST_MEMBER:,}")
     if member.compress_type not in UNPACKERS:
-        return Unread("it is compressed in a way that is not read; make the zip with Deflate, as most programs do")
+        return Unread("its compression is not supported; make the zip with Deflate, as most programs do")
     try:
         with archive.open(member) as file:
             return file.read()
@@ -148,6 +148,6 @@ def is_input(name: str) -> bool:
 def bounded(count: int) -> None:
     """Refuse what is too much for one request."""
     if not count:
-        raise BadInput("there is nothing in the file to predict")
+        raise BadInput("the file contains nothing to predict")
     if count > ROWS:
-        raise Refused(413, f"more than the {ROWS:,} inputs of one batch; cut the file into parts")
+        raise Refused(413, f"more than {ROWS:,} inputs, the limit of one batch; split the file")

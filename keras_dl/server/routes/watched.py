@@ -26,17 +26,17 @@ def add_watched(app: FastAPI, desk: Desk) -> None:
         if not desk.catalogue.loaded.is_set():
             return JSONResponse({"status": "loading", "models": states}, 503)
         if not any(states.values()):
-            return JSONResponse({"status": "no model can be served; the log says why", "models": states}, 503)
+            return JSONResponse({"status": "no model can be served; the log gives the reason", "models": states}, 503)
         return JSONResponse({"status": "ready", "models": states})
 
     async def health() -> Response:
         """Say "healthy" where `/predict` answers, and only there: clients wait for one and then ask the other."""
         if app.state.guard.draining_since is not None:
-            return JSONResponse({"status": "the server is being stopped"}, 503)
+            return JSONResponse({"status": "the server is stopping"}, 503)
         if desk.with_emoji() is None:
             why = "the models are being loaded"
             if desk.catalogue.loaded.is_set():
-                why = "no model with emoji is served, so /predict has no answer; GET /readyz tells of other models"
+                why = "no emoji model is served, so /predict has no answer; GET /readyz reports on other models"
             return JSONResponse({"status": why}, 503)
         return JSONResponse({"status": "healthy"})
 
