@@ -22,5 +22,5 @@ def folder(name: str) -> Path:
             return (place / name).resolve()
     raise KerasDLError(
         f"the embedded set '{name}' is not in {PACKAGE / 'samples'}; "
-        "install the package again: pip install --force-reinstall --no-deps -e . in the checkout"
+        "reinstall the package; in the checkout: pip install --force-reinstall --no-deps -e ."
     )

@@ -75,7 +75,7 @@ def labelled(path: Path, known: Sequence[str], part: str = "") -> list[Row | Ski
     last = text + 1
     while last < len(nameless) and nameless[last]:
         last += 1
-    torn = f"does not have the header's {len(nameless)} cells"
+    torn = f"without the header's {len(nameless)} cells"
     found: list[Row | Skipped] = []
     for line, row in table.filled:
         end = len(row) if last == len(nameless) else last

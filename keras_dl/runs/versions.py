@@ -157,7 +157,7 @@ def check_arguments(
     if back and (version is not None or share is not None):
         raise UsageError("--back returns to the label's previous version; leave out VERSION and --share")
     if version is None and share is None and not back:
-        raise UsageError(f"give the version for '{label}'; there is {listed(there)}")
+        raise UsageError(f"give the version for '{label}'; the folder has {listed(there)}")
     if share is not None and label == STABLE:
         raise UsageError(
             "stable takes no share, because it gets the rest; use another label: --label canary --share 0.1"
@@ -179,7 +179,7 @@ def taken_back(folder: Path, there: Sequence[int], serving: Serving, label: str)
     """Undo the last change of a label; the order of the list counts, not the time, since clocks go backwards."""
     places = [place for place, (_, changed, *_) in enumerate(serving.history) if changed == label]
     if not places:
-        raise UsageError(f"'{label}' of {folder} had no other version before; there is {listed(there)}")
+        raise UsageError(f"'{label}' of {folder} had no other version before; the folder has {listed(there)}")
     before = serving.history[places[-1]][2]
     history = [change for place, change in enumerate(serving.history) if place != places[-1]]
     labels, weights = dict(serving.labels), serving.weights
@@ -190,7 +190,7 @@ def taken_back(folder: Path, there: Sequence[int], serving: Serving, label: str)
         labels[label] = before
     else:
         raise UsageError(
-            f"'{label}' was version {before} before, but {folder} no longer has it; there is {listed(there)}"
+            f"'{label}' was version {before} before, but {folder} no longer has it; the folder has {listed(there)}"
         )
     return Serving(labels, weights, history)
 

@@ -238,7 +238,7 @@ def test_a_refused_download_says_what_to_do_by_hand(site, tmp_path, source):
 
 
 def test_an_unknown_source_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="'drive' is not known; choose from kaggle, huggingface"):
+    with pytest.raises(UsageError, match="there is no source 'drive'; choose from kaggle, huggingface"):
         chest_xray.download(tmp_path, "drive")
 
 

@@ -107,7 +107,7 @@ def test_halves_of_a_pair_are_named_with_what_is_missing(tmp_path):
     (tmp_path / "002cell.png").unlink()
     assert reasons(tmp_path) == {
         "001cell.png": "an image without its mask; put 001dots.png next to it, all black for no cells",
-        "002dots.png": "a mask without its image; put 002cell.png beside it",
+        "002dots.png": "a mask without its image; put 002cell.png next to it",
     }
 
 
@@ -134,8 +134,8 @@ def test_masks_that_are_no_dots(tmp_path):
     Image.fromarray(np.full((40, 40, 3), 255, np.uint8)).save(tmp_path / "005dots.png")
     Image.fromarray(mask([(1, 1)])[..., 0]).save(tmp_path / "006dots.png")  # grey, which is fine
     found = reasons(tmp_path)
-    assert found["001cell.png"] == "its mask 001dots.png has 48x40 px, its image 40x40 px; the two must be equal"
-    other = "its mask 002dots.png is no readable PNG (another format); other formats blur dots: save it as PNG"
+    assert found["001cell.png"] == "its mask 001dots.png has 48x40 px, but its image is 40x40 px; the two must be equal"
+    other = "its mask 002dots.png is not a readable PNG (another format); save it as PNG, since other formats blur the dots"
     assert found["002cell.png"] == other
     assert found["003cell.png"].startswith("its mask 003dots.png is not a readable PNG (")
     for name in ("004", "005"):
@@ -229,9 +229,9 @@ def test_tables_as_programs_write_them(tmp_path):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("a0.png,3\na1.png,4\n", "t.csv has the columns a0.png,3; give"),
-        ("file,count,x,y\na0.png,3,1,1\n", "CSV files of counts and of points; give"),
-        ("", "t.csv has the columns (none); give"),
+        ("a0.png,3\na1.png,4\n", "t.csv has the columns a0.png,3; use"),
+        ("file,count,x,y\na0.png,3,1,1\n", "CSV files of counts and of points; use"),
+        ("", "t.csv has the columns (none); use"),
     ],
 )
 def test_a_table_with_other_columns_is_shown_with_what_is_wanted(tmp_path, table, said):
@@ -241,10 +241,10 @@ def test_a_table_with_other_columns_is_shown_with_what_is_wanted(tmp_path, table
 
 
 def test_folders_that_hold_nothing_counted(tmp_path):
-    assert refused(tmp_path / "none").startswith(f"{tmp_path / 'none'}: no such folder; give a folder with pairs")
-    assert ": 0 images and no CSV file; give" in refused(tmp_path)
+    assert refused(tmp_path / "none").startswith(f"{tmp_path / 'none'}: no such folder; use a folder with pairs")
+    assert ": 0 images and no CSV file; use" in refused(tmp_path)
     (tmp_path / "a.png").write_bytes(picture(0))
-    assert ": 1 images and no CSV file; give" in refused(tmp_path)
+    assert ": 1 images and no CSV file; use" in refused(tmp_path)
     (tmp_path / "t.csv").write_text("file,count\n")
     assert "no usable image in 1 files (a.png: no row in t.csv; add its count)" in refused(tmp_path)
 
@@ -253,7 +253,7 @@ def test_files_that_only_end_like_pairs_are_read_by_their_table(tmp_path):
     folder = tabled(tmp_path, "file,count\nredcell.png,3\nb.png,4\n", ["redcell.png", "b.png"])
     assert read_counted(folder, progress=False).ids == ("b.png", "redcell.png")
     (folder / "t.csv").unlink()
-    assert "put reddots.png beside it" in refused(folder, bad_share=0.5)
+    assert "put reddots.png next to it" in refused(folder, bad_share=0.5)
 
 
 def test_copies_and_contradictions(tmp_path):
@@ -279,6 +279,6 @@ def test_a_clash_of_counts_leaves_file_names_as_they_are(tmp_path):
 def test_too_many_bad_files_are_an_error_that_says_how_to_go_on(tmp_path):
     folder = tabled(tmp_path, numbered([-1, *range(9)]), 10)
     message = refused(folder)
-    assert "1 of 10 files (10.0%) cannot be used, 5.0% may be (a0.png: '-1' at t.csv:2" in message
+    assert "1 of 10 files (10.0%) cannot be used, and at most 5.0% may be (a0.png: '-1' at t.csv:2" in message
     assert "--set bad_share=0.11" in message
     assert len(read_counted(folder, bad_share=0.1, progress=False)) == 9

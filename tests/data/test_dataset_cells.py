@@ -72,7 +72,7 @@ def test_without_a_network_it_says_what_to_do_by_hand(tmp_path, monkeypatch):
 
 
 def test_an_unknown_source_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="'drive' is not known; choose from vgg"):
+    with pytest.raises(UsageError, match="there is no source 'drive'; choose from vgg"):
         cells.download(tmp_path, "drive")
 
 

@@ -109,9 +109,9 @@ def test_bad_rows_are_reported_up_to_a_share(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "there are no sentences"),
-        (b"\n \n", "there are no sentences"),
-        (b"sentence,label\n", "there are no sentences"),
+        (b"", "it has no sentences"),
+        (b"\n \n", "it has no sentences"),
+        (b"sentence,label\n", "it has no sentences"),
         (b"one column\nand no more\n", "no row has a label"),
         (b"\x89PNG\r\n\0\0\0", "not a text file"),
     ],
@@ -123,12 +123,12 @@ def test_what_is_no_such_csv_is_refused_in_one_line(tmp_path, content, reason):
     message = str(caught.value)
     assert message.startswith(str(path))
     assert reason in message
-    assert ("expected one sentence and its number, 0 to 4" in message) != (reason == "not a text file")
+    assert ("expected one sentence and its number (0 to 4)" in message) != (reason == "not a text file")
     assert "\n" not in message
 
 
 def test_a_folder_without_the_files_is_refused_with_what_is_there(tmp_path):
-    with pytest.raises(KerasDLError, match=r"expected one train_emoji.csv, .* there is no CSV file; give --data"):
+    with pytest.raises(KerasDLError, match=r"expected one train_emoji.csv .* there is no CSV file; pass the folder"):
         emoji.read(tmp_path)
     write(tmp_path / "spam.csv")
     with pytest.raises(KerasDLError, match=r"there is spam.csv; give --data the folder that has it, or one CSV"):
@@ -213,5 +213,5 @@ def test_a_failed_download_says_what_to_do_by_hand(site, tmp_path, reason):
 
 
 def test_an_unknown_source_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="'drive' is not known; choose from github"):
+    with pytest.raises(UsageError, match="there is no source 'drive'; choose from github"):
         emoji.download(tmp_path, "drive")

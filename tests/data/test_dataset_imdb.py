@@ -133,7 +133,7 @@ def test_files_that_cannot_be_read_are_reported(tmp_path):
         "pos/2_9.txt": (b" \n", "the text is empty"),
         "pos/3_9.txt": (b"<br />", "empty text"),
         "pos/4_9.txt": (b"a\0b", "zero bytes: not a text file"),
-        "pos/5_9.txt": (b"x" * 1_000_001, "1,000,001 bytes are more than the 1,000,000 a text may have"),
+        "pos/5_9.txt": (b"x" * 1_000_001, "1,000,001 bytes, but a text may have at most 1,000,000"),
     }
     write(tmp_path, {"pos/0_9.txt": b"\xef\xbb\xbfyes", "neg/0_1.txt": "no"})
     texts = imdb.read(write(tmp_path, {name: content for name, (content, _) in bad.items()}), bad_share=0.9)
@@ -169,16 +169,16 @@ def test_columns_and_labels(tmp_path, header, labels):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"x\.csv: the file is empty; give --data"),
-        (b"\x00\x01", r"x\.csv: not a text file, it has zero bytes; give a CSV file"),
+        ("", r"x\.csv: the file is empty; pass a table"),
+        (b"\x00\x01", r"x\.csv: not a text file, because it has zero bytes; use a CSV file"),
         (
             "a,b\nx,1\n",
-            r"x\.csv: its first line 'a,b', read with commas .* does not name a column of .*; name them there",
+            r"x\.csv: its first line 'a,b', read with commas .* does not name a column of .*; name the columns",
         ),
         ("review,b\nx,1\n", r"does not name a column of texts .text, message, review, .* and one of labels"),
         (COLUMNS, r"0 of 0 rows cannot be used \(it is empty\)"),
         (COLUMNS + "a,0\nb,1\nc,2\n", r"1 of 3 .*label outside the classes: '2' is none of .*, as at x\.csv:4"),
-        (COLUMNS + "a,0\nb,c,1\nd\n", r"2 of 3 .*2 times has not the header's 2 cells, as at x\.csv:3"),
+        (COLUMNS + "a,0\nb,c,1\nd\n", r"2 of 3 .*2 times without the header's 2 cells, as at x\.csv:3"),
     ],
 )
 def test_a_file_that_cannot_be_used(tmp_path, content, message):
@@ -281,7 +281,7 @@ def test_a_download_that_cannot_be_says_what_to_do(tmp_path, monkeypatch, source
     with pytest.raises(KerasDLError, match=r"^[^\n]*no connection[^\n]*open https://[^\n]*$") as caught:
         imdb.download(tmp_path / "data", source, base="http://127.0.0.1:1")
     assert f"keras-dl train imdb-bilstm --data {tmp_path}/data/imdb-{source}.{suffix}" in str(caught.value)
-    with pytest.raises(UsageError, match="'drive' is not known; choose from stanford, kaggle"):
+    with pytest.raises(UsageError, match="there is no source 'drive'; choose from stanford, kaggle"):
         imdb.download(tmp_path, "drive")
 
 

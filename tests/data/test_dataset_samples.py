@@ -39,7 +39,7 @@ def test_a_checkout_without_links_will_do(package):
 
 @pytest.mark.parametrize("name", ["emoij", ""])
 def test_a_missing_set_is_one_line_with_the_way_out(package, name):
-    with pytest.raises(KerasDLError, match=rf"^the embedded set '{name}' is not in .*pip install .*keras-dl$"):
+    with pytest.raises(KerasDLError, match=rf"^the embedded set '{name}' is not in .*pip install .*-e .$"):
         samples.folder(name)
 
 

@@ -124,10 +124,10 @@ def test_folders_and_archives(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"spam.csv: the file is empty; give --data"),
-        ("\n \n", r"spam.csv: the file is empty; give --data"),
-        ("\x00\x01\x02", r"spam.csv: not a text file, it has zero bytes; give a CSV"),
-        ("a,b\nham,x\n", r"first line 'a,b', read with commas .* does not name a column of texts .*; name them"),
+        ("", r"spam.csv: the file is empty; pass spam.csv"),
+        ("\n \n", r"spam.csv: the file is empty; pass spam.csv"),
+        ("\x00\x01\x02", r"spam.csv: not a text file, because it has zero bytes; use a CSV"),
+        ("a,b\nham,x\n", r"first line 'a,b', read with commas .* does not name a column of texts .*; name the columns"),
         ("v1,v2\n", r"0 of 0 rows cannot be used \(it is empty\)"),
         ("v1,v2\nham,x\nspam,y\neggs,z\n", r"1 of 3 .*'eggs' is none of ham, spam, as at spam.csv:4.*bad_share"),
         (
@@ -150,7 +150,7 @@ def test_what_is_not_there(tmp_path):
     with pytest.raises(KerasDLError, match=r"but the tables a\.csv, b\.csv, whose .*; give --data the file itself"):
         spam.read(tmp_path / "f")
     written(tmp_path / "g/a.txt", KAGGLE)
-    with pytest.raises(KerasDLError, match=r"neither spam\.csv nor SMSSpamCollection in it, but no CSV file"):
+    with pytest.raises(KerasDLError, match=r"it has neither spam\.csv nor SMSSpamCollection, but no CSV file"):
         spam.read(tmp_path / "g")
 
 
@@ -261,7 +261,7 @@ def test_a_failed_download_says_what_to_do_by_hand(site, source, tmp_path, monke
 
 
 def test_an_unknown_source_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="'drive' is not known; choose from kaggle, uci"):
+    with pytest.raises(UsageError, match="there is no source 'drive'; choose from kaggle, uci"):
         spam.download(tmp_path, "drive")
 
 

@@ -165,7 +165,7 @@ def test_names_that_are_not_utf8_are_read_and_can_be_written(tmp_path):
 
 def test_a_missing_class_is_named_with_what_was_found(tmp_path):
     fill(tmp_path, {"train/NORMAL": 1, "train/COVID": 1})
-    with pytest.raises(KerasDLError, match=r"no folder PNEUMONIA in it; found COVID, NORMAL; .*\{train,val,test\}"):
+    with pytest.raises(KerasDLError, match=r"it has no folder PNEUMONIA; found COVID, NORMAL; .*\{train,val,test\}"):
         read_folders(tmp_path, CLASSES)
     with pytest.raises(KerasDLError, match="found COVID, NORMAL"):
         read_folders(tmp_path / "train", {"A": "A"})

@@ -45,14 +45,14 @@ def test_too_many_bad_rows_name_the_commonest_fault_and_its_first_line():
         collected(("fine", "0"), ("x", "7"), ("", "0"), ("y", "7"), bad_share=0.5)
     assert str(caught.value).startswith("a.csv: 3 of 4 rows cannot be used (2 times label outside the classes: '7'")
     assert "as at a.csv:2; 1 times empty text, as at a.csv:3)" in str(caught.value)
-    assert str(caught.value).endswith("mend them, or train with --set bad_share=0.76 to accept it")
+    assert str(caught.value).endswith("correct them, or train with --set bad_share=0.76 to accept it")
     assert len(collected(("fine", "0"), ("x", "7"), ("", "0"), ("y", "7"), bad_share=0.76)) == 1
     assert len(collected(("fine", "0"), ("", "0"), bad_share=0.5)) == 1
 
 
 @pytest.mark.parametrize(("rows", "why"), [((), "it is empty"), ((("", "0"),), "1 times empty text, as at a.csv:1")])
 def test_nothing_usable_is_an_error_whatever_is_allowed(rows, why):
-    with pytest.raises(KerasDLError, match=rf"{why}.*; give --data another file"):
+    with pytest.raises(KerasDLError, match=rf"{why}.*; pass another file to --data"):
         collected(*rows, bad_share=1.0)
 
 
@@ -106,7 +106,7 @@ def test_texts_of_another_set_are_added_but_for_copies():
         (b"", "the text is empty"),
         (" \n\t\u3000".encode(), "the text is empty"),
         (b"caf\xe9", r"not UTF-8 at byte 3 \(0xe9\); save the text as UTF-8"),
-        (b"word " * 2_000_000, "10,000,000 bytes are more than the 1,000,000 .*cut it"),
+        (b"word " * 2_000_000, "10,000,000 bytes, but a text may have at most 1,000,000; split it"),
     ],
 )
 def test_what_no_model_reads_is_bad_input(raw, message):

@@ -36,7 +36,7 @@ BAD = {  # by Input.key: what is refused, and a word of the reason. A new kind g
         b"": "empty",
         b" \n": "empty",
         b"\xff\xfe": "not UTF-8 at byte 0",
-        b"a" * 1_000_001: "more than the 1,000,000",
+        b"a" * 1_000_001: "at most 1,000,000",
     },
 }
 UPLOADS = {  # by Input.key: what is no zip -> the inputs in it, or the reason why there are none
@@ -47,7 +47,7 @@ UPLOADS = {  # by Input.key: what is no zip -> the inputs in it, or the reason w
         b"review;id\ncaf\xe9;1\n": ["café"],
         b"\0\1": "not a text file",
         b"": "empty",
-        b"text\nI loved it, not\n": "line 2 of the CSV file has more cells .* that holds commas in double quotes",
+        b"text\nI loved it, not\n": "line 2 of the CSV file has more cells .* that contains commas in double quotes",
         b"good film\nbad, really bad\n": "has up to 2 columns, read with commas .*, and none is called 'text'",
     },
 }

@@ -122,7 +122,7 @@ def test_a_metric_without_record_is_an_error():
         lambda: paired({"a": measuring}, Draws("abcde", 0), RECORDS),
         lambda: differences([measuring, measuring], Draws("abcde", 0), RECORDS),
     ):
-        with pytest.raises(UnknownMetric, match="no metric 'mae'; known: auroc, "):
+        with pytest.raises(UnknownMetric, match="no metric 'mae'; choose from auroc, "):
             measure()
 
 

@@ -96,7 +96,7 @@ def test_words_are_coloured_by_the_share_of_the_strongest():
     assert page.text("bdi") == ["prize", "مرحبا", "you", "lunch"]
     (meaning,) = page.text("p")
     assert meaning == (
-        "Colour: a change; the strongest word has the full colour. Grey: beyond the words that the model reads."
+        "Colour: a change; the strongest word is in full colour. Grey: text that the model does not read."
     )
     assert page.all("div", class_="text", dir="auto")
 

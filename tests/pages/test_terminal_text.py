@@ -100,7 +100,7 @@ def test_words_are_coloured_where_colours_are_wanted(coloured, monkeypatch):
     assert "\x1b[2J" not in text
     assert "for spam\n   +2.000  prize\ufffd[" in text
     assert "against spam\n   -1.500  lunch" in text
-    assert "more characters, beyond the words that it reads)" in text
+    assert "more characters that the model does not read)" in text
     assert text.endswith("numbers: a change")
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in terminal.text(block)

@@ -97,7 +97,7 @@ def test_what_is_written_is_read_again(run):
 
 
 def test_a_run_without_embeddings_says_how_to_make_them(run):
-    with pytest.raises(UsageError, match=f"no embeddings yet; make them: keras-dl embed {run.path}"):
+    with pytest.raises(UsageError, match=f"no embeddings yet; write them: keras-dl embed {run.path}"):
         embeddings.read(run)
 
 
@@ -189,5 +189,5 @@ def test_no_number_of_the_vector_outweighs_the_others():
 
 @pytest.mark.parametrize("count", [0, -1, 11])
 def test_a_number_of_neighbours_that_cannot_be_is_refused(count):
-    with pytest.raises(UsageError, match=f"neighbours={count} must be from 1 to 10"):
+    with pytest.raises(UsageError, match=f"neighbours={count} must be between 1 and 10"):
         embeddings.knn(some(30).part("train"), count, Binary())

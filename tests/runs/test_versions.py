@@ -48,7 +48,9 @@ def test_back_goes_back_step_by_step(folder, monkeypatch):
     found = [promote(folder, back=True).labels.get("stable") for _ in range(3)]
     assert found == [2, 1, None]
     assert versions.read(folder).labels == {"canary": 3}, "the other label stays"
-    with pytest.raises(UsageError, match=r"'stable' of .* was no other version before; there is versions 1, 2, 3, 10"):
+    with pytest.raises(
+        UsageError, match=r"'stable' of .* had no other version before; the folder has versions 1, 2, 3, 10"
+    ):
         promote(folder, back=True)
 
 
@@ -73,7 +75,9 @@ def test_back_to_a_version_that_is_gone(folder):
     promote(folder, 2)
     (folder / "1" / "saved_model.pb").unlink()
     before = (folder / "serving.json").read_bytes()
-    with pytest.raises(UsageError, match=r"was version 1 before, which .* has no more; there is versions 2, 3, 10"):
+    with pytest.raises(
+        UsageError, match=r"was version 1 before, but .* no longer has it; the folder has versions 2, 3, 10"
+    ):
         promote(folder, back=True)
     assert (folder / "serving.json").read_bytes() == before
 
@@ -81,15 +85,15 @@ def test_back_to_a_version_that_is_gone(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"version": 4}, "has no version 4; there is versions 1, 2, 3, 10"),
-        ({}, "say which version 'stable' shall stand for"),
-        ({"version": 1, "back": True}, "without a version"),
+        ({"version": 4}, "has no version 4; it has versions 1, 2, 3, 10"),
+        ({}, "give the version for 'stable'"),
+        ({"version": 1, "back": True}, "leave out VERSION and --share"),
         ({"share": 0.1, "back": True, "label": "canary"}, "leave out VERSION and --share"),
         ({"version": 1, "share": 0.5}, "stable takes no share, because it gets the rest"),
-        ({"version": 2, "label": "canary", "share": 1.5}, "the share 1.5 must be in 0 to 1"),
-        ({"version": 2, "label": "canary", "share": float("nan")}, "the share nan must be in 0 to 1"),
-        ({"version": 2, "label": "a/b"}, "the label 'a/b' must be"),
-        ({"version": 2, "label": "canary", "share": 0.8}, "0.8 of 'canary' is too large beside other 0.3"),
+        ({"version": 2, "label": "canary", "share": 1.5}, "the share 1.5 must be between 0 and 1"),
+        ({"version": 2, "label": "canary", "share": float("nan")}, "the share nan must be between 0 and 1"),
+        ({"version": 2, "label": "a/b"}, "the label 'a/b' must have"),
+        ({"version": 2, "label": "canary", "share": 0.8}, "0.8 of 'canary' is too large with other 0.3"),
         ({"label": "new", "share": 0.1}, "no version of .* is 'new' yet"),
     ],
 )

@@ -14,6 +14,6 @@ def test_a_key_with_a_class_has_the_record_of_its_first_word():
 
 
 def test_a_key_without_record_is_an_error_that_names_those_there_are():
-    with pytest.raises(UnknownMetric, match="no metric 'auroc'; known: recall, ece"):
+    with pytest.raises(UnknownMetric, match="no metric 'auroc'; choose from recall, ece"):
         metric_of("auroc", RECORDS)
     assert issubclass(UnknownMetric, KerasDLError)

@@ -41,7 +41,7 @@ def test_a_runs_own_config_gives_the_same_config_back(tmp_path):
     ("values", "message"),
     [
         ({"epoch": 3}, "no setting 'epoch'; did you mean 'epochs'"),
-        ({"xyz": 3}, "valid ones: recipe, seed, epochs"),
+        ({"xyz": 3}, "the settings are recipe, seed, epochs"),
         ({"epochs": "many"}, "epochs='many' is not of type int"),
         ({"epochs": "1.5"}, "not of type int"),
         ({"flip": "perhaps"}, "not of type bool"),
@@ -49,7 +49,7 @@ def test_a_runs_own_config_gives_the_same_config_back(tmp_path):
         ({"batch_size": 0}, "batch_size=0 must be from 1"),
         ({"learning_rate": "nan"}, "learning_rate=nan must be from"),
         ({"image_size": 8}, "image_size=8 must be from 32 to 1024"),
-        ({"recipe": "orginal"}, "there is: default, original"),
+        ({"recipe": "orginal"}, "choose from default, original"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_is_allowed(values, message):
@@ -59,7 +59,7 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(values, message):
 
 def test_a_setting_that_a_task_does_not_look_at_is_refused_and_not_shown():
     unet = registry.find("cells-unet")
-    with pytest.raises(UsageError, match="patience changes nothing for cells-unet; leave it out"):
+    with pytest.raises(UsageError, match="cells-unet does not use patience; leave it out"):
         settings.resolve(unet, {"patience": 3})
     assert settings.resolve(unet, {"patience": unet.config.patience}) == unet.config, "as a run's own file says it"
     assert "patience" not in settings.used(unet.config, unet)

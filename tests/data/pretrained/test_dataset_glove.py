@@ -66,7 +66,7 @@ def test_of_several_texts_in_a_zip_the_dimension_chooses(tmp_path):
             archive.writestr(f"glove.6B.{dimension}d.txt", b"\n".join(lines_of(["a", "b"], numbers(2, dimension))))
     assert glove.vectors(path).matrix.shape == (2, 50)
     assert glove.vectors(path, dimension=100).matrix.shape == (2, 100)
-    with pytest.raises(UsageError, match=r"0 of its texts have 200 dim.*one of glove.6B.50d.txt, glove.6B.100d.txt"):
+    with pytest.raises(UsageError, match=r"0 of its files have 200 dim.*one of glove.6B.50d.txt, glove.6B.100d.txt"):
         glove.vectors(path, dimension=200)
 
 
@@ -93,8 +93,8 @@ BAD = {
     b"huge 1 2 1e39 4": "not all of its values are numbers",
     b"gap 1  2 3": "3 values instead of 4",
     b"caf\xe9 1 2 3 4": "its word is not UTF-8",
-    b"w7 1 2 3 4": "the word 'w7' once more",
-    b"w1500 1 2 3 4": "the word 'w1500' once more",
+    b"w7 1 2 3 4": "a second vector for the word 'w7'",
+    b"w1500 1 2 3 4": "a second vector for the word 'w1500'",
     b"1 2 3 4": "3 values instead of 4",
 }
 
@@ -123,7 +123,7 @@ def test_a_bad_line_among_good_ones_is_noticed(tmp_path, monkeypatch, bad):
 def test_too_many_bad_lines_are_refused(tmp_path, own_cache):
     lines = lines_of([f"w{number}" for number in range(300)], numbers(300))
     path = text(tmp_path / "v.txt", [*lines, *BAD])
-    with pytest.raises(KerasDLError, match=r"v.txt: 9 of 310 lines are bad \(line 301: 3 values .*1% are left out"):
+    with pytest.raises(KerasDLError, match=r"v.txt: 9 of 310 lines are damaged \(line 301: 3 values .*1% may be"):
         glove.vectors(path)
     assert list((own_cache / "glove").iterdir()) == []
 
@@ -135,7 +135,7 @@ def test_too_many_bad_lines_are_refused(tmp_path, own_cache):
         ("v.txt", b"\n\n", "no word vectors in it"),
         ("v.txt", b"a sentence of a book\n" * 9, "no word vectors in it"),
         ("v.txt", b"\x89PNG\0\1" * 99, "no word vectors in it"),
-        ("v.txt", b"x" * (1 << 18), "a line of it has over 131,072 bytes"),
+        ("v.txt", b"x" * (1 << 18), "it has a line of more than 131,072 bytes"),
         ("v.gz", b"no gzip", "cannot be read"),
         ("v.gz", gzip.compress(b"a 1 2 3\n" * 999, mtime=0)[:-9], "cannot be read"),
         ("v.zip", b"no zip", "cannot be read"),
@@ -217,5 +217,5 @@ def test_without_a_network_the_choices_are_named(monkeypatch):
 
 
 def test_unknown_vectors_are_a_usage_error():
-    with pytest.raises(UsageError, match=r"'glove.7B' are not known; choose from glove.6B"):
+    with pytest.raises(UsageError, match=r"there are no vectors 'glove.7B'; choose from glove.6B"):
         glove.download("glove.7B")

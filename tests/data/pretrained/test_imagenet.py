@@ -88,9 +88,9 @@ def test_without_a_known_sum_the_first_one_holds(server):
 @pytest.mark.parametrize(
     ("backbone", "alpha", "message"),
     [
-        ("MobileNetV2", 0.4, "for MobileNetV2 with alpha=0.4; there are for 0.35, 0.5, 0.75, 1, 1.3, 1.4"),
-        ("VGG19", 0.5, "for VGG19 with alpha=0.5; there are for 1"),
-        ("VGG18", 1.0, "for 'VGG18'; there are for InceptionV3, MobileNetV2, ResNet101, VGG19"),
+        ("MobileNetV2", 0.4, "for MobileNetV2 with alpha=0.4; choose from 0.35, 0.5, 0.75, 1, 1.3, 1.4"),
+        ("VGG19", 0.5, "for VGG19 with alpha=0.5; choose from 1"),
+        ("VGG18", 1.0, "for 'VGG18'; choose from InceptionV3, MobileNetV2, ResNet101, VGG19"),
     ],
 )
 def test_weights_that_imagenet_does_not_have(backbone, alpha, message):

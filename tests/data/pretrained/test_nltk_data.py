@@ -36,7 +36,7 @@ def test_the_lemmas_of_wordnet(corpora, zipped):
     put(corpora, "wordnet", WORDNET, zipped=zipped)
     found, sentence = nltk_data.lemmas(["dogs", "dog", "feet", "us", "prizes", "dogs", "xyz", ""])
     assert found == {"dogs": "dog", "feet": "foot", "us": "u", "prizes": "prize"}
-    assert sentence == "lemmas: WordNet 3.0, as nouns; they change 4 words"
+    assert sentence == "lemmas: WordNet 3.0, for nouns; 4 words change"
 
 
 def test_a_damaged_wordnet_is_as_none(corpora):
