@@ -32,7 +32,7 @@ from keras_dl.training import own_keras
 
 COUNTED: set[tuple[str, str]] = set()  # versions that Prometheus knows
 ABOUT = """Trained models of keras-dl: TensorFlow Serving's REST protocol under `/v1/models`, answers in words,
-explanations, batches and feedback beside it. Nothing here is a medical device."""
+explanations, batches and feedback. Nothing here is a medical device."""
 
 
 def create(settings: Settings, loaded: Callable[[catalogue.Catalogue], None] = lambda found: None) -> FastAPI:

@@ -135,7 +135,9 @@ def test_masks_that_are_no_dots(tmp_path):
     Image.fromarray(mask([(1, 1)])[..., 0]).save(tmp_path / "006dots.png")  # grey, which is fine
     found = reasons(tmp_path)
     assert found["001cell.png"] == "its mask 001dots.png has 48x40 px, but its image is 40x40 px; the two must be equal"
-    other = "its mask 002dots.png is not a readable PNG (another format); save it as PNG, since other formats blur the dots"
+    other = (
+        "its mask 002dots.png is not a readable PNG (another format); save it as PNG, since other formats blur the dots"
+    )
     assert found["002cell.png"] == other
     assert found["003cell.png"].startswith("its mask 003dots.png is not a readable PNG (")
     for name in ("004", "005"):

@@ -121,7 +121,7 @@ def test_a_small_difference_is_not_shown(url):
     (difference,) = ab.ab(url, "emoji")["differences"]
     assert difference["verdict"] == "not shown"
     assert difference["accuracy"]["low"] < 0 < difference["accuracy"]["high"]
-    assert "a difference is not shown: anything from -" in difference["sentence"]
+    assert "there is no clear difference: anything from -" in difference["sentence"]
     assert f"about {difference['needed']:,} feedbacks per version" in difference["sentence"]
 
 
@@ -147,7 +147,7 @@ def test_three_versions_are_compared_with_the_first(url):
     ("model", "versions", "message"),
     [
         ("emojy", None, "no request to the model 'emojy'; it knows emoji"),
-        ("emoji", [1, 7], "version 7 of 'emoji' has answered nothing; there is 1, 2"),
+        ("emoji", [1, 7], "version 7 of 'emoji' has no requests; there is 1, 2"),
         ("emoji", [1, 1], "give each version once"),
     ],
 )

@@ -26,4 +26,4 @@ def test_without_a_model_with_emoji_the_emoji_service_is_not_healthy(tiny_run):
     with serving(tiny_run("spam").path) as url:
         health = requests.get(f"{url}/health", timeout=9)
         assert (health.status_code, post(f"{url}/predict", {"text": "I love you"}).status_code) == (503, 404)
-    assert health.json()["status"].startswith("no model with emoji is served, so /predict has no answer")
+    assert health.json()["status"].startswith("no emoji model is served, so /predict has no answer")

@@ -124,7 +124,7 @@ def test_a_row_that_is_none_costs_only_itself(opened, caplog):
     assert [(one["request_id"], one["value"]) for one in stored(kept)] == [("a", 0.75), ("e", None)]
     assert kept.dropped == 4
     assert "KeyError: 'time'" in caplog.text
-    assert "the journal has dropped 4 rows by now" in caplog.text
+    assert "the journal has dropped 4 rows so far" in caplog.text
 
 
 def test_a_full_queue_drops_and_says_so(opened, monkeypatch, caplog):
@@ -188,7 +188,7 @@ def test_closing_does_not_wait_for_ever(opened, monkeypatch, caplog):
     kept.close()
     assert time.monotonic() - began < 3
     assert kept.dropped == 2
-    assert "the journal loses 2 rows: unable to open database file" in caplog.text
+    assert "the journal lost 2 rows: unable to open database file" in caplog.text
     kept.record([row("c")])
     assert kept.dropped == 3, "after closing nothing is taken"
     kept.close()
@@ -240,7 +240,7 @@ def test_processes_share_one_file(opened, tmp_path):
         ("requests.db", "URL cannot be read; it must be sqlite:///FILE"),
         ("", "URL cannot be read"),
         ("mysql://u:secret@host/name", r"mysql://u:\*\*\*@host/name is of a kind that is not supported"),
-        ("sqlite://", "a database in memory is lost"),
+        ("sqlite://", "a database in memory would be lost"),
         ("sqlite:////nowhere/at/all.db", "cannot be used: unable to open database file"),
         ("postgresql://u:secret@127.0.0.1:1/name", r"postgresql\+psycopg://u:\*\*\*@127.* cannot be used: connection"),
     ],

@@ -82,7 +82,7 @@ def test_base64_is_taken_with_line_breaks_and_without_padding(size):
         (b'{"signature_name": "other", "instances": ["a"]}', '"other" not found'),
         (b'{"signature_name": 1, "instances": ["a"]}', "not found"),
         (b'{"signature_name": "tensors", "instances": [[1, 2]]}', r"shape \[batch, 3\], not \[1, 2\]"),
-        (b'{"signature_name": "tensors", "instances": [[1, 2], [1]]}', "lists of one shape"),
+        (b'{"signature_name": "tensors", "instances": [[1, 2], [1]]}', "lists of numbers that all have the same shape"),
         (b'{"signature_name": "tensors", "instances": [["a", "b", "c"]]}', "numbers"),
         (b'{"signature_name": "tensors", "instances": [[1, 2, 0.5]]}', "whole numbers"),
         (b'{"signature_name": "tensors", "instances": [[1, 2, 1e300]]}', "whole numbers"),

@@ -67,8 +67,8 @@ def test_a_gzip_body_is_answered_as_a_plain_one(server):
         ("gzip", gzip.compress(b" " * 200_000_000), 413, "more than the 3 MB"),
         ("gzip", gzip.compress(b'{"instances": ["I love you"]}')[:-12], 400, "cut off"),
         ("gzip", gzip.compress(b'{"instances": ["I love you"]}') + gzip.compress(b" "), 400, "more than one part"),
-        ("gzip", b'{"instances": ["I love you"]}', 400, "the body is no gzip"),
-        ("br", b"x", 415, "Content-Encoding 'br' is not read; send gzip"),
+        ("gzip", b'{"instances": ["I love you"]}', 400, "the body is not gzip"),
+        ("br", b"x", 415, "Content-Encoding 'br' is not supported; send gzip"),
     ],
     ids=["a bomb", "cut off", "two parts", "plain", "another"],
 )

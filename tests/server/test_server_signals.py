@@ -120,7 +120,7 @@ def test_sigterm_under_load_drops_nothing_that_was_accepted(tiny_run):
             before = len(answers)
             time.sleep(0.5)
         assert len(answers) > before, "it is served on while others learn that it is not ready"
-        until(lambda: server.said("takes no more requests"), 10)
+        until(lambda: server.said("accepting no more requests"), 10)
         late.sendall(BODY[5:])
         status, headers, _ = answered(late)
         lines = batch.text.splitlines()

@@ -60,9 +60,9 @@ def test_a_port_that_is_taken(workers, fails):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--host", "nowhere.invalid"], "--host nowhere.invalid is no address"),
-        (["--host", "a b"], "--host a b is no address"),
-        (["--host", "192.0.2.1"], "--host 192.0.2.1 is no address of this machine"),
+        (["--host", "nowhere.invalid"], "--host nowhere.invalid is not an address"),
+        (["--host", "a b"], "--host a b is not an address"),
+        (["--host", "192.0.2.1"], "--host 192.0.2.1 is not an address of this machine"),
         (["--database", "sqlite:////proc/requests.db"], "requests.db cannot be used: "),
         (["--database", "sqlite:////no/such/folder/requests.db", "--workers", "2"], "requests.db cannot be used: "),
     ],

@@ -163,7 +163,7 @@ def sentence(
     """Say in plain words what the feedback shows."""
     if verdict == TOO_LITTLE:
         there = " and ".join(f"{count} of version {name}" for name, count in zip(names, clients, strict=True))
-        return f"too little feedback: at least {CLIENTS} clients of each version are needed; there is feedback from {there}"
+        return f"too little feedback: each version needs {CLIENTS} clients or more; there is feedback from {there}"
     if verdict == REAL:
         more = judge.more[0 if found["value"] > 0 else 1]
         gap, _ = judge.sizes(found["value"])

@@ -66,7 +66,9 @@ def sources(argument: str) -> list[Source]:
     if sign and not at_home(argument).exists():
         found = sources(rest)
         if found[0].kind == "models":
-            raise UsageError(f"{rest} is a folder of models, which have their own names; NAME=PATH is for a single model")
+            raise UsageError(
+                f"{rest} is a folder of models, which have their own names; NAME=PATH is for a single model"
+            )
         return [Source(name, found[0].path, found[0].kind)]
     path = at_home(argument)
     if (path / "config.json").is_file() or not path.is_dir():

@@ -113,7 +113,7 @@ def zipped(data: bytes, *, labelled: bool = False) -> Upload:
         raise BadInput(f"the zip cannot be read: {error}") from None
     bounded(len(members))
     if (whole := sum(member.file_size for member in members)) > UNPACKED:  # no member unpacks to more than it says
-        raise Refused(413, f"the zip unpacks to {whole:,} bytes, more than {UNPACKED:,}; cut it into parts")
+        raise Refused(413, f"the zip unpacks to {whole:,} bytes, more than {UNPACKED:,}; split it")
 
     names = [clean(member.filename.replace("\\", "/")) for member in members]
 

@@ -47,7 +47,7 @@ def test_it_says_what_a_model_is_for_and_what_it_is_not_for(page):
     page.click("summary", "All 5 figures")
     page.find("th", "Positive predictive value")
     page.go("spam")
-    page.click(".caution summary", "What it is for, and what not")
+    page.click(".caution summary", "Intended use and limits")
     assert "Synthetic" not in page.find("main").text
     assert "Tiny" not in page.find("main").text
 
@@ -154,7 +154,7 @@ def test_a_sentence_gives_an_emoji_and_its_words(page):
     assert page.find(".symbol", "❤️")
     assert page.find(".answer").text == "heart"
     assert [bar.text for bar in page.all(".bars .number")] == ["80 %", *["5.0 %"] * 4]
-    page.find(".explanation h3", "What speaks for heart")
+    page.find(".explanation h3", "Evidence for heart")
     field.clear()
     page.run(
         "arguments[0].value = '😄 <b>family</b> the <img src=x onerror=alert(1)>'", field
@@ -169,7 +169,7 @@ def test_a_sentence_gives_an_emoji_and_its_words(page):
     page.find("caption", "Against disappointed")
     field.clear()
     field.send_keys(Keys.SPACE)
-    page.find(".empty", "The answer will stand here")
+    page.find(".empty", "The answer appears here")
     assert not page.all(".explanation")
     field.send_keys(Keys.BACKSPACE)
     page.find(".panel", "Example from the test part: ❤️")
@@ -197,7 +197,7 @@ def test_ways_to_explain_and_notes(page, stub):
     assert page.find("textarea").get_property("value") == "you won a free prize, call now"
     page.find(".explanation", "against spam")
     page.find(".explanation select").send_keys("attention")
-    page.find(".explanation h3", "Where the weight lies")
+    page.find(".explanation h3", "Words with the most weight")
     assert "much" in page.find(".legend").text
     page.find("textarea").clear()
     page.find("textarea").send_keys("xyzzy")
@@ -225,7 +225,7 @@ def test_versions_and_labels(page, stub):
     page.go("emoji")
     options = page.find("select").find_elements(By.TAG_NAME, "option")
     assert [one.text for one in options] == [
-        "as the server chooses",
+        "chosen by the server",
         "canary: version 2, gets 10 % of the requests",
         "stable: version 1, gets 90 % of the requests",
         "version 3 (loading)",

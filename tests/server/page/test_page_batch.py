@@ -119,9 +119,9 @@ def test_a_batch_that_breaks_off_says_so(page, stub, texts):
     ("status", "headers", "said"),
     [
         (400, {}, ["The server cannot use this", "made to fail."]),
-        (404, {}, ["not served any more", "reload"]),
-        (413, {}, ["too large", "Take a smaller file"]),
-        (429, {"Retry-After": "7"}, ["too much to do", "Try again in 7 s."]),
+        (404, {}, ["no longer served", "reload"]),
+        (413, {}, ["too large", "Use a smaller file"]),
+        (429, {"Retry-After": "7"}, ["too busy", "Try again in 7 s."]),
         (500, {"X-Request-Id": "abc-1"}, ["The server failed", "under abc-1"]),
         (503, {}, ["not ready", "Try again in a moment."]),
     ],
@@ -174,7 +174,7 @@ def test_a_key_is_asked_for_and_kept(page, stub):
     page.expected = "status of 401"
     stub.key = "sesame"
     page.browser.refresh()
-    page.find("#key-why", "Whoever runs it can tell you one")
+    page.find("#key-why", "Ask the person who runs the server")
     for key in ("wrong", "sesame"):
         page.find("#key input").send_keys(key)
         page.click("#key button")

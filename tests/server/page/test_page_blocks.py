@@ -48,7 +48,7 @@ def test_every_block_is_shown_and_nothing_in_it_is_markup(page):
     assert [image.get_attribute("alt") for image in page.all(".panels img")] == [f"both {evil}", "second"]
     page.wait(lambda: page.run("return document.querySelector('.chart').naturalWidth") == 288)
     assert [cell.get_attribute("class") for cell in page.all("#shown .scroll tr > :nth-child(2)")] == ["right"] * 2
-    page.find("#shown", "too old to show this")
+    page.find("#shown", "out of date")
     assert page.run("return getComputedStyle(document.querySelector('#shown .fill')).width") != ""
 
 

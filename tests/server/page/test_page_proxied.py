@@ -44,7 +44,7 @@ def test_the_page_works_below_any_path(behind, tmp_path):
     behind.find(".panel", "Example")
     behind.find("textarea").send_keys("I love you")
     behind.wait(lambda: not behind.all(".panel", "Example"))
-    behind.find(".explanation", "What speaks for")
+    behind.find(".explanation", "Evidence for")
     (tmp_path / "texts.csv").write_text("text\n" + "let us eat\n" * 3)
     behind.choose("section + section input[type=file]", tmp_path / "texts.csv")
     behind.find(".progress", "All 3 done in")

@@ -48,7 +48,7 @@ def test_a_sentence_is_answered_while_it_is_typed(real):
     assert real.find(".symbol").text in "❤️ ⚾ 😄 😞 🍴"
     shares = [float(one.text.rstrip(" %").removeprefix("under ")) for one in real.all(".bars .number")]
     assert (len(shares), sum(shares)) == (5, pytest.approx(100, abs=2.5))
-    real.find(".explanation", "What speaks for")
+    real.find(".explanation", "Evidence for")
     assert real.find(".explanation .text").text == "I love you ❤"
 
 
