@@ -155,9 +155,9 @@ class Binary(Ranked):
         if assets.get("fixed_threshold") and not config.target_sensitivity:
             how = "It is the likelier of the two."
         elif config.target_sensitivity:
-            how = f"It was chosen to reach a sensitivity of {config.target_sensitivity:.2f} on the validation part."
+            how = f"This threshold was chosen to reach a sensitivity of {config.target_sensitivity:.2f} on the validation part."
         else:
-            how = "It was chosen on the validation part, where the sum of sensitivity and specificity is about largest."
+            how = "On the validation part, this threshold gives about the largest sum of sensitivity and specificity."
         text = (
             f"The answer is {positive} if the {self.value} is **{shown['network']}** or more "
             f"(baseline: {shown['baseline']}). {how}"

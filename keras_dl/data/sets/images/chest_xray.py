@@ -31,8 +31,8 @@ CITATION = (
 )
 INTENDED_USE = "Teaching and method comparison on frontal chest radiographs of children of one to five years."
 LIMITS = (
-    "Not a medical device. Trained on one hospital's images: a network trained on this very set fell from AUROC 0.95 "
-    "to 0.54 at another hospital (doi 10.1007/s10140-021-01954-x). Do not use it on patients."
+    "Not a medical device. The images come from one hospital; a network trained on this set fell from AUROC 0.95 to "
+    "0.54 at another hospital (doi 10.1007/s10140-021-01954-x). Do not use the model on patients."
 )
 CLASSES = ("NORMAL", "PNEUMONIA")
 KINDS = {"normal": "NORMAL", "bacteria": "BACTERIAL", "virus": "VIRAL"}  # what file names tell -> three classes

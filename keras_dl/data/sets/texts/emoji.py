@@ -26,8 +26,9 @@ LICENCE = "course material; no licence is stated"
 CITATION = "Exercise Emojify of the course Sequence Models, Deep Learning Specialization, DeepLearning.AI."
 INTENDED_USE = "Teaching: how pretrained word vectors help a classifier that has few examples."
 LIMITS = (
-    "English, one short sentence, five classes, 132 examples to learn from: whatever is said gets one of the five. A "
-    "difference of one sentence is 1.8 points of the test accuracy. Few negations and no irony are in it."
+    "For one short English sentence. There are only five classes and 132 training examples, so every sentence gets one "
+    "of the five, whatever it says. One sentence changes the test accuracy by 1.8 points. The set has few negations "
+    "and no irony."
 )
 EMOJI = {
     "heart": "\u2764\ufe0f",

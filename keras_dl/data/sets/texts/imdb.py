@@ -32,8 +32,8 @@ CITATION = (
 )
 INTENDED_USE = "Teaching and method comparison on English film reviews."
 LIMITS = (
-    "Only clear opinions: ratings of at most 4 or at least 7 of 10, written before 2011, in English, about films. "
-    "Lukewarm texts, other subjects, other languages and later slang are outside what it was trained on."
+    "The set has only clear opinions (at most 4 or at least 7 points of 10) about films, in English, from before 2011. "
+    "It has no lukewarm texts, no other subjects or languages, and no later slang."
 )
 CLASSES = ("negative", "positive")
 FOLDERS = {"neg": "negative", "pos": "positive"}

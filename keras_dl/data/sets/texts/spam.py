@@ -30,9 +30,9 @@ CITATION = (
 )
 INTENDED_USE = "Teaching and method comparison on short English messages."
 LIMITS = (
-    "Messages of about 2003 to 2011: ham mostly of students in Singapore and Britain, spam British, of premium-rate "
-    "numbers and prizes. Today's spam (links, messengers, other languages) is different; do not block anyone's "
-    "messages on its word alone."
+    "The messages are from about 2003 to 2011. Most ham comes from students in Singapore and Britain; the spam is "
+    "British and advertises premium-rate numbers and prizes. Today's spam (links, messengers, other languages) is "
+    "different, so do not block messages because of this model alone."
 )
 CLASSES = ("ham", "spam")
 LABELS = {name: name for name in CLASSES}
