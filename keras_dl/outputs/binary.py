@@ -155,7 +155,7 @@ class Binary(Ranked):
         if assets.get("fixed_threshold") and not config.target_sensitivity:
             how = "It is the likelier of the two."
         elif config.target_sensitivity:
-            how = f"This threshold was chosen to reach a sensitivity of {config.target_sensitivity:.2f} on the validation part."
+            how = f"It was chosen to reach a sensitivity of {config.target_sensitivity:.2f} on the validation part."
         else:
             how = "On the validation part, this threshold gives about the largest sum of sensitivity and specificity."
         text = (
