@@ -140,9 +140,7 @@ def evaluate(run: str, data: str | None, as_json: bool) -> None:
 @main.command()
 @click.argument("run", type=Named(or_run=True))
 @click.argument("inputs", nargs=-1, required=True)
-@click.option(
-    "--neighbours", is_flag=True, help="Also show the nearest training examples; run keras-dl embed RUN first."
-)
+@click.option("--neighbours", is_flag=True, help="Also show the nearest training examples; run embed first.")
 @click.option(
     "--count", type=click.IntRange(min=1), help="How many neighbours to show.  [default: the task's own number]"
 )
