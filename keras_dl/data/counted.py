@@ -134,9 +134,7 @@ def _pairs(root: Path, inside: Iterable[Path]) -> tuple[dict[Path, _Found], dict
         elif path.suffix.lower() in (*IMAGES, *OTHER_IMAGES):
             faults[name_below(root, path)] = "an image without a pair; rename it to NNNcell.png and add NNNdots.png"
         elif _is_table(path):
-            faults[name_below(root, path)] = (
-                "a table next to pairs, which is not read; keep either the table or the masks"
-            )
+            faults[name_below(root, path)] = "a table next to pairs, which is not read; keep only one of the two"
     for pair in both.values():
         if "cell" not in pair:
             lone = pair["dots"]
@@ -294,11 +292,7 @@ def _dots(mask: Path, size: tuple[int, int]) -> tuple[np.ndarray | None, float, 
     except Exception as error:  # a damaged file makes Pillow raise a dozen types, which all mean this
         reason = " ".join(str(error).split())[:80]
         reason = "another format" if isinstance(error, UnidentifiedImageError) else reason
-        return (
-            None,
-            0,
-            f"its mask {mask.name} is not a readable PNG ({reason}); save it as PNG, since other formats blur the dots",
-        )
+        return None, 0, f"its mask {mask.name} is not a readable PNG ({reason}); save it as PNG, which keeps dots"
     if not np.isin(red, (0, 255)).all() or (red > 0).mean() > MOST_DOTS:
         return None, 0, f"its mask {mask.name} has more than dots; mark each cell with one pixel (255, 0, 0) on black"
     y, x = np.nonzero(red)

@@ -26,9 +26,7 @@ SHOWN = 4  # examples of each kind in the gallery
 TYPED = re.compile(r"\d{1,12}(\.\d{1,6})?")  # a number that feedback may give
 METRICS = {
     "mae": Metric("Mean absolute error", False, "the mean distance between answer and true number, in {unit}", 2),
-    "rmse": Metric(
-        "Root mean squared error", False, "like the mean absolute error, but large errors count more; in {unit}", 2
-    ),
+    "rmse": Metric("Root mean squared error", False, "as above, but large errors count more; in {unit}", 2),
     "relative_error": Metric("Relative error", False, "the mean absolute error, as a share of the true number"),
     "bias": Metric("Bias", None, "the mean of answer minus true number, in {unit}; below 0: too low", 2),
     "r2": Metric("R²", True, "the share of the variance explained; below 0: worse than always answering the mean"),
@@ -240,8 +238,7 @@ class Number(Output):
                 "Bland-Altman plot of the network",
                 "Errors of the network (Bland-Altman)",
                 "Errors against the mean of answer and truth. Line: the mean error; dashed: the range that contains "
-                "95 % of normally distributed errors. A slope means that large numbers are counted too low or too "
-                "high.",
+                "95 % of normal errors. A slope means that large numbers are counted too low or too high.",
             ),
         ]
 

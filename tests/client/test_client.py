@@ -216,7 +216,7 @@ def test_a_key_is_sent_and_no_password_takes_its_place(own, tmp_path, monkeypatc
     own.key = "letmein"
     assert client.predict(own.url, "spam", ["lunch"], key="letmein")[0]["label"] == "ham"
     for key in (None, "other"):
-        with pytest.raises(KerasDLError, match=r"wants another key; .*--api-key KEY"):
+        with pytest.raises(KerasDLError, match=r"needs another key; .*--api-key KEY"):
             client.predict(own.url, "spam", ["lunch"], key=key)
 
 
@@ -262,7 +262,7 @@ def test_no_server_no_answer_no_protocol(plain):
         with pytest.raises(KerasDLError, match="does not speak TensorFlow Serving's REST protocol; is this the right"):
             client.predict(plain.url, "spam", ["lunch"])
     plain.first = [(307, {}, [("Location", "https://127.0.0.1/")])]
-    with pytest.raises(KerasDLError, match=r"sends on to https://127.0.0.1/; give --url"):
+    with pytest.raises(KerasDLError, match=r"redirects to https://127.0.0.1/; use that address for --url"):
         client.predict(plain.url, "spam", ["lunch"])
 
 
@@ -280,7 +280,7 @@ def test_wrong_usage_says_what_to_type(plain):
     for url in ("ftp://host", "http://", "host:port", "http://host:99999", "grpc://", "http://[::1"):
         with pytest.raises(UsageError, match="is not the address of a server; write http://HOST:8501"):
             client.predict(url, "spam", ["lunch"])
-    with pytest.raises(UsageError, match="version 1 and label stable are two ways"):
+    with pytest.raises(UsageError, match="version 1 and label stable exclude each other"):
         client.predict(plain.url, "spam", ["lunch"], version=1, label="stable")
     with pytest.raises(UsageError, match="visible ASCII"):
         client.predict(plain.url, "spam", ["lunch"], key="naïve\n")

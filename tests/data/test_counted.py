@@ -119,7 +119,7 @@ def test_what_lies_beside_pairs_is_named(tmp_path):
         "001cell.png": "a second file for 001cell.jpg; remove one of the two",
         "overview.png": "an image without a pair; rename it to NNNcell.png and add NNNdots.png",
         "large.tif": "an image without a pair; rename it to NNNcell.png and add NNNdots.png",
-        "counts.csv": "a table next to pairs, which is not read; keep either the table or the masks",
+        "counts.csv": "a table next to pairs, which is not read; keep only one of the two",
     }
     found = read_counted(tmp_path, bad_share=1, progress=False)
     assert found.notes["files"] == len(found) + len(found.skipped), "what is printed adds up"
@@ -135,9 +135,7 @@ def test_masks_that_are_no_dots(tmp_path):
     Image.fromarray(mask([(1, 1)])[..., 0]).save(tmp_path / "006dots.png")  # grey, which is fine
     found = reasons(tmp_path)
     assert found["001cell.png"] == "its mask 001dots.png has 48x40 px, but its image is 40x40 px; the two must be equal"
-    other = (
-        "its mask 002dots.png is not a readable PNG (another format); save it as PNG, since other formats blur the dots"
-    )
+    other = "its mask 002dots.png is not a readable PNG (another format); save it as PNG, which keeps dots"
     assert found["002cell.png"] == other
     assert found["003cell.png"].startswith("its mask 003dots.png is not a readable PNG (")
     for name in ("004", "005"):

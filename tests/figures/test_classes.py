@@ -103,7 +103,7 @@ def test_many_classes_share_a_figure_with_the_lowest_on_top():
     figure = histograms(labels, values, answers, [f"class {one}" for one in range(52)], xlabel="p")
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_yticklabels()] == [f"class {one}" for one in range(MOST)]
-    assert figure.get_suptitle() == "the 30 lowest of 50 classes; 2 classes have no example here"
+    assert figure.get_suptitle() == "the 30 lowest of 50 classes; 2 classes have no examples here"
     assert [text.get_text() for text in axes.texts][3] == "4 of 10"
     medians = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
     np.testing.assert_allclose(medians, 0.2 + np.arange(30) / 100, atol=1e-9)

@@ -141,7 +141,7 @@ def data_names(data):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_too_few_images_are_refused_with_the_number_that_is_needed(tmp_path, count):
-    assert f"{count} images are too few to split; count 6 at least" in refused(UNET, pairs(tmp_path, [3] * count))
+    assert f"{count} images are too few to split; use at least 6" in refused(UNET, pairs(tmp_path, [3] * count))
 
 
 @pytest.mark.parametrize("count", [6, 7, 10])
@@ -159,7 +159,7 @@ def test_a_test_folder_is_the_test_part(tmp_path):
     assert data.assets["most"] < 7, "what is learned is learned from the training part"
     for part in "train", "test":
         pairs(tmp_path / "few" / part, [1, 2, 3], start=1 if part == "test" else 9)
-    said = "3 images outside of the test part are too few to split; count 4 at least"
+    said = "3 images outside the test part are too few to split; use at least 4"
     assert said in refused(UNET, tmp_path / "few")
 
 

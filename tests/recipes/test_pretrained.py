@@ -67,18 +67,18 @@ def test_without_network_the_error_names_the_three_choices(monkeypatch, tmp_path
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"backbone": "VGG"}, "backbone=VGG: there are MobileNetV2, InceptionV3, VGG19, ResNet101"),
-        ({"image_size": 31}, "image_size=31 is too small for MobileNetV2: --set image_size=32"),
+        ({"backbone": "VGG"}, "backbone=VGG does not exist; choose from MobileNetV2, InceptionV3, VGG19, ResNet101"),
+        ({"image_size": 31}, "image_size=31 is too small for MobileNetV2; use --set image_size=32"),
         (
             {"backbone": "InceptionV3", "alpha": 1, "image_size": 100, "crop": 0.7},
-            "image_size=100 is too small for InceptionV3 with crop=0.7: --set image_size=108",
+            "image_size=100 is too small for InceptionV3 with crop=0.7; use --set image_size=108",
         ),
-        ({"backbone": "ResNet101"}, "alpha=0.35: ResNet101 has one width only; --set alpha=1"),
+        ({"backbone": "ResNet101"}, "alpha=0.35: ResNet101 has only one width; use --set alpha=1"),
         (
             {"weights": "imagenet", "alpha": 0.4},
-            "no ImageNet weights for MobileNetV2 with alpha=0.4; there are for 0.35",
+            "no ImageNet weights for MobileNetV2 with alpha=0.4; choose from 0.35",
         ),
-        ({"weights": "image-net"}, "weights=image-net: there is no such file; give imagenet, none, or a .h5"),
+        ({"weights": "image-net"}, "weights=image-net: there is no such file; use imagenet, none, or a .h5"),
         ({"backbone": "VGG19", "alpha": 1, "unfreeze": 22}, "unfreeze=22, but the last layer of VGG19 is 21; --set"),
     ],
 )
@@ -103,12 +103,12 @@ def test_a_path_that_is_no_file_of_weights(tmp_path, name):
     (tmp_path / "folder.h5").mkdir()
     (tmp_path / "notes.h5").write_text("hello")
     h5py.File(tmp_path / "weights.txt", "w").close()
-    with pytest.raises(UsageError, match=f"weights={tmp_path / name}.* give imagenet, none, or a .h5 or .weights.h5"):
+    with pytest.raises(UsageError, match=f"weights={tmp_path / name}.* use imagenet, none, or a .h5 or .weights.h5"):
         pretrained.weights_file(str(tmp_path / name), "MobileNetV2")
 
 
 def test_a_file_for_another_width_says_what_differs(file):
-    with pytest.raises(UsageError, match=r"mine.*\(1, 1, 48, 8\) where .*\(backbone=MobileNetV2, alpha=0.5: --set"):
+    with pytest.raises(UsageError, match=r"mine.*\(1, 1, 48, 8\), not .*\(for backbone=MobileNetV2, alpha=0.5; set"):
         pretrained.build(**{**SMALL, "weights": str(file), "alpha": 0.5})
 
 
@@ -126,6 +126,6 @@ def test_the_home_folder_may_be_written_as_a_tilde(file, monkeypatch):
 
 def test_provenance_names_the_file_and_its_sum(file):
     random = pretrained.provenance(backbone="VGG19", weights="none", image_size=64)
-    assert random == "VGG19, random: it has learned nothing from ImageNet"
+    assert random == "VGG19, random weights, not trained on ImageNet"
     named = pretrained.provenance(backbone="VGG19", weights=str(file), image_size=64)
     assert named == f"VGG19, {file.name}, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}"

@@ -79,7 +79,7 @@ def test_lines_that_were_left_out_are_said(tmp_path):
     lines[50] = "broken 1 2"
     (tmp_path / "mine.txt").write_text("\n".join(lines))
     said = word_vectors.provenance(str(tmp_path / "mine.txt"), 4, 1000)
-    assert said == "mine.txt, the first 199 words, kept as they are, 1 lines of the file left out"
+    assert said == "mine.txt, the first 199 words, kept as they are, 1 damaged lines of the file left out"
 
 
 def test_what_cannot_be_had_names_the_choices(tmp_path, config, monkeypatch):

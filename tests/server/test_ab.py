@@ -112,7 +112,7 @@ def test_few_clients_get_no_verdict(url):
     assert difference["accuracy"]["p"] < 0.05
     assert difference["verdict"] == "too little feedback"
     assert (
-        "of 10 clients of each version at least; there is feedback from 9 of version 1 and 9" in difference["sentence"]
+        "each version needs 10 clients or more; there is feedback from 9 of version 1 and 9" in difference["sentence"]
     )
 
 
@@ -122,7 +122,7 @@ def test_a_small_difference_is_not_shown(url):
     assert difference["verdict"] == "not shown"
     assert difference["accuracy"]["low"] < 0 < difference["accuracy"]["high"]
     assert "there is no clear difference: anything from -" in difference["sentence"]
-    assert f"about {difference['needed']:,} feedbacks per version" in difference["sentence"]
+    assert f"about {difference['needed']:,} feedbacks" in difference["sentence"]
 
 
 def test_other_answers_are_no_other_accuracy(url):
@@ -146,7 +146,7 @@ def test_three_versions_are_compared_with_the_first(url):
 @pytest.mark.parametrize(
     ("model", "versions", "message"),
     [
-        ("emojy", None, "no request to the model 'emojy'; it knows emoji"),
+        ("emojy", None, "no request for the model 'emojy'; it knows emoji"),
         ("emoji", [1, 7], "version 7 of 'emoji' has no requests; there is 1, 2"),
         ("emoji", [1, 1], "give each version once"),
     ],

@@ -196,7 +196,7 @@ def test_a_small_difference_of_errors_is_not_shown(url):
     (difference,) = ab.ab(url, "cells")["differences"]
     assert difference["verdict"] == "not shown"
     assert " in the mean error fits the feedback" in difference["sentence"]
-    assert f"about {difference['needed']:,} feedbacks per version" in difference["sentence"]
+    assert f"about {difference['needed']:,} feedbacks" in difference["sentence"]
 
 
 def test_few_clients_with_errors_get_no_verdict(url):

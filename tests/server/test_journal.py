@@ -174,7 +174,7 @@ def test_a_database_that_goes_comes_back(opened, monkeypatch, caplog):
     path.rmdir()
     kept.close()
     assert [one["request_id"] for one in stored(kept)] == ["b"], "in new tables"
-    assert "the journal cannot be written (unable to open database file); again in 0.1 s" in caplog.text
+    assert "the journal cannot be written (unable to open database file); next try in 0.1 s" in caplog.text
 
 
 def test_closing_does_not_wait_for_ever(opened, monkeypatch, caplog):
@@ -239,7 +239,7 @@ def test_processes_share_one_file(opened, tmp_path):
     [
         ("requests.db", "URL cannot be read; it must be sqlite:///FILE"),
         ("", "URL cannot be read"),
-        ("mysql://u:secret@host/name", r"mysql://u:\*\*\*@host/name is of a kind that is not supported"),
+        ("mysql://u:secret@host/name", r"mysql://u:\*\*\*@host/name is not of a supported kind"),
         ("sqlite://", "a database in memory would be lost"),
         ("sqlite:////nowhere/at/all.db", "cannot be used: unable to open database file"),
         ("postgresql://u:secret@127.0.0.1:1/name", r"postgresql\+psycopg://u:\*\*\*@127.* cannot be used: connection"),
@@ -267,6 +267,6 @@ def test_a_file_of_another_kind(tmp_path, monkeypatch):
 
 
 def test_reading_makes_no_file(tmp_path):
-    with pytest.raises(UsageError, match=r"there is no database .*missing\.db; keras-dl serve writes one"):
+    with pytest.raises(UsageError, match=r"there is no database .*missing\.db; keras-dl serve --database creates one"):
         database.connect(f"sqlite:///{tmp_path}/missing.db", make=False)
     assert list(tmp_path.iterdir()) == []

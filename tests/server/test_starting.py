@@ -83,7 +83,7 @@ def test_a_port_of_the_administrator(fails, monkeypatch):
 
     monkeypatch.setattr(starting.socket, "socket", Strict)
     said = fails("--port", "80")
-    assert said == "port 80 is for the administrator alone; choose one from 1024 up: --port 7860"
+    assert said == "port 80 is reserved for the administrator; choose 1024 or higher: --port 7860"
 
 
 def test_a_folder_of_models_that_cannot_be_read(fails, tmp_path, monkeypatch):
@@ -91,7 +91,7 @@ def test_a_folder_of_models_that_cannot_be_read(fails, tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied", str(folder))
 
     monkeypatch.setattr(sources.versions, "numbers", numbers)
-    assert fails("--port", "0", run=tmp_path) == f"{tmp_path} cannot be read: Permission denied; look at its rights"
+    assert fails("--port", "0", run=tmp_path) == f"{tmp_path} cannot be read: Permission denied; check its permissions"
 
 
 def test_of_several_folders_one_that_cannot_be_read_is_passed_over(exported, tmp_path, monkeypatch):

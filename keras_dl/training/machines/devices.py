@@ -128,8 +128,7 @@ def check_shares(config: Config, replicas: int) -> None:
         near = max(1, round(config.batch_size / parts)) * parts
         what = "pieces" if config.accumulate > 1 else "replicas"
         raise UsageError(
-            f"batch_size={config.batch_size} cannot be divided equally among {parts} {what}; use --set "
-            f"batch_size={near}"
+            f"batch_size={config.batch_size} cannot be split among {parts} {what}; use --set batch_size={near}"
         )
 
 
@@ -154,9 +153,7 @@ def prepare(device: str = "auto", strategy: str = "auto", config: Config | None 
         return checked(tpu_strategy(), config)
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
-        raise KerasDLError(
-            "TensorFlow sees no GPU; check nvidia-smi, type pip install 'tensorflow[and-cuda]', or use --device cpu"
-        )
+        raise KerasDLError("TensorFlow sees no GPU; try pip install 'tensorflow[and-cuda]', or use --device cpu")
     if device == "cpu" and gpus:
         tf.config.set_visible_devices([], "GPU")
         gpus = []
@@ -169,9 +166,7 @@ def prepare(device: str = "auto", strategy: str = "auto", config: Config | None 
     replicas = tf.config.list_logical_devices("GPU") if gpus else tf.config.list_logical_devices("CPU")
     if strategy == "mirrored" and len(replicas) < 2:
         kind = "GPU" if gpus else "CPU and no GPU"
-        raise KerasDLError(
-            f"--strategy mirrored needs several GPUs, but this machine has one {kind}; use --strategy default"
-        )
+        raise KerasDLError(f"--strategy mirrored needs several GPUs, but there is one {kind}; use --strategy default")
     if strategy == "mirrored" or (strategy == "auto" and gpus and len(replicas) > 1):
         return checked(mirrored([replica.name for replica in replicas], gpus=bool(gpus)), config)
     check_shares(config, 1)

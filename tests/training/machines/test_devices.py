@@ -30,16 +30,16 @@ def two_workers(monkeypatch):
 @pytest.mark.parametrize(
     ("device", "strategy", "settings", "said"),
     [
-        ("abacus", "auto", {}, "no device 'abacus'; there is: auto, cpu, gpu, tpu"),
-        ("auto", "magic", {}, "no strategy 'magic'; there is: auto, default, mirrored, multiworker, tpu"),
+        ("abacus", "auto", {}, "no device 'abacus'; choose from auto, cpu, gpu, tpu"),
+        ("auto", "magic", {}, "no strategy 'magic'; choose from auto, default, mirrored, multiworker, tpu"),
         ("auto", "parameter_server", {}, "Keras 3 cannot train with the strategy 'parameter_server'"),
         ("cpu", "tpu", {}, "exclude each other"),
         ("tpu", "mirrored", {}, "exclude each other"),
         ("tpu", "multiworker", {}, "exclude each other"),
         ("auto", "multiworker", {}, "needs to know the workers: set TF_CONFIG"),
-        ("cpu", "auto", {"precision": "mixed_float16"}, "take --set precision=mixed_bfloat16"),
+        ("cpu", "auto", {"precision": "mixed_float16"}, "use --set precision=mixed_bfloat16"),
         ("tpu", "auto", {"precision": "mixed_float16"}, "is slow on a TPU"),
-        ("auto", "auto", {"precision": "mixed_float16", "accumulate": 2}, "does not go with accumulate=2"),
+        ("auto", "auto", {"precision": "mixed_float16", "accumulate": 2}, "does not work with accumulate=2"),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_the_way_out(device, strategy, settings, said):
@@ -51,8 +51,8 @@ def test_what_cannot_be_run_is_refused_with_the_way_out(device, strategy, settin
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"batch_size": 33}, "batch_size=33 has no equal parts for 2 replicas; take --set batch_size=32"),
-        ({"batch_size": 1}, "take --set batch_size=2"),
+        ({"batch_size": 33}, "batch_size=33 cannot be split among 2 replicas; use --set batch_size=32"),
+        ({"batch_size": 1}, "use --set batch_size=2"),
         ({"accumulate": 2}, "cannot accumulate gradients over 2 replicas"),
     ],
 )
@@ -63,7 +63,7 @@ def test_batches_that_two_workers_cannot_share_are_refused(settings, said, two_w
 
 
 def test_a_batch_is_cut_into_equal_pieces_only():
-    with pytest.raises(UsageError, match="batch_size=32 has no equal parts for 5 pieces; take --set batch_size=30"):
+    with pytest.raises(UsageError, match="batch_size=32 cannot be split among 5 pieces; use --set batch_size=30"):
         devices.prepare("cpu", "default", Config(accumulate=5))
     devices.prepare("cpu", "default", Config(accumulate=4))
 
@@ -76,7 +76,7 @@ def test_the_command_line_refuses_before_it_imports_anything_heavy(keras_dl_comm
 
 
 def test_a_cpu_is_not_mirrored_and_float16_needs_a_gpu():
-    with pytest.raises(KerasDLError, match="needs several GPUs, and here is one CPU and no GPU"):
+    with pytest.raises(KerasDLError, match="needs several GPUs, but there is one CPU and no GPU"):
         devices.prepare("auto", "mirrored")
     with pytest.raises(UsageError, match="is slow on a CPU"):
         devices.prepare("auto", "auto", Config(precision="mixed_float16"))
@@ -151,7 +151,7 @@ def test_a_tpu_is_reached_by_its_resolver(monkeypatch):
         assert strategy.resolver == "the resolver"
         assert devices.describe(strategy) == "TPU, 8 replicas"
         assert devices.name_of(strategy) == "tpu"
-    with pytest.raises(UsageError, match="no equal parts for 8 replicas"):
+    with pytest.raises(UsageError, match="cannot be split among 8 replicas"):
         devices.prepare("tpu", "auto", Config(batch_size=12))
 
 
