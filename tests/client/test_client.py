@@ -290,7 +290,7 @@ def test_wrong_usage_says_what_to_type(plain):
         client.predict(plain.url, "lungs", ["a text"])
     plain.input_type = "DT_FLOAT"
     with pytest.raises(
-        UsageError, match="spam takes text of DT_FLOAT, not a file or a text; serve what keras-dl export"
+        UsageError, match="spam takes text of DT_FLOAT, not a file or a text; serve a model that keras-dl export wrote"
     ):
         client.predict(plain.url, "spam", ["lunch"])
 

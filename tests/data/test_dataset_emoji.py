@@ -131,7 +131,7 @@ def test_a_folder_without_the_files_is_refused_with_what_is_there(tmp_path):
     with pytest.raises(KerasDLError, match=r"expected one train_emoji.csv .* there is no CSV file; pass the folder"):
         emoji.read(tmp_path)
     write(tmp_path / "spam.csv")
-    with pytest.raises(KerasDLError, match=r"there is spam.csv; give --data the folder that has it, or one CSV"):
+    with pytest.raises(KerasDLError, match=r"there is spam.csv; pass the folder that has them to --data, or one CSV"):
         emoji.read(tmp_path)
     for name in "ab":
         write(tmp_path / name / "train_emoji.csv")

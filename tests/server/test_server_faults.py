@@ -194,7 +194,7 @@ def zip_of(size, kind=zipfile.ZIP_DEFLATED):
         (b"PK\3\4" + b"PK\1\2" * 200_001, 413),
         (b"text\n" + b"a\n" * 100_001, 413),
         (nameless_zip(), 400),
-        (zip_of(60_000_000), "it has 60,000,000 bytes, but one file may have at most 50,000,000 of one file"),
+        (zip_of(60_000_000), "it has 60,000,000 bytes, but one file may have at most 50,000,000"),
         (zip_of(10, zipfile.ZIP_LZMA), "its compression is not supported; make the zip with Deflate"),
     ],
     ids=["a zip of gigabytes", "a zip of many", "a CSV file of many", "no name", "one large file", "another packer"],

@@ -46,7 +46,7 @@ def test_without_a_cluster_there_is_none(text):
         (tf_config(worker="a:1"), "no list of addresses for 'worker'"),
         (tf_config(worker=["a:1"], ps=["b:2"]), "Keras 3 has no parameter servers"),
         (tf_config(worker=["a:1"], evaluator=["b:2"]), "does its share of the evaluation"),
-        (tf_config(worker=["a:1"], gpu=["b:2"]), "names the job 'gpu': allowed are chief and worker"),
+        (tf_config(worker=["a:1"], gpu=["b:2"]), "names the job 'gpu': use chief and worker"),
         (tf_config(("worker", 2), worker=["a:1", "b:2"]), "says this is worker 2; the cluster has: worker 0, worker 1"),
         (tf_config(("worker", -1), worker=["a:1", "b:2"]), "says this is worker -1"),
         (tf_config((None, None), worker=["a:1"]), "says this is None None"),
@@ -75,11 +75,11 @@ def test_an_indexed_job_says_who_its_pods_are():
     ("change", "said"),
     [
         ({"KERAS_DL_WORKER": ""}, "KERAS_DL_WORKER not set"),
-        ({"JOB_COMPLETION_INDEX": ""}, "JOB_COMPLETION_INDEX not set; an Indexed Job has all of"),
+        ({"JOB_COMPLETION_INDEX": ""}, "JOB_COMPLETION_INDEX not set; an Indexed Job sets all of"),
         ({"KERAS_DL_WORKERS": "many"}, "KERAS_DL_WORKERS='many' must be a whole number"),
         ({"KERAS_DL_WORKER": "train:2222"}, "must have {index} in it"),
         ({"KERAS_DL_WORKER": "train-{index}"}, "'train-0' is not an address"),
-        ({"JOB_COMPLETION_INDEX": "3"}, "there is no worker 3; they are 0 to 2"),
+        ({"JOB_COMPLETION_INDEX": "3"}, "there is no worker 3; the workers are 0 to 2"),
     ],
 )
 def test_an_indexed_job_that_is_not_whole_is_refused(change, said):
@@ -150,8 +150,8 @@ def test_slurm_counts_only_when_it_was_asked_for():
     ("change", "said"),
     [
         ({"SLURM_JOB_NODELIST": ""}, "start the workers with srun"),
-        ({"SLURM_NTASKS": "5"}, "SLURM says 5 tasks, and 4 of '2(x2)' on 'n[1-2]'"),
-        ({"SLURM_TASKS_PER_NODE": "2(x3)"}, "says the tasks of 3 nodes, and there are 2"),
+        ({"SLURM_NTASKS": "5"}, "SLURM says 5 tasks, but 4 in '2(x2)' on 'n[1-2]'"),
+        ({"SLURM_TASKS_PER_NODE": "2(x3)"}, "gives the tasks of 3 nodes, but there are 2"),
         ({"SLURM_TASKS_PER_NODE": "two"}, "does not give tasks per node"),
         ({"SLURM_PROCID": "4"}, "there is no worker 4"),
         ({"SLURM_JOB_ID": "x"}, "SLURM_JOB_ID='x' must be a whole number"),

@@ -162,7 +162,7 @@ def test_a_tpu_that_is_not_there_is_said_to_be_missing(monkeypatch):
         raise ValueError("Please provide a TPU Name\nmore")
 
     monkeypatch.setattr(tf.distribute.cluster_resolver.TPUClusterResolver, "connect", connect)
-    with pytest.raises(KerasDLError, match=r"no TPU can be reached \(Please provide a TPU Name\); use --device cpu"):
+    with pytest.raises(KerasDLError, match=r"cannot reach a TPU \(Please provide a TPU Name\); use --device cpu"):
         devices.prepare("tpu")
 
 
