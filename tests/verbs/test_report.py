@@ -229,7 +229,7 @@ def test_several_classes(run):
     assert "Recall of VIRAL the share of all VIRAL that is recognised" in page.text
     assert re.search(r"lower is better 0.900 \[0.800, 0.950\] .* −0.100 \[−0.200, −0.050\] better", page.text)
     assert "The answer is the class with the highest probability; there is no threshold" in page.text
-    assert "log-probabilities are divided by 0.80 (it was not sure enough) and shifted by a number for" in page.text
+    assert "log-probabilities are divided by 0.80 (it was underconfident) and shifted by a number for" in page.text
     assert "each class: +0.10 for NORMAL, −0.20 for" in page.text
     assert "ROC, each class against the rest" in page.text
     assert "BACTERIAL taken for VIRAL" in page.text
@@ -255,7 +255,7 @@ def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, mon
     subject = "the answer it gave" if kind == "texts" else "spam"
     assert f"Orange words count for {subject} , blue words against it" in page.text
     assert "Texts found 146" in page.text
-    assert "Copies of another message, kept in the same split as it 7" in page.text
+    assert "Copies of another message, kept in the same split 7" in page.text
     assert "1 text: empty text" in page.text
     assert "trained on synthetic examples that come with the package" in page.text
     assert not re.search(r"(?i)image|picture|pixel|Grad-CAM|heatmap|convolution|patient|\bfiles?\b", page.text)
@@ -280,7 +280,7 @@ def test_an_anomaly_score(run):
     page = Page(run)
     assert "a random example of PNEUMONIA gets a higher score than one of NORMAL" in page.text
     assert "The answer is PNEUMONIA if the score is 20 or more" in page.text
-    assert "of NORMAL in the validation part, aiming at 5.0 % false alarms among new ones" in page.text
+    assert "of NORMAL in the validation part, to give about 5.0 % false alarms among new ones" in page.text
     assert "A score is not a probability" in page.text
     assert "Fitted to the training part by a formula" in page.text
     assert not re.search("epoch 1|Brier|Calibration|Grad-CAM", page.text)
