@@ -77,7 +77,9 @@ def test_without_the_inputs_the_examples_are_named(tmp_path):
     for path in (run.path / "shown").iterdir():
         path.unlink()
     kinds, found = shown(run)
-    assert found.note.startswith("The pictures could not be read: there is nothing at '/moved away/set'; keras-dl data ")
+    assert found.note.startswith(
+        "The pictures could not be read: there is nothing at '/moved away/set'; download the real set with: keras-dl data "
+    )
     assert found.method is None
     assert {title: [one.id for one in rows] for title, rows in kinds.items()} == {
         title: [one.id for one in rows] for title, rows in before.items()

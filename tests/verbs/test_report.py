@@ -234,7 +234,7 @@ def test_several_classes(run):
     assert "ROC, each class against the rest" in page.text
     assert "BACTERIAL taken for VIRAL" in page.text
     assert "network VIRAL 0.95" in page.text
-    assert "what spoke for the answer it gave (Grad-CAM" in page.text
+    assert "the evidence for the answer it gave (Grad-CAM" in page.text
     assert any(image["alt"] == "the same with a heatmap: evidence for VIRAL (Grad-CAM)" for image in page.images)
     assert "VIRAL, recognised" in page.text
     assert "at its own threshold" not in page.text
