@@ -78,7 +78,7 @@ def test_without_the_inputs_the_examples_are_named(tmp_path):
         path.unlink()
     kinds, found = shown(run)
     assert found.note.startswith(
-        "The pictures could not be read: there is nothing at '/moved away/set'; download the real set with: keras-dl data "
+        "The pictures could not be read: there is nothing at '/moved away/set'; download the real set with: "
     )
     assert found.method is None
     assert {title: [one.id for one in rows] for title, rows in kinds.items()} == {

@@ -261,8 +261,8 @@ def test_a_report_of_texts_shows_texts_and_no_word_of_images(kind, tmp_path, mon
     assert not re.search(r"(?i)image|picture|pixel|Grad-CAM|heatmap|convolution|patient|\bfiles?\b", page.text)
     assert not re.search(r"\b(None|nan)\b(?!\.)", page.text.replace("None.", ""))
     if kind == "text":
-        assert "Positive predictive value precision: of all answers spam" in page.text
-        assert "Sensitivity recall: of all spam" in page.text
+        assert "Positive predictive value precision: the share of answers spam" in page.text
+        assert "Sensitivity recall: the share of all spam" in page.text
 
 
 def test_without_the_texts_a_report_says_so(tmp_path):
