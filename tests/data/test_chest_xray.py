@@ -267,10 +267,10 @@ def test_files_that_tell_no_patient_are_grouped_by_site_where_there_are_enough(t
     images = chest_xray.read(write(tmp_path / "three", *names))
     assert sorted(set(images.groups)) == ["A", "B", "C"]
     assert images.notes["unnamed"] == 0
-    assert images.notes["sites"] == ["3 sites are used together: A 4, B 4, C 4"]
+    assert images.notes["sites"] == ["3 sites are combined: A 4, B 4, C 4"]
     few = [name for name in names if not name.startswith("C")] + ["A/NORMAL/IM-0001-0001.jpeg"]
     images = chest_xray.read(write(tmp_path / "two", *few))
     assert len(set(images.groups)) == 9
     assert images.notes["unnamed"] == 8
     lone = chest_xray.read(write(tmp_path / "lone", *few, "D/PNEUMONIA/person1_virus_1.jpeg"))
-    assert lone.notes["sites"][1].startswith("D has only PNEUMONIA: a network may learn the site")
+    assert lone.notes["sites"][1].startswith("D has only PNEUMONIA: the network may learn")

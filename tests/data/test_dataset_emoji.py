@@ -135,7 +135,7 @@ def test_a_folder_without_the_files_is_refused_with_what_is_there(tmp_path):
         emoji.read(tmp_path)
     for name in "ab":
         write(tmp_path / name / "train_emoji.csv")
-    with pytest.raises(KerasDLError, match=r"2 of it: a/train_emoji.csv, b/train_emoji.csv"):
+    with pytest.raises(KerasDLError, match=r"there are 2: a/train_emoji.csv, b/train_emoji.csv"):
         emoji.read(tmp_path)
     with pytest.raises(KerasDLError, match="no such file or folder"):
         emoji.read(tmp_path / "nowhere.csv")

@@ -17,6 +17,7 @@ FILES = sorted(path.relative_to(ROOT / "data/samples") for path in (ROOT / "data
 def package(tmp_path, monkeypatch):
     """A package folder elsewhere, still empty."""
     monkeypatch.setattr(samples, "PACKAGE", tmp_path / "keras_dl")
+    monkeypatch.setattr(samples, "PLACES", (tmp_path / "keras_dl/samples", tmp_path / "data/samples"))
     (tmp_path / "keras_dl").mkdir()
     return tmp_path / "keras_dl"
 

@@ -62,7 +62,7 @@ def test_what_cannot_be_explained(run, tmp_path):
         explain(run, tmp_path / "latin.txt")
     with pytest.raises(BadInput, match="the text is empty"):
         explain(run, "  ")
-    with pytest.raises(UsageError, match=r"explain takes one file, and .* is a folder"):
+    with pytest.raises(UsageError, match=r"explain takes one file, but .* is a folder"):
         explain(run, tmp_path)
     with pytest.raises(UsageError, match=r"there is no file 'nowhere\.txt'"):
         explain(run, "nowhere.txt")

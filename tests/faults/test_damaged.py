@@ -72,23 +72,23 @@ def middle(path):
         (
             ["epoch-0004.npz"],
             3,
-            "epoch-0004.npz is damaged: its sum is wrong; trying the one of epoch 3",
+            "epoch-0004.npz is damaged: its checksum is wrong; trying that of epoch 3",
         ),
         (
             ["best-0004.npz"],
             3,
-            "best-0004.npz is damaged: its sum is wrong; trying the one of epoch 3",
+            "best-0004.npz is damaged: its checksum is wrong; trying that of epoch 3",
         ),
         (["epoch-0003.npz", "best-0003.npz"], 4, ""),
         (
             ["epoch-0003.npz", "epoch-0004.npz"],
             0,
-            "epoch-0003.npz is damaged: its sum is wrong; nothing is left",
+            "epoch-0003.npz is damaged: its checksum is wrong; no other is left",
         ),
         (
             ["best-0003.npz", "best-0004.npz"],
             0,
-            "best-0003.npz is damaged: its sum is wrong; nothing is left",
+            "best-0003.npz is damaged: its checksum is wrong; no other is left",
         ),
     ],
 )

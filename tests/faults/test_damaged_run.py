@@ -31,7 +31,7 @@ DAMAGE = {
     "empty": lambda raw: b"",
     "cut off": lambda raw: raw[: len(raw) // 2],
     "noise": lambda raw: bytes(range(128, 256)) * 3,
-    "no JSON object": lambda raw: b"[]",
+    "no object": lambda raw: b"[]",
     "an empty object": lambda raw: b"{}",
     "without columns": lambda raw: b"\n".join(line.partition(b",")[2] for line in raw.splitlines()),
 }

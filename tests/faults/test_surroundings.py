@@ -118,7 +118,7 @@ def test_data_and_working_directory_may_be_read_only(read_only, tmp_path, monkey
     monkeypatch.chdir(read_only)
     data = read_only / "images"
     with pytest.raises(
-        KerasDLError, match=r"cannot make the run directory runs/.*: Read-only file system; choose another --out"
+        KerasDLError, match=r"cannot create the run directory runs/.*: Read-only file system; choose another --out"
     ):
         api.begin(TASK, data=data, tiny=True)
     with pytest.raises(KerasDLError, match=r"cannot write .*disk: Read-only file system; make it writable"):
@@ -136,7 +136,7 @@ def test_without_a_place_for_the_cache_features_are_computed_all_the_same(read_o
     model = keras.Model(given, keras.layers.Dense(2)(given))
     images = np.ones((4, 3), "float32")
     np.testing.assert_allclose(features.cached(model, images), model(images), rtol=1e-5)
-    assert "the features are not kept: cannot write" in capsys.readouterr().err
+    assert "the features were not cached: cannot write" in capsys.readouterr().err
 
 
 def test_decoded_examples_that_the_disk_has_no_room_for_are_refused_in_one_line(tmp_path, monkeypatch):

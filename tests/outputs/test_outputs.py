@@ -114,7 +114,7 @@ def test_every_metric_has_a_record_and_an_unknown_one_is_an_error(output):
         assert metric.title
         assert "{" not in metric.title + metric.meaning
     assert set(output.first) <= set(output.metrics)
-    with pytest.raises(UnknownMetric, match="no metric 'bleu'; known: "):
+    with pytest.raises(UnknownMetric, match="no metric 'bleu'; choose from "):
         output.metric("bleu", assets)
 
 

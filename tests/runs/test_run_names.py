@@ -55,7 +55,7 @@ def test_a_tiny_run_never_answers_for_its_task(make, capsys):
     make("pneumonia/2", tiny=True, data=REAL)
     make("pneumonia/3", tiny=True)
     assert keras_dl.open_run(TASK).path == real
-    assert said(capsys) == f"using {real}\n  newer, but skipped newer runs: 2 tiny\n"
+    assert said(capsys) == f"using {real}\n  skipped newer runs: 2 tiny\n"
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -74,7 +74,7 @@ def test_real_data_goes_before_embedded_data_and_then_the_newest_run(make, capsy
     make("pneumonia/3")
     make("pneumonia/4", data=REAL, complete=False)
     assert Run.find(TASK).path == second
-    assert said(capsys) == f"using {second}\n  newer, but skipped newer runs: 1 not complete, 1 embedded data\n"
+    assert said(capsys) == f"using {second}\n  skipped newer runs: 1 not complete, 1 embedded data\n"
 
 
 def test_a_run_on_embedded_data_answers_where_there_is_no_other_and_it_is_said(make, capsys):
@@ -125,7 +125,7 @@ def test_of_runs_with_one_name_the_newest_is_meant_that_is_not_tiny(make, capsys
     second = make("b", name="good", data=REAL)
     make("c", name="good", tiny=True, data=REAL)
     assert Run.find("good").path == second
-    assert said(capsys) == f"using {second}\n  newer, but skipped newer runs: 1 tiny\n"
+    assert said(capsys) == f"using {second}\n  skipped newer runs: 1 tiny\n"
 
 
 def test_a_tiny_run_answers_to_its_own_name(make, capsys):
@@ -141,7 +141,7 @@ def test_a_tiny_run_answers_to_its_own_name(make, capsys):
         ("pneumona", "did you mean 'pneumonia'?"),
         ("xyz", "keras-dl list shows the tasks, and keras-dl runs shows the runs"),
         ("half", "finish it: keras-dl train pneumonia --resume --out runs/half"),
-        ("runs", "runs is a folder of runs, and one is wanted; keras-dl runs runs lists them"),
+        ("runs", "runs is a folder of several runs; give one of them (keras-dl runs runs lists them)"),
     ],
 )
 def test_a_name_that_means_no_run_is_an_error_with_the_way_out(make, name, part):
@@ -175,7 +175,7 @@ def test_resumed_is_the_newest_unfinished_run_but_no_tiny_one(make, capsys):
     tiny = make("pneumonia/3", complete=False, tiny=True)
     make("pneumonia/4", data=REAL)
     assert api.begin(TASK, resume=True).path == embedded
-    assert f"using {embedded} (embedded data)\n  newer, but skipped newer runs: 1 tiny" in said(capsys)
+    assert f"using {embedded} (embedded data)\n  skipped newer runs: 1 tiny" in said(capsys)
     assert api.begin(TASK, resume=True, out=tiny).path == tiny
 
 

@@ -40,7 +40,7 @@ def file_of_another_network(tmp_path):
         ({"weights": "nowhere.h5"}, r"nowhere\.h5.*no such file.*imagenet, none, or"),
         ({"weights": "imagenet", "alpha": 0.42}, r"0\.42.*0\.35"),
         ({"image_size": 31 + 1, "crop": 0.5}, r"image_size=32 is too small for MobileNetV2.*--set image_size=64"),
-        ({"backbone": "VGG19", "alpha": 0.5}, r"alpha=0\.5: VGG19 has one width"),
+        ({"backbone": "VGG19", "alpha": 0.5}, r"alpha=0\.5: VGG19 has only one width"),
         ({"unfreeze": 1000}, r"unfreeze=1000.*--set unfreeze=0"),
         ({"weights": "a file of another network"}, r"other\.weights\.h5 does not fit MobileNetV2"),
     ],

@@ -90,7 +90,8 @@ def test_smote_draws_between_as_many_as_there_are(few):
 
 def test_smote_of_one_message_is_refused():
     with pytest.raises(
-        KerasDLError, match="2 training messages of each class, one has 1; add some, or --set resample=none"
+        KerasDLError,
+        match="2 training messages of each class, but one has 1; add messages, or train with --set resample=none",
     ):
         task.resample(ORIGINAL)(np.ones((9, 4), np.int32), np.r_[np.zeros(8, int), 1])
 

@@ -8,7 +8,7 @@ from nltk_files import WORDNET, only_place, put  # noqa: F401 - a fixture
 
 from keras_dl.data.pretrained import nltk_data
 
-REAL = Path(os.environ.get("KERAS_DL_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+REAL = Path(os.environ.get("KERAS_DL_REAL_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
 
 @pytest.mark.parametrize("zipped", [False, True])
