@@ -47,10 +47,10 @@ def test_what_happens_to_a_long_training_changes_nothing(tmp_path, small_disk):
     with filled(small_disk):
         code, printed = trained(hurt)
     assert code == 1, printed
-    assert f"{newest} is damaged: its sum is wrong; trying the one of epoch {int(newest.stem[-4:]) - 1}" in printed
+    assert f"{newest} is damaged: its checksum is wrong; trying that of epoch {int(newest.stem[-4:]) - 1}" in printed
     error = printed.splitlines()[-1]
     assert error.startswith(f"Error: cannot write {states}/")
-    assert error.endswith("No space left on device; make room there and try again; a training goes on with --resume")
+    assert error.endswith("free some space there and try again (resume a training with --resume)")
     assert not list(states.glob(".*")), "what did not fit is gone"
 
     code, printed = trained(hurt, Kill("model.keras", draw.uniform(0, 1.5)))

@@ -122,7 +122,7 @@ def test_cleaning_with_nltk(corpora):
     assert ids(ORIGINAL, assets, "prize 5 feet foot") == [2, 5, 5]
     assert task.prepare(ORIGINAL) == {
         "stop words": "NLTK's English list of 3",
-        "lemmas": "WordNet 3.0, as nouns",
+        "lemmas": "WordNet 3.0, for nouns",
     }
 
 

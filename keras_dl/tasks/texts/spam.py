@@ -85,7 +85,7 @@ def prepare(config: Spam) -> dict[str, str]:
     """Say for the run's card which stop words and lemmas are used."""
     if config.cleaning == "none":
         return {}
-    said = {"stop words": nltk_data.stop_words()[1], "lemmas": nltk_data.lemmas([])[1].partition("; they change")[0]}
+    said = {"stop words": nltk_data.stop_words()[1], "lemmas": nltk_data.lemmas([])[1].partition(";")[0]}
     return {name: note.removeprefix(f"{name}: ") for name, note in said.items()}
 
 

@@ -42,7 +42,7 @@ def test_it_says_what_a_model_is_for_and_what_it_is_not_for(page):
         "Not a medical",
     ):
         assert said in text
-    assert "1,786 examples" in text
+    assert "1,786 test examples" in text
     assert "AUROC\n0.953\n0.931 to 0.972" in text
     page.click("summary", "All 5 figures")
     page.find("th", "Positive predictive value")

@@ -34,7 +34,7 @@ def test_a_csv_file_fills_a_table(page, texts):
     assert [one.text for one in page.all("[aria-label=Show] button")] == ["All: 450", "ham: 300", "spam: 150"]
     assert page.find("tbody tr").text == "message 0 you won spam 97.0 %"
     assert len(page.all("tbody tr")) == 200
-    page.find("section", "The first 200 of 450 are shown")
+    page.find("section", "This table shows the first 200 of 450")
     page.click(".choices button", "spam: 150")
     assert len(page.all("tbody tr")) == 150
     progress = page.find("progress")

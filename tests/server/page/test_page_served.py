@@ -58,8 +58,8 @@ def test_a_batch_with_labels_gets_a_score(real, tmp_path):
     (tmp_path / "texts.csv").write_text("text;label\n" + "\n".join(rows * 3))
     real.choose("section + section input[type=file]", tmp_path / "texts.csv")
     real.find(".progress", "All 12 done in")
-    real.find("h3", "How good the answers are: 9 with a label")
-    assert [one.text for one in real.all("[aria-label='Who was taken for whom'] tbody th")] == [
+    real.find("h3", "How good the answers are: 9 inputs with a label")
+    assert [one.text for one in real.all("[aria-label='Confusion table'] tbody th")] == [
         "heart", "baseball", "smile", "disappointed", "fork_and_knife"
     ]  # fmt: skip
     real.find(".prose", "3 inputs have no label that this model knows: 'elephant' (3).")
