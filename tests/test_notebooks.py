@@ -94,5 +94,5 @@ def test_a_notebook_whose_code_no_longer_runs_is_named_with_the_reason(tmp_path)
     done = execute(tmp_path / "broken.ipynb")
     assert done.returncode == 1
     assert "broken.ipynb" in done.stderr
-    assert "UsageError: 'nothing' is neither a run directory nor a task" in done.stderr
+    assert "UsageError: 'nothing' is not a run directory, a task or the name of a run" in done.stderr
     assert "runs/run.py" not in done.stderr, "no traceback of ours"

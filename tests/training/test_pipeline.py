@@ -144,7 +144,7 @@ def test_steps_are_whole_calls_and_waste_little(examples, wanted):
 def test_a_split_that_gives_less_than_it_promises_is_an_error(tmp_path):
     split = split_of([0, 1, 1])
     short = dataclasses.replace(split, ids=[*split.ids, "one more"])
-    with pytest.raises(RuntimeError, match="promises 4 examples and gave 3"):
+    with pytest.raises(RuntimeError, match="should have 4 examples but gave 3"):
         pipeline.decoded(short, CONFIG, tmp_path / "x")
 
 
@@ -275,5 +275,5 @@ def test_a_small_training_part_is_one_batch_that_can_be_shared(tmp_path):
     assert pipeline.shareable(config, examples, 1).batch_size == 10
     assert pipeline.shareable(config, examples, 4).batch_size == 8
     assert pipeline.shareable(CONFIG, examples, 4) is CONFIG
-    with pytest.raises(KerasDLError, match="10 examples to train on are too few for 16 pieces"):
+    with pytest.raises(KerasDLError, match="10 training examples are too few for 16 pieces"):
         pipeline.shareable(config, examples, 16)

@@ -176,7 +176,7 @@ def test_a_worker_that_waits_for_another_one_can_be_stopped(tmp_path, how, train
         os.kill(chief.pid, how)
         chief.join(terminal.GRACE + 10)
         assert chief.exitcode == 1, printed(tmp_path, 0)
-        assert f"go on with: keras-dl train spam --resume --out {run}" in printed(tmp_path, 0)
+        assert f"resume with: keras-dl train spam --resume --out {run}" in printed(tmp_path, 0)
     finally:
         for process in (chief, other):
             process.kill()
