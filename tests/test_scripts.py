@@ -151,4 +151,4 @@ def test_the_recurrent_networks_are_those_of_the_tasks(script):
 def test_the_evaluation_script_is_the_command():
     done = subprocess.run([sys.executable, SCRIPTS / "evaluate.py", "nothing"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: 'nothing' is neither a run directory nor a task")
+    assert done.stderr.startswith("Error: 'nothing' is not a run directory, a task or the name of a run")

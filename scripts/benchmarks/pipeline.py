@@ -128,8 +128,8 @@ def written(folder: Path, size: tuple[int, int], colours: str, count: int, links
         paths.append(path)
     names = [path.name for path in paths]
     labels = np.array([path.parent.name == "PNEUMONIA" for path in paths], dtype=np.int64)
-    classes, parts = ("NORMAL", "PNEUMONIA"), np.full(len(paths), "train")
-    return Images(folder, tuple(paths), labels, classes, groups=np.array(names), parts=parts)
+    classes, parts, sites = ("NORMAL", "PNEUMONIA"), np.full(len(paths), "train"), np.full(len(paths), "")
+    return Images(folder, tuple(paths), labels, classes, groups=np.array(names), parts=parts, sites=sites)
 
 
 def keras_cold(images: Images, folder: Path) -> Works:

@@ -251,7 +251,7 @@ def test_all_replicas_together_evaluate_each_example_once(count, batch_size, rep
     x = tf.range(count, dtype=tf.int64)[:, None]
     examples = pipeline.Examples(x, x, np.zeros(count, np.int64))
     if replicas > count:
-        with pytest.raises(KerasDLError, match=f"{count} examples to validate on are too few for {replicas} replicas"):
+        with pytest.raises(KerasDLError, match=f"{count} validation examples are too few for {replicas} replicas"):
             pipeline.evaluation(examples, batch_size, pipeline.Share(0, 1, replicas))
         return
     batches = [

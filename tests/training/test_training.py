@@ -284,7 +284,7 @@ def test_changed_data_is_noticed_on_resume(tmp_path):
 
     sources.load(run)
     next(folder.rglob("person*.jpeg")).unlink()
-    with pytest.raises(UsageError, match="1 examples are gone"):
+    with pytest.raises(UsageError, match="1 examples are missing"):
         sources.load(run)
 
 

@@ -88,7 +88,7 @@ def test_several_classes(make):
 
 def test_other_classes_are_refused(make):
     with pytest.raises(
-        UsageError, match=r"b has the classes NORMAL, BACTERIAL, VIRAL, .*a the classes NORMAL, PNEUMONIA: compare"
+        UsageError, match=r"b has the classes NORMAL, BACTERIAL, VIRAL, .*a has the classes NORMAL, PNEUMONIA; compare"
     ):
         compare.compare([make("a"), make("b", "classes")])
 
@@ -166,6 +166,7 @@ def p_of(run, labels, one, other, copies):
     rows = np.repeat(np.arange(len(labels)), copies)
     table = pd.DataFrame({"id": [f"{number:06d}" for number in range(len(rows))]})
     table = table.assign(group=rows.astype(str), label=labels[rows])
+    run.card["splits"]["test"]["examples"] = len(rows)
     Predictions(table, {"network": one[rows], "baseline": other[rows]}).write(run, [""])
     models = list(compare.both(run, "run"))
     return list(compare.differences(models, ["auroc"], seed=0))[1]["auroc"]["p"]

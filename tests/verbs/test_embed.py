@@ -168,7 +168,7 @@ def test_of_many_training_images_some_are_drawn_and_the_seed_decides(monkeypatch
 
 @pytest.mark.parametrize("count", [0, -3, 100_000])
 def test_a_number_of_neighbours_that_cannot_be_is_refused_at_once(tiny_run, count):
-    with pytest.raises(UsageError, match=rf"neighbours={count} must be from 1 to \d+, the number of training examples"):
+    with pytest.raises(UsageError, match=rf"neighbours={count} must be between 1 and \d+, the number of"):
         tiny_run("pneumonia").embed(neighbours=count)
 
 

@@ -145,7 +145,7 @@ def test_another_set_is_evaluated_where_the_runs_own_is_gone(tiny_run, tmp_path)
 def test_a_run_without_its_splits_is_not_evaluated_on_its_own_data(tiny_run, tmp_path):
     run = copied(tiny_run("pneumonia"), tmp_path)
     (run.path / "splits.csv").unlink()
-    with pytest.raises(UsageError, match=r"has no splits\.csv; if it is part of an export, give the run"):
+    with pytest.raises(UsageError, match=r"has no splits\.csv; if it is part of an export, use the run"):
         run.evaluate()
     assert not (run.path / "splits.csv").exists(), "only a training writes it"
 
@@ -153,7 +153,7 @@ def test_a_run_without_its_splits_is_not_evaluated_on_its_own_data(tiny_run, tmp
 def test_a_damaged_baseline_is_named(tiny_run, tmp_path):
     run = copied(tiny_run("pneumonia"), tmp_path)
     (run.path / "assets" / "baseline.skops").write_bytes(b"PK")
-    with pytest.raises(KerasDLError, match=r"baseline\.skops is damaged or not there .*; train again"):
+    with pytest.raises(KerasDLError, match=r"baseline\.skops is damaged or missing .*; train again"):
         baseline.load(run)
 
 

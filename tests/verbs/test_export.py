@@ -5,7 +5,6 @@ import inspect
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ def ask_through_the_c_api(folder: str, feed: str, fetch: str, libraries: str, *e
     import json
     import sys
     from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_void_p
+    from pathlib import Path
 
     class Output(ctypes.Structure):
         _fields_ = (("operation", c_void_p), ("index", c_int))

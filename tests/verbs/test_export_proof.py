@@ -19,7 +19,7 @@ def test_numbers_above_one_are_compared_by_their_share():
 
     live = {"number": np.float32([174])}
     export.compare("serving_default", signature(1e-6), None, live)  # the last bits of a count are no fault
-    with pytest.raises(KerasDLError, match="'number' of 'serving_default' is off by"):
+    with pytest.raises(KerasDLError, match="'number' of 'serving_default' differs from the trained model's by"):
         export.compare("serving_default", signature(1e-4), None, live)
 
 
@@ -32,6 +32,6 @@ def test_a_map_that_differs_is_refused(tiny_run, tmp_path, monkeypatch):
         return {**found, "density": (lambda raw: {"density": density(raw)["density"] + 1e-3}, spec)}
 
     monkeypatch.setattr(export, "signatures", shifted)
-    with pytest.raises(KerasDLError, match="'density' of 'density' is off by"):
+    with pytest.raises(KerasDLError, match="'density' of 'density' differs from the trained model's by"):
         run.export(tmp_path)
     assert list(tmp_path.iterdir()) == []

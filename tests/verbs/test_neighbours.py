@@ -95,17 +95,17 @@ def test_the_picture_has_room_for_every_neighbour(count):
 
 def test_without_embeddings_it_says_how_to_make_them(tiny_run, training_files):
     run = tiny_run("pneumonia")
-    with pytest.raises(UsageError, match=f"no embeddings yet; make them: keras-dl embed {run.path}"):
+    with pytest.raises(UsageError, match=f"no embeddings yet; write them: keras-dl embed {run.path}"):
         predict(run, training_files.values(), neighbours=3)
 
 
 def test_what_cannot_be_is_refused(run, training_files, tmp_path):
     files = training_files.values()
     for count in (-1, 100_000):
-        with pytest.raises(UsageError, match=f"neighbours={count} must be from 1 to"):
+        with pytest.raises(UsageError, match=f"neighbours={count} must be between 1 and"):
             predict(run, files, neighbours=count)
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="--out takes the folder"):
+    with pytest.raises(UsageError, match="give --out a folder"):
         predict(run, files, neighbours=1, out=tmp_path / "file")
 
 
@@ -113,5 +113,5 @@ def test_vectors_of_another_model_are_refused(run, training_files, tmp_path):
     path = shutil.copytree(run.path, tmp_path / "run")
     found = embeddings.read(run)
     embeddings.Embeddings(found.table, found.vectors[:, 1:], found.outputs).write(keras_dl.open_run(path))
-    with pytest.raises(KerasDLError, match=r"another model\); make it again: keras-dl embed"):
+    with pytest.raises(KerasDLError, match=r"another model\); write it again: keras-dl embed"):
         predict(keras_dl.open_run(path), training_files.values(), neighbours=1)

@@ -93,7 +93,7 @@ def test_a_table_is_predicted_row_by_row_as_a_server_does_it(run, folder, name):
 
 def test_a_table_without_a_column_of_texts_is_refused_with_what_to_do(run, folder):
     (folder / "a.csv").write_text("id,words\n1,a prize\n")
-    with pytest.raises(UsageError, match=r"a\.csv: .*none is called 'text'; name the column"):
+    with pytest.raises(UsageError, match=r"a\.csv: .*none is called 'text'; name the text column"):
         predict(run, ["a.csv"])
 
 
@@ -130,7 +130,7 @@ def test_a_table_of_images_names_files_beside_it(folder):
         ("b.png", Path("b.png"), "list.csv:3"),
     ]
     (folder / "none.csv").write_text("id;what\n1;texts/a.png\n")
-    with pytest.raises(UsageError, match="no column of image files in its first line; call it file"):
+    with pytest.raises(UsageError, match="its first line names no column of image files; call that column 'file'"):
         list(expand(registry.find("pneumonia"), ["none.csv"]))
 
 
@@ -139,7 +139,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_written_as_text(run, folder):
     assert pd.read_csv("answers.csv")["input"].tolist() == ["'=1+1"]
     with pytest.raises(UsageError, match=r"answers\.csv cannot be written: No such file or directory"):
         predict(run, ["a"], out="nowhere/answers.csv")
-    with pytest.raises(UsageError, match=r"--out pictures is no CSV file"):
+    with pytest.raises(UsageError, match=r"--out pictures is not a CSV file"):
         predict(run, ["a"], out="pictures")
 
 
@@ -154,7 +154,7 @@ def test_texts_that_cannot_be_used_have_a_reason_each(run, folder):
     (folder / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
     rows = predict(run, ["", " \n", "\udcff", "long.txt", "latin.txt", "prize " * 1000])
     assert ["error" in row for row in rows] == [True] * 5 + [False]
-    assert "10,000,000 bytes are more than" in rows[3]["error"]
+    assert "10,000,000 bytes, but a text may have at most" in rows[3]["error"]
     assert "not UTF-8 at byte 3" in rows[4]["error"]
     text = show.predictions(rows, run.task.output.answer)
     assert "\ufffd  cannot be used: not UTF-8" in text
@@ -171,7 +171,7 @@ def test_what_is_to_be_known_of_a_text_is_noted(run):
 
 def test_a_batch_that_the_model_does_not_take_is_described(run):
     with pytest.raises(
-        UsageError, match=r"takes int32 of shape \[12\] \(word ids of texts\); this is uint8 of shape \[3\]"
+        UsageError, match=r"takes int32 of shape \[12\] \(word ids of texts\); this input is uint8 of shape \[3\]"
     ):
         answer(run, np.zeros((1, 3), "uint8"))
 
