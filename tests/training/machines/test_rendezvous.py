@@ -50,13 +50,13 @@ def test_all_go_on_when_the_last_one_has_come(three, pool):
 
 def test_the_chief_names_those_who_did_not_come(three, pool, capsys, monkeypatch):
     monkeypatch.setattr(rendezvous, "PATIENT", 0.1)
-    worker = pool.submit(rendezvous.meet, three[1], 4)
+    worker = pool.submit(rendezvous.meet, three[1], 8)
     with pytest.raises(KerasDLError) as missing:
-        rendezvous.meet(three[0], 2)
+        rendezvous.meet(three[0], 4)
     assert str(missing.value).startswith(f"worker 3 ({three[0].workers[2]}) did not come; check that all 3 workers")
     assert "waiting for worker 3 (" in capsys.readouterr().err
     with pytest.raises(KerasDLError, match=r"worker 2 of 3 did not meet the chief, .* check that it was started"):
-        worker.result(10)
+        worker.result(20)
 
 
 def test_a_worker_that_went_away_is_waited_for_anew(three, pool):
