@@ -101,9 +101,9 @@ def find(root: Path, classes: Mapping[str, str]) -> Layout:
             ]
         else:
             where = (
-                f"in folders of several classes, {' and '.join(sorted(found))}"
+                f"in the folders for several classes: {' and '.join(sorted(found))}"
                 if found
-                else "not in a folder of a class"
+                else "outside the class folders"
             )
             others |= dict.fromkeys(names, where)
     home = root.joinpath(*shared)
@@ -184,7 +184,7 @@ def _without_second_copies(places: list[Place], home: Path) -> tuple[list[Place]
             second.add(site)
         else:
             kept.append(by_site[site])
-    copies = {place.name: "in a second copy of the set" for place in places if place.site in second}
+    copies = {place.name: "in a second copy: the set is there twice" for place in places if place.site in second}
     return _with_sites([place for place in places if place.site not in second]), copies
 
 

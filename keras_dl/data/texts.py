@@ -70,7 +70,7 @@ def labelled(path: Path, known: Sequence[str], part: str = "") -> list[Row | Ski
             f"{tables.SEPARATORS[table.separator]} between the columns, does not name a column of texts "
             f"({names['text']}) and one of labels ({names['label']}); name the columns in that line"
         )
-    name = readable(path.name)
+    name = readable(f"{part}/{path.name}" if part else path.name)  # the tables of two parts may have one name
     nameless = [not cell or cell.startswith("unnamed") for cell in table.header]
     last = text + 1
     while last < len(nameless) and nameless[last]:

@@ -12,6 +12,7 @@ from keras_dl.data import images
 from keras_dl.data.images import read_folders
 from keras_dl.errors import KerasDLError
 from keras_dl.recipes.reading import image_split
+from keras_dl.runs import sources
 
 CLASSES = {"NORMAL": "NORMAL", "PNEUMONIA": "PNEUMONIA"}
 
@@ -65,7 +66,7 @@ def test_the_second_copy_in_the_kaggle_archive_is_left_out_and_said(tmp_path):
     fill(tmp_path / "chest_xray" / "chest_xray", layout, seed=50)
     found = read_folders(tmp_path, CLASSES)
     assert found.ids == ("train/NORMAL/image0.jpeg", "train/PNEUMONIA/image0.jpeg")
-    assert {one.reason for one in found.skipped} == {"in a second copy of the set"}
+    assert {one.reason for one in found.skipped} == {"in a second copy: the set is there twice"}
     assert found.notes["files"] == 4
 
 
@@ -74,7 +75,7 @@ def test_a_backup_is_a_second_copy(tmp_path):
         fill(tmp_path / folder, {"NORMAL": 2, "PNEUMONIA": 1})
     found = read_folders(tmp_path, CLASSES)
     assert (len(found), set(found.sites)) == (3, {""})
-    assert [one.reason for one in found.skipped] == ["in a second copy of the set"] * 3
+    assert [one.reason for one in found.skipped] == ["in a second copy: the set is there twice"] * 3
 
 
 def test_a_set_below_another_one_with_other_images_is_used(tmp_path):
@@ -136,11 +137,13 @@ def test_files_found_are_files_used_and_left_out(tmp_path):
         (tmp_path / clutter).write_bytes(b"x")
     found = read_folders(tmp_path, CLASSES)
     assert {one.path: one.reason for one in found.skipped} == {
-        "../README.txt": "not in a folder of a class",
-        **{f"COVID/image{number}.jpeg": "not in a folder of a class" for number in range(3)},
-        "NORMAL/PNEUMONIA/image0.jpeg": "in folders of several classes, NORMAL and PNEUMONIA",
+        "../README.txt": "outside the class folders",
+        **{f"COVID/image{number}.jpeg": "outside the class folders" for number in range(3)},
+        "NORMAL/PNEUMONIA/image0.jpeg": "in the folders for several classes: NORMAL and PNEUMONIA",
     }
     assert found.notes["files"] == len(found) + len(found.skipped) == 9
+    said = {sources.kind_of_reason(one.reason) for one in found.skipped}
+    assert said == {"outside the class folders", "in the folders for several classes"}
 
 
 def test_linked_folders_are_read_and_circles_end(tmp_path):

@@ -140,6 +140,13 @@ def test_tables_of_parts_in_any_form(tmp_path):
     assert texts.labels.tolist() == [1, 1, 1, 0, 0]
 
 
+def test_tables_of_one_name_in_folders_of_parts_have_ids_of_their_own(tmp_path):
+    for part, text in (("train", "see you"), ("test", "call now")):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "data.csv").write_text(f"label,text\nham,{text}\n")
+    assert spam.read(tmp_path).ids == ("test/data.csv:2", "train/data.csv:2")
+
+
 def test_a_table_beside_the_published_one_is_counted(tmp_path):
     for name in ("spam.csv", "more.csv"):
         (tmp_path / name).write_text("v1,v2\nham,see you\nspam,a prize\n")
