@@ -240,7 +240,8 @@ def _is_table(path: Path) -> bool:
 def _table(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
     """Return the rows of a CSV file with the numbers of their lines, and its columns in small letters."""
     found = tables.read(path)
-    called = {found.column(name): name for name in ("file", "count")}
+    names = ("file",) if {"x", "y"} <= set(found.header) else ("file", "count")  # points may be numbered
+    called = {found.column(name): name for name in names}
     return found.filled, [called.get(place, cell) for place, cell in enumerate(found.header)]
 
 

@@ -70,7 +70,7 @@ def expand(taker: Taker, inputs: Iterable[str | Path]) -> Iterator[Given]:
         own = taker.input.given(item) if isinstance(item, str) and (not kind or item == "-") else None
         if own is not None:
             yield from own
-        elif kind == "folder" or path.name.lower().endswith(archive.SUFFIXES):
+        elif kind == "folder" or (kind and path.name.lower().endswith(archive.SUFFIXES)):
             yield from within(taker, archive.unpacked(path, cache_folder() / "unpacked"), path)
         elif kind and is_table(path):
             yield from taker.input.tabled(path)

@@ -268,6 +268,10 @@ def test_files_that_tell_no_patient_are_grouped_by_site_where_there_are_enough(t
     assert sorted(set(images.groups)) == ["A", "B", "C"]
     assert images.notes["unnamed"] == 0
     assert images.notes["sites"] == ["3 sites are combined: A 4, B 4, C 4"]
+    parts = [f"{part}/{name}" for part in ("train", "test") for name in names]
+    images = chest_xray.read(write(tmp_path / "parts", *parts))
+    assert sorted(set(images.groups)) == ["A", "B", "C", "test/A", "test/B", "test/C"]
+    assert images.notes["unnamed"] == 0
     few = [name for name in names if not name.startswith("C")] + ["A/NORMAL/IM-0001-0001.jpeg"]
     images = chest_xray.read(write(tmp_path / "two", *few))
     assert len(set(images.groups)) == 9

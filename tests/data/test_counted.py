@@ -54,6 +54,11 @@ def test_a_table_of_points(tmp_path):
     assert found.points[2][0, 0] < 48, "rounding does not move it out of the image"
 
 
+def test_points_may_be_numbered(tmp_path):
+    rows = "image;n;x;y\na0.png;1;3;4\na0.png;2;5;6\na1.png;1;7;8\na2.png;;;\n"
+    assert read_counted(tabled(tmp_path, rows)).counts.tolist() == [2, 1, 0]
+
+
 @pytest.mark.parametrize("table", ["pairs", "counts"])
 def test_subfolders_and_parts(tmp_path, table):
     for part, numbers in {"Train/a": (1, 2), "VALID": (3,), "test": (4,), "other": (5,)}.items():

@@ -58,7 +58,7 @@ def test_what_no_file_is_called_is_a_text(run, folder, text):
     assert predict(run, [text])[0]["input"] == text
 
 
-@pytest.mark.parametrize("name", ["message.txt", "mail/inbox", "spam.csv", "/nowhere"])
+@pytest.mark.parametrize("name", ["message.txt", "mail/inbox", "spam.csv", "all.zip", "/nowhere"])
 def test_what_looks_like_a_file_must_be_there(run, folder, name):
     with pytest.raises(UsageError, match=f"there is no file '{name}'; if it is a text: echo TEXT"):
         predict(run, [name])

@@ -81,7 +81,7 @@ def read(source: Path, *, bad_share: float = 0.05) -> Images:
     images = read_folders(folder, FOLDERS, group=patient, bad_share=bad_share)
     images = _without_test_patients(_grouped_by_site(images))
     unnamed = np.array([_identity(path) is None for path in images.paths], dtype=bool)
-    told = unnamed & (images.groups == images.sites)
+    told = unnamed & np.isin(images.groups, [[site, f"test/{site}"] for site in set(images.sites)])
     sites = layout.sites(images.sites.tolist(), [images.classes[label] for label in images.labels])
     notes = {**images.notes, "unnamed": int((unnamed & ~told).sum()), **({"sites": sites} if sites else {})}
     return replace(images, notes=notes)
