@@ -69,7 +69,7 @@ def train(
 
     Args:
         task: a name in `keras_dl.tasks()`; None takes the task of `file` or, with `resume`, of the run at `out`.
-        data: a folder or archive in a layout the task reads; None for the embedded data.
+        data: a folder, table or archive in a layout the task reads; None for the embedded data.
         out: the run directory; None for runs/TASK/TIME or, with `resume`, for the newest unfinished run.
         file: a JSON file with settings, or a run's config.json, which also names the data.
         name: a name for the run, to open it by; None for the name of its directory.
