@@ -63,7 +63,12 @@ def info_text(task: Task) -> str:
 def wrapped(text: str, indent: str = "") -> list[str]:
     """Break a text into lines that a terminal shows whole."""
     return textwrap.wrap(
-        text, terminal.screen(), initial_indent=indent, subsequent_indent=indent, break_long_words=False
+        text,
+        terminal.screen(),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
