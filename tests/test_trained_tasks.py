@@ -17,8 +17,8 @@ from keras_dl.errors import UsageError
 from keras_dl.runs import predictions, sources
 from keras_dl.task import Data
 from keras_dl.training.pipeline import Examples
-from keras_dl.verbs import evaluate
-from keras_dl.verbs.predict import answer, worded
+from keras_dl.verbs.answers import worded
+from keras_dl.verbs.predict import answer
 
 KINDS = one_of_each(lambda task: (task.input.key, kind_of_answer(task), training(task)))
 pytestmark = pytest.mark.parametrize("task", KINDS)
@@ -66,7 +66,7 @@ def test_the_loss_falls_on_a_few_examples_that_are_repeated(task):
 def test_an_opened_run_predicts_what_it_predicted_when_it_was_trained(task, tiny_run):
     run = Run(tiny_run(task).path)
     output = run.task.output
-    now = output.values(evaluate.outputs(run.task, run.model, loaded(run)[1]["test"]), run.assets)
+    now = output.values(run.answering.network.see(loaded(run)[1]["test"]).outputs, run.assets)
     np.testing.assert_allclose(now, predictions.read(run).outputs["network"], rtol=1e-5, atol=1e-6)
 
 

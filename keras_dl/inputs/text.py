@@ -159,6 +159,10 @@ class TextInput(Input):
             return f"only its first {config.length} words or fewer were read"
         return ""
 
+    def traits(self, config: Any, x: tf.Tensor) -> tf.Tensor:
+        """Return how long texts are, how varied, and how rare their words; see `tokenization.traits`."""
+        return tokenization.traits(x[:, : config.length])
+
     def miniatures(self, split: Any, decoded: np.ndarray) -> Sequence[str]:
         """Return the texts."""
         return split.texts

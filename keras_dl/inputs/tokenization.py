@@ -24,6 +24,8 @@ STYLES = {  # what is kept, beside blanks; everything else becomes a blank
     "signs": r"[^\p{L}\p{M}\p{N}\p{So}\p{P}\p{Sc}\p{Sm}']+",
     "letters": r"[^\p{L}\p{M}]+",
 }
+COMMON = 100  # words that nearly every text uses some of
+RARELY = 0.005  # a share of unknown words below this is no news
 BUCKETS = 2**63 - 1  # of the fingerprint: so many that two words hardly ever share one
 
 
@@ -154,3 +156,30 @@ def characters(raw: tf.Tensor, length: int) -> tf.Tensor:
 
     text = tf.strings.regex_replace(lower_case(raw), r"\s+", " ")
     return padded(tf.strings.unicode_decode(text, "UTF-8"), length)
+
+
+def traits(ids: tf.Tensor) -> tf.Tensor:
+    """Return what word ids `[batch, length]` tell of texts, float32 `[batch, 6]`.
+
+    Logarithms of the number of words, of the number of different words, and of the share of unknown ones; mean and
+    standard deviation of the logarithm of the ids of known words, which rise as words get rarer; and the share of the
+    COMMON most frequent words.
+    """
+    import tensorflow as tf
+
+    def count(mask: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.cast(mask, tf.float32), axis=1)
+
+    words, known = count(ids > 0), tf.cast(ids > UNKNOWN, tf.float32)
+    ordered = tf.sort(ids, axis=1)
+    changes = (ordered[:, 1:] != ordered[:, :-1]) & (ordered[:, 1:] > UNKNOWN)
+    different = count(changes) + count(ordered[:, :1] > UNKNOWN)
+    rarity = tf.math.log(tf.cast(tf.maximum(ids, 1), tf.float32))
+    of_known = tf.maximum(tf.reduce_sum(known, axis=1), 1.0)
+    mean = tf.reduce_sum(rarity * known, axis=1) / of_known
+    variance = tf.reduce_sum(tf.square(rarity - mean[:, None]) * known, axis=1) / of_known
+    of_all = tf.maximum(words, 1.0)
+    unknown = tf.math.log(count(ids == UNKNOWN) / of_all + RARELY)
+    common = count((ids > UNKNOWN) & (ids < FIRST + COMMON)) / of_all
+    columns = (tf.math.log1p(words), tf.math.log1p(different), unknown, mean, tf.sqrt(variance), common)
+    return tf.stack(columns, axis=1)

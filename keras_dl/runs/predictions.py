@@ -13,6 +13,8 @@ from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task.kinds import Assets, Found
 
+UNUSUALNESS = "unusualness"  # a column of the table: above 1 an input is called unusual; see `runs.novelty`
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -55,7 +57,8 @@ def read(run: Run) -> Predictions:
         table["label"] = pd.to_numeric(table["label"])
         if len(table) != (wanted := run.card["splits"]["test"]["examples"]):
             raise ValueError(f"it has {len(table)} of {wanted} rows")
-        return Predictions(table[["id", "group", "label"]], outputs)
+        models = [title for name in outputs for title in titles(name, columns)]
+        return Predictions(table.drop(columns=models), outputs)
     except (OSError, ValueError, KeyError) as error:
         raise KerasDLError(f"{path} cannot be read ({str(error).strip()}); train again") from None
 

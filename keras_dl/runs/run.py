@@ -4,7 +4,8 @@
     card.json       what came of it: inputs, outputs, data, splits, versions, device; written at the end
     splits.csv      every example: id, split, group, label
     model.keras     the best epoch's model
-    assets/         assets.json (classes, threshold, calibration), baseline.skops, others.skops
+    assets/         assets.json (classes, threshold, calibration), baseline.skops, others.skops,
+                    novelty.npz (what is usual), reference.npz (what the network made of the validation part)
     checkpoints/    resumable state of the last two epochs
     history.csv     one row per epoch, over all phases; see `history`
     logs/           TensorBoard
@@ -44,6 +45,8 @@ from keras_dl.training.own_keras import own_keras
 
 if TYPE_CHECKING:
     import keras
+
+    from keras_dl.runs.answering import Answering
 
 
 class Run:
@@ -167,6 +170,14 @@ class Run:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             reason = f"damaged ({(str(error) or repr(error)).splitlines()[0]})" if path.is_file() else "not there"
             raise KerasDLError(f"{path} is {reason}; train again") from None
+
+    @cached_property
+    def answering(self) -> Answering:
+        """The function from decoded inputs to responses: the model, and what was settled on validation."""
+        from keras_dl.runs import answering, novelty
+
+        network = answering.Network(self.task, self.config, self.model)
+        return answering.Answering(network, self.assets, novelty.read(self.path))
 
     def explanations(self) -> Mapping[str, Method]:
         """Return the ways to explain an answer of this run, the usual one first."""

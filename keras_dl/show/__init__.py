@@ -151,7 +151,8 @@ def predictions(rows: list[dict[str, Any]], answer: Callable[[dict[str, Any]], A
             lines.append(filled(f"{shown(row['input'])}  cannot be used: {harmless(row['error'])}", "    "))
         else:
             note = f"; {harmless(row['note'])}" if "note" in row else ""
-            lines.append(filled(f"{shown(row['input'])}  {terminal.line(answer(row))}{note}", "    "))
+            doubt = f"unusual input ({row['unusualness']:.1f} times the limit): " if row.get("unusual") else ""
+            lines.append(filled(f"{shown(row['input'])}  {doubt}{terminal.line(answer(row))}{note}", "    "))
             for one in row.get("neighbours", []):
                 what = shown(one.get("text") or one["group"])
                 lines.append(f"  {one['distance']:6.2f}  {harmless(str(one['label']))}  {what}  {harmless(one['id'])}")

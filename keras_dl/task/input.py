@@ -93,6 +93,13 @@ class Input(ABC):
         """Say what a user should know of one decoded input; "" mostly."""
         return ""
 
+    def traits(self, config: Any, x: tf.Tensor) -> tf.Tensor | None:
+        """Return what the decoded inputs `[batch, ...]` tell by themselves, `[batch, width]`: graph operations.
+
+        It helps to tell unusual inputs, beside the network's own vectors. None where there is nothing to add.
+        """
+        return None
+
     def seen(self, split: Any, ids: set[str], groups: set[str]) -> int:
         """Count the examples of another set that are in a run's training part, by what tells copies here."""
         from pathlib import PurePath

@@ -46,6 +46,7 @@ class Config:
     cache_gb: float = 4.0  # gigabytes of decoded examples to keep in memory; more go to a file in the run directory
     bad_share: float = 0.05  # share of unusable files that is tolerated and reported; more is an error
     target_sensitivity: float = 0.0  # to reach on validation, in (0, 1); 0: the task's own threshold
+    false_alarms: float = 0.01  # share of usual inputs that may be called unusual; the limit is set on validation
     deterministic: bool = False  # use operations whose results repeat bit for bit; slower on some devices
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # for training; saved as float32
     accumulate: int = 1  # compute each batch in this many pieces, one after another, to save memory
@@ -62,6 +63,7 @@ class Config:
         "cache_gb": (0, 1e6),
         "bad_share": (0, 1),
         "target_sensitivity": (0, 0.9999),
+        "false_alarms": (0.0001, 0.5),
     }
 
     def __post_init__(self) -> None:

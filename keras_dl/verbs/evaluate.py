@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +20,13 @@ import tensorflow as tf
 
 from keras_dl.errors import KerasDLError
 from keras_dl.measures import bootstrap
-from keras_dl.measures.bootstrap import Draws
-from keras_dl.progress import bar, say
+from keras_dl.measures.bootstrap import Cell, Draws
+from keras_dl.progress import say
 from keras_dl.runs import baseline as baselines
-from keras_dl.runs import marks, sources
+from keras_dl.runs import marks, reference, sources
+from keras_dl.runs.answering import Answering, Network
 from keras_dl.runs.files import replacing
-from keras_dl.runs.predictions import Predictions
+from keras_dl.runs.predictions import UNUSUALNESS, Predictions
 from keras_dl.runs.run import Run
 from keras_dl.task import Assets, Data, Output, Split, Task
 from keras_dl.task.kinds import Found
@@ -34,7 +35,6 @@ from keras_dl.training.own_keras import own_keras
 from keras_dl.training.pipeline import Examples
 from keras_dl.verbs import gallery, report
 
-BATCH = 64
 R = TypeVar("R", bound=Run)
 
 
@@ -47,8 +47,10 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     baseline = task.baseline(run.config)
     baseline.fit(fitted_to(task, data.train, splits["train"]), splits["train"].truth)
     baselines.save(baseline, run.path / "assets" / "baseline.skops")
-    chosen = splits["validation"]
-    assets = data.assets | output.fit(chosen.truth, outputs(task, model, chosen), run.config)
+    chosen, network = splits["validation"], Network(task, run.config, model)
+    found = network.see(chosen, name="validation")
+    assets = data.assets | output.fit(chosen.truth, found.outputs, run.config)
+    novelty = reference.keep(run, network, splits["train"], data.validation, found, assets)
     seen = fitted_to(task, data.validation, chosen)
     assets["baseline"] = output.fit(chosen.truth, output.baseline_outputs(baseline, seen), run.config)
     others = task.others(run.config)
@@ -61,7 +63,7 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     run.write("assets/assets.json", assets)
 
     keep_examples(run, data.test, assets)
-    predictions = predict_both(task, assets, model, baseline, splits["test"], data.test)
+    predictions = predict_both(Answering(network, assets, novelty), baseline, splits["test"], data.test)
     predictions.write(run, output.columns(assets))
     gallery.keep(run, data.test, predictions.found(assets))
     words = {**task.words, "baseline": getattr(baseline, "title", task.words["baseline"])}
@@ -99,7 +101,7 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
         )
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
         examples = pipeline.decoded(split, run.config, Path(folder) / "test", name="test")
-        predictions = predict_both(run.task, run.assets, run.model, baselines.load(run), examples, split)
+        predictions = predict_both(run.answering, baselines.load(run), examples, split)
         others = measure_others(run.task, run.assets, baselines.load_others(run), examples, split, run.config.seed)
     measured = measure(run.task, run.assets, predictions, run.config.seed)
     return {"data": str(source), "seen": seen, **measured, **others}
@@ -112,40 +114,43 @@ def seen_in_training(run: Run, split: Split) -> int:
     return run.task.input.seen(split, set(table["id"]), set(table["group"]))
 
 
-def outputs(task: Task, model: keras.Model, examples: Examples) -> np.ndarray:
-    """Return what is measured of the network's outputs for every example, in order: `[count, ...]`."""
-    found = []
-    with bar(total=len(examples), desc="predict", unit=" examples") as shown:
-        step = tf.function(lambda x: task.output.reduced(model(x, training=False)))
-        for x, _ in pipeline.evaluation(examples, BATCH):
-            found.append(step(x).numpy())
-            shown.update(len(found[-1]))
-    return np.concatenate(found)
-
-
 def fitted_to(task: Task, split: Split, examples: Examples) -> Any:
     """Return what a baseline is fitted to: texts as they are, images as the network sees them."""
     return task.input.fitted_to(split, lambda: examples.arrays()[0])
 
 
-def predict_both(
-    task: Task, assets: Assets, model: keras.Model, baseline: Any, examples: Examples, split: Split
-) -> Predictions:
-    """Return what the network and the baseline say of every example, as `Output.value`."""
+def predict_both(answering: Answering, baseline: Any, examples: Examples, split: Split) -> Predictions:
+    """Return what the network and the baseline say of every example, as `Output.value`, and how unusual each is."""
     if not len(split):
         raise KerasDLError("there are no examples to evaluate on; use a folder that has a test part")
-    output = task.output
-    network = output.values(outputs(task, model, examples), assets)
-    said = output.baseline_outputs(baseline, fitted_to(task, split, examples))
-    other = output.values(said, assets | assets["baseline"])
+    task, assets = answering.network.task, answering.assets
+    seen = answering.network.see(examples)
+    said = task.output.baseline_outputs(baseline, fitted_to(task, split, examples))
+    values = {
+        "network": task.output.values(seen.outputs, assets),
+        "baseline": task.output.values(said, assets | assets["baseline"]),
+    }
     table = pd.DataFrame({"id": split.ids, "group": split.groups, "label": split.truth, **split.columns})
-    return Predictions(table, {"network": network, "baseline": other})
+    if answering.novelty:
+        table[UNUSUALNESS] = answering.novelty.unusualness(seen.vectors).numpy()
+    return Predictions(table, values)
 
 
 def measure(task: Task, assets: Assets, predictions: Predictions, seed: int) -> dict[str, Any]:
     """Return the metrics of network and baseline and their difference, each with its 95 % bootstrap interval."""
     found = predictions.found(assets)
-    return measure_pair(task.output, found, seed) | task.output.summary(found.truth, assets)
+    measured = measure_pair(task.output, found, seed) | task.output.summary(found.truth, assets)
+    if UNUSUALNESS in predictions.table:
+        measured["unusual"] = share_of_unusual(predictions.table[UNUSUALNESS].to_numpy(), found.groups, seed)
+    return measured
+
+
+def share_of_unusual(unusualness: np.ndarray, groups: Sequence[str], seed: int) -> Cell:
+    """Return the share of examples that are called unusual, with its 95 % bootstrap interval."""
+    marked = (unusualness > 1).astype(float)
+    draws = Draws(groups, seed)
+    each = np.concatenate([weights @ marked / weights.sum(axis=1) for weights in draws])
+    return bootstrap.interval(float(marked.mean()), each)
 
 
 def measure_others(

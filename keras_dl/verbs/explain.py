@@ -19,7 +19,8 @@ from keras_dl.runs.run import Run
 from keras_dl.task.blocks import Block, Picture
 from keras_dl.task.kinds import Method
 from keras_dl.training.own_keras import own_keras
-from keras_dl.verbs.predict import answer, checked, worded
+from keras_dl.verbs.answers import worded
+from keras_dl.verbs.predict import answer, checked
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,8 @@ def write_archive(run: Run, path: Path) -> None:
     """Write the SavedModel with its signatures."""
     archive = keras.export.ExportArchive()
     archive.track(run.model)
+    if run.answering.holder is not None:
+        archive.track(run.answering.holder)
     for name, (function, spec) in signatures(run).items():
         archive.add_endpoint(name, function, input_signature=[spec])
     archive.write_out(str(path), verbose=False)
@@ -97,7 +99,7 @@ def signatures(run: Run) -> dict[str, tuple[Callable[[tf.Tensor], dict[str, tf.T
     raw_name = run.task.input.raw_name
 
     def tensors(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return output.respond(model(x, training=False), run.assets)
+        return run.answering(x)
 
     def one(raw: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: value[0] for name, value in tensors(decode(raw)[None]).items()}

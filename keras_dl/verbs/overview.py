@@ -15,6 +15,7 @@ from keras_dl.runs import history, predictions
 from keras_dl.runs.run import Run
 from keras_dl.task.blocks import Block, Chart, Prose, Table, percent
 from keras_dl.task.kinds import Column
+from keras_dl.verbs import answers
 from keras_dl.verbs.report import best_epoch, tested, training_chart
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def of_evaluation(run: Run, result: Mapping[str, Any], other: str = "baseline") 
 def of_predictions(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Block]:
     """Show one answer at length, several in a table."""
     if len(rows) == 1 and "error" not in rows[0]:
-        return [*run.task.output.view(rows[0], run.assets), *remarks(rows[0]), *near(rows[0])]
+        return [*answers.view(run, rows[0]), *remarks(rows[0]), *near(rows[0])]
     columns = [column for column in run.task.output.table(run.assets) if column.shown]
     cells = [[shortened(str(row["input"]), LONGEST), *answered(row, columns)] for row in rows[:MOST]]
     numeric = [index for index, column in enumerate(columns, 1) if column.style in FORMATS]
@@ -69,7 +70,7 @@ def of_predictions(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Block]:
 def of_explained(run: Run, explained: Explained) -> list[Block]:
     """Show the answer and what explains it."""
     row = explained.row
-    return [*run.task.output.view(row, run.assets), *remarks(row), explained.block]
+    return [*answers.view(run, row), *remarks(row), explained.block]
 
 
 def of_comparison(result: Mapping[str, Any], figure: Figure) -> list[Block]:

@@ -16,6 +16,7 @@ from keras_dl.paths import at_home
 from keras_dl.progress import bar
 from keras_dl.runs.run import Run
 from keras_dl.training.own_keras import own_keras
+from keras_dl.verbs.answers import worded
 from keras_dl.verbs.neighbours import Neighbours
 
 BATCH = 64
@@ -115,17 +116,4 @@ def answer(run: Run, batch: np.ndarray) -> dict[str, np.ndarray]:
             f"the model takes {wanted.dtype} of shape {list(wanted.shape[1:])} ({run.task.input.wanted}); this input "
             f"is {batch.dtype} of shape {list(batch.shape[1:])}{span}"
         )
-    outputs = run.task.output.respond(run.model(batch, training=False), run.assets)
-    return {name: tensor.numpy() for name, tensor in outputs.items()}
-
-
-def worded(run: Run, answers: dict[str, Any]) -> dict[str, Any]:
-    """Turn the answers for one example into JSON values, as `Output.row` does."""
-    return run.task.output.row({name: plain(value) for name, value in answers.items()}, run.assets)
-
-
-def plain(value: Any) -> Any:
-    """Turn one NumPy value into a JSON value."""
-    if isinstance(value, bytes):
-        return value.decode()
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    return {name: tensor.numpy() for name, tensor in run.answering(tf.constant(batch)).items()}

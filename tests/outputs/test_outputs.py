@@ -21,7 +21,7 @@ from keras_dl.pages import html, terminal, wire
 from keras_dl.task.blocks import Answer, Chart
 from keras_dl.task.kinds import Found, UnknownMetric
 from keras_dl.verbs import report
-from keras_dl.verbs.predict import plain
+from keras_dl.verbs.answers import plain
 
 OUTPUTS = {registry.find(name).output: name for name in reversed(registry.TASKS)}  # instance -> first task with it
 CONFIG = SimpleNamespace(target_sensitivity=0.0, false_alarms=0.1, seed=0)

@@ -61,7 +61,7 @@ def test_threshold_and_calibration_are_those_of_the_validation_part(tiny_run, tm
     points = {}
     for name, split in data.splits().items():
         examples = pipeline.decoded(split, run.config, tmp_path / name, name=name)
-        raw = evaluate.outputs(run.task, run.model, examples)
+        raw = run.answering.network.see(examples).outputs
         points[name] = run.task.output.fit(examples.truth, raw, run.config)
     assert run.assets["threshold"] == pytest.approx(points["validation"]["threshold"], abs=1e-4)
     assert run.assets["calibration"] == pytest.approx(points["validation"]["calibration"], rel=1e-3)

@@ -18,8 +18,7 @@ from keras_dl.runs import marks
 from keras_dl.runs.run import Run
 from keras_dl.server.routes.rest import Signature, signature_defs
 from keras_dl.task.blocks import Block
-from keras_dl.verbs import export
-from keras_dl.verbs.predict import worded
+from keras_dl.verbs import answers, export
 
 DEFAULT = "serving_default"
 
@@ -97,15 +96,15 @@ class Version:
             for name, spec in self.signatures[signature].outputs.items()
         }
 
-    def row(self, answers: Mapping[str, np.ndarray], number: int = 0) -> dict[str, Any]:
-        """Return one example's answers in words, as `keras_dl.verbs.predict.worded` does."""
-        return worded(self.run, {name: values[number] for name, values in answers.items()})
+    def row(self, found: Mapping[str, np.ndarray], number: int = 0) -> dict[str, Any]:
+        """Return one example's answers in words, as `keras_dl.verbs.answers.worded` does."""
+        return answers.worded(self.run, {name: values[number] for name, values in found.items()})
 
     def view(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the blocks that show one row; none for one that has an error."""
         if "error" in row:
             return []
-        return [as_json(block) for block in self.run.task.output.view(row, self.run.assets)]
+        return [as_json(block) for block in answers.view(self.run, row)]
 
     def noted(self, row: Mapping[str, Any]) -> tuple[str | None, float | None]:
         """Return what the journal keeps of a row: answer and value."""

@@ -1,0 +1,81 @@
+"""How far vectors are from those of the training part: a Gaussian for each stage of a network.
+
+The squared Mahalanobis distance is that of Lee et al. 2018 (arXiv 1807.03888), but without classes: a centre for each
+class told unusual inputs no better on validation. A stage may have thousands of channels, so the Gaussian keeps its
+main directions and gives all others one variance (probabilistic PCA; Tipping, Bishop 1999). What is left of a vector in
+the other directions is what betrays an input of another kind (Wang et al. 2022, arXiv 2203.10807).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+DIRECTIONS = 64  # of a stage, at most
+NUMBERS = 200_000  # in the directions of all stages, 4 bytes each: an export must not grow by 1 MB
+PRIOR = 10  # examples: each channel's variance is mixed with the average one, as if so many had it
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """How the vectors of one stage are spread. Arrays, or tensors, of float32."""
+
+    mean: Any  # [width]
+    scale: Any  # [width], of each channel
+    directions: Any  # [width, kept]
+    other: Any  # [width, 1]: 1 / variance of what is left
+    inner: Any  # [kept, 1]: 1 / variance of each direction, less that of what is left
+
+    def squared(self, vectors: Any) -> Any:
+        """Return the squared distances `[count, 1]` of vectors `[count, width]`, 1 on average in the training part.
+
+        Both are NumPy arrays, or both tensors.
+        """
+        centred = (vectors - self.mean) / self.scale
+        inside = centred @ self.directions
+        return (centred * centred) @ self.other + (inside * inside) @ self.inner
+
+    def whitened(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the part of vectors in the main directions, `[count, kept]`, with variance 1 in the training part."""
+        width = len(self.mean)
+        return ((vectors - self.mean) / self.scale) @ self.directions * np.sqrt((self.inner + self.other[0]) * width).T
+
+
+NAMES = tuple(one.name for one in fields(Gaussian))
+
+
+def fit(stages: Sequence[np.ndarray]) -> list[Gaussian]:
+    """Fit a Gaussian to the training vectors `[count, width]` of each stage.
+
+    The covariance is shrunk as Ledoit and Wolf (2004) say, so that few examples of many channels are enough.
+    """
+    width = sum(stage.shape[1] for stage in stages)
+    most = max(1, min(DIRECTIONS, NUMBERS // max(width, 1)))
+    return [gaussian(stage.astype("float64"), most) for stage in stages]
+
+
+def gaussian(vectors: np.ndarray, most: int) -> Gaussian:
+    """Fit one Gaussian with at most so many directions."""
+    from sklearn.covariance import ledoit_wolf
+
+    count, width = vectors.shape
+    mean, variance = vectors.mean(axis=0), vectors.var(axis=0)
+    average = max(variance.mean(), 1e-12)
+    scale = np.sqrt((count * variance + PRIOR * average) / (count + PRIOR))
+    centred = (vectors - mean) / scale
+    covariance, _ = ledoit_wolf(centred, assume_centered=True)
+    values, directions = np.linalg.eigh(covariance)
+    values = np.maximum(values, 1e-6)
+    kept = min(most, width)
+    main, rest = values[width - kept :], values[: width - kept]
+    left = rest.mean() if len(rest) else main[0]
+    return Gaussian(
+        mean.astype("float32"),
+        scale.astype("float32"),
+        directions[:, width - kept :].astype("float32"),
+        np.full((width, 1), 1 / (left * width), "float32"),
+        ((1 / main - 1 / left) / width)[:, None].astype("float32"),
+    )

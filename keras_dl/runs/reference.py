@@ -1,0 +1,89 @@
+"""What a network made of the validation part, in assets/reference.npz: what new inputs are compared with."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_dl.errors import KerasDLError
+from keras_dl.runs.answering import Network, Seen
+from keras_dl.runs.files import replacing
+from keras_dl.runs.novelty import Novelty
+from keras_dl.task import Assets, Split
+from keras_dl.training.pipeline import Examples
+
+if TYPE_CHECKING:
+    from keras_dl.runs.run import Run
+
+FILE = "assets/reference.npz"
+MOST = 2000  # training examples that are looked at: more change the Gaussians little
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the network made of the validation examples, in one order."""
+
+    features: np.ndarray  # [count, width], float32: the vectors of all stages, each whitened by the training part
+    values: np.ndarray  # [count, ...], `Output.value`
+    unusualness: np.ndarray  # [count], above 1 where an example is called unusual
+    groups: np.ndarray  # [count], str
+    truth: np.ndarray  # [count]
+
+
+def keep(run: Run, network: Network, train: Examples, validation: Split, seen: Seen, assets: Assets) -> Novelty | None:
+    """Fit what is usual, and write it down with what the network made of validation.
+
+    Args:
+        run: to write to.
+        network: the trained one.
+        train: the training part; of many examples some are drawn.
+        validation: what nothing was fitted to.
+        seen: what the network made of it.
+        assets: with what was settled on validation.
+
+    Returns:
+        The limits of what is usual; None for a network without vectors.
+    """
+    if not seen.vectors:
+        return None
+    groups = np.asarray(validation.groups, dtype=str)
+    trained = network.see(some(train, run.config.seed), name="what is usual")
+    novelty = Novelty.fit(trained.vectors, seen.vectors, validation.groups, run.config.false_alarms)
+    novelty.write(run.path)
+    found = Reference(
+        features=novelty.features(seen.vectors),
+        values=run.task.output.values(seen.outputs, assets),
+        unusualness=novelty.unusualness(seen.vectors).numpy(),
+        groups=groups,
+        truth=np.asarray(validation.truth),
+    )
+    with replacing(run.path / FILE) as temporary:
+        np.savez_compressed(temporary, **asdict(found))
+    return novelty
+
+
+def read(run: Run) -> Reference | None:
+    """Read a run's reference.npz; None where there is none, as in a run of an earlier version or an export.
+
+    Raises:
+        KerasDLError: if the file does not hold what `keep` wrote.
+    """
+    path = run.path / FILE
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as opened, np.load(opened) as file:
+            return Reference(**{name: file[name] for name in Reference.__dataclass_fields__})
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise KerasDLError(f"{path} is damaged ({' '.join(str(error).split())}); train again") from None
+
+
+def some(examples: Examples, seed: int) -> Examples:
+    """Return examples drawn at random, where there are many."""
+    if len(examples) <= MOST:
+        return examples
+    rows = np.sort(np.random.default_rng(seed).choice(len(examples), MOST, replace=False))
+    return Examples(np.asarray(examples.x)[rows], np.asarray(examples.y)[rows], examples.truth[rows])
