@@ -15,10 +15,10 @@ NARROW = 4  # channels: fewer are the image itself, or a map of the answer
 def staged(model: keras.Model) -> keras.Model:
     """Return the model that gives the vectors of all stages, and the answer last, in one pass.
 
-    A stage is all that has one resolution: its last maps `[batch, height, width, channels]` give mean and standard
-    deviation of each channel over all places, `[batch, 2 * channels]`. Where the size of images is open, stages are
-    told apart by their channels. A vector `[batch, width]` that a layer with weights takes is a stage as well, so the
-    last one is the embedding. Stages inside a nested model count too.
+    A stage is all that has one resolution; its vector is the mean of each channel of its last maps `[batch, height,
+    width, channels]` over all places. Where the size of images is open, stages are told apart by their channels. A
+    vector `[batch, width]` that a layer with weights takes is a stage as well, so the last one is the embedding. Stages
+    inside a nested model count too.
 
     Returns:
         The model from the input of `model` to a list of float32 vectors and, last, the output of `model`. A network
@@ -40,7 +40,7 @@ def staged(model: keras.Model) -> keras.Model:
     inner = keras.Model(whole.input, [*found, whole.output], name="inner")  # nested: its operations keep their names
     given = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="given")
     *maps, answer = keras.tree.flatten(inner(given))
-    return keras.Model(given, [*map(summary, maps), answer], name="staged")
+    return keras.Model(given, [*map(averaged, maps), answer], name="staged")
 
 
 def stages(model: keras.Model) -> list[keras.KerasTensor]:
@@ -57,12 +57,7 @@ def stages(model: keras.Model) -> list[keras.KerasTensor]:
     return list(found.values())
 
 
-def summary(given: keras.KerasTensor) -> keras.KerasTensor:
-    """Return mean and standard deviation of each channel of maps over all places; vectors as they are."""
+def averaged(given: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the mean of each channel of maps over all places, float32 `[batch, channels]`; vectors as they are."""
     given = ops.cast(given, "float32")
-    if len(given.shape) == 2:
-        return given
-    mean = ops.mean(given, axis=(1, 2))
-    # of squares, since that needs one pass over the maps
-    variance = ops.mean(ops.square(given), axis=(1, 2)) - ops.square(mean)
-    return ops.concatenate([mean, ops.sqrt(ops.maximum(variance, 0.0))], axis=-1)
+    return given if len(given.shape) == 2 else ops.mean(given, axis=(1, 2))

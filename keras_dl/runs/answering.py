@@ -20,6 +20,7 @@ from keras_dl.training import pipeline
 from keras_dl.training.pipeline import Examples
 
 BATCH = 64
+OPEN = 64  # pixels: the side of an image to try, where a network takes any
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Network:
 
     def __init__(self, task: Task, config: Any, model: keras.Model) -> None:
         """Take a trained model and the settings that it was trained with."""
-        self.task, self.config, self.staged = task, config, staged(model)
+        self.task, self.config, self.model, self.staged = task, config, model, staged(model)
 
     def __call__(self, x: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Return the vectors `[batch, width]` of each stage, and the model's output `[batch, ...]`."""
@@ -80,3 +81,10 @@ class Answering:
             return answers
         unusualness = self.novelty.unusualness(vectors)
         return {**answers, "unusualness": unusualness, "unusual": unusualness > 1}
+
+    def specs(self) -> dict[str, tf.TensorSpec]:
+        """Return what the responses for one example are, by name."""
+        wanted = self.network.model.inputs[0]
+        sides = (side or OPEN for side in wanted.shape[1:])
+        tried = self(tf.zeros((1, *sides), wanted.dtype))
+        return {name: tf.TensorSpec(value.shape[1:], value.dtype) for name, value in tried.items()}

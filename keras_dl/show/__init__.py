@@ -151,7 +151,7 @@ def predictions(rows: list[dict[str, Any]], answer: Callable[[dict[str, Any]], A
             lines.append(filled(f"{shown(row['input'])}  cannot be used: {harmless(row['error'])}", "    "))
         else:
             note = f"; {harmless(row['note'])}" if "note" in row else ""
-            doubt = f"unusual input ({row['unusualness']:.1f} times the limit): " if row.get("unusual") else ""
+            doubt = "UNUSUAL INPUT, do not trust the answer: " if row.get("unusual") else ""
             lines.append(filled(f"{shown(row['input'])}  {doubt}{terminal.line(answer(row))}{note}", "    "))
             for one in row.get("neighbours", []):
                 what = shown(one.get("text") or one["group"])

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from keras_dl.errors import KerasDLError
 from keras_dl.measures import bootstrap
@@ -63,11 +62,12 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     run.write("assets/assets.json", assets)
 
     keep_examples(run, data.test, assets)
-    predictions = predict_both(Answering(network, assets, novelty), baseline, splits["test"], data.test)
+    answering = Answering(network, assets, novelty)
+    predictions = predict_both(answering, baseline, splits["test"], data.test)
     predictions.write(run, output.columns(assets))
     gallery.keep(run, data.test, predictions.found(assets))
     words = {**task.words, "baseline": getattr(baseline, "title", task.words["baseline"])}
-    run.write("card.json", {**card(run, model, data, assets, training), "words": words})
+    run.write("card.json", {**card(run, answering, data, training), "words": words})
     measured = measure(task, assets, predictions, run.config.seed)
     measured |= measure_others(task, assets, others, splits["test"], data.test, run.config.seed)
     report.write(run, measured)
@@ -201,18 +201,17 @@ def keep_examples(run: Run, split: Split, assets: Assets, each: int = 4) -> None
                 temporary.write_bytes(raw)
 
 
-def card(run: Run, model: keras.Model, data: Data, assets: Assets, training: dict[str, Any]) -> dict[str, Any]:
+def card(run: Run, answering: Answering, data: Data, training: dict[str, Any]) -> dict[str, Any]:
     """Return what a user of the model must know: inputs, outputs, data, splits, versions, device, limits."""
+    model, assets = answering.network.model, answering.assets
     inputs = {tensor.name: {"dtype": tensor.dtype, "shape": list(tensor.shape)} for tensor in model.inputs}
-    sides = [side or 1 for side in model.output.shape[1:]]
-    responses = run.task.output.respond(tf.zeros((1, *sides)), assets)
     return {
         "task": run.task.name,
         "title": run.task.title,
         "tiny": marks.tiny(run.asked),
         "inputs": inputs,
         "outputs": {
-            name: {"dtype": tensor.dtype.name, "shape": [None, *tensor.shape[1:]]} for name, tensor in responses.items()
+            name: {"dtype": spec.dtype.name, "shape": [None, *spec.shape]} for name, spec in answering.specs().items()
         },
         **run.task.output.card(assets),
         "parameters": model.count_params(),

@@ -107,8 +107,7 @@ def signatures(run: Run) -> dict[str, tuple[Callable[[tf.Tensor], dict[str, tf.T
     def serving_default(raw: tf.Tensor) -> dict[str, tf.Tensor]:
         if spec.shape.is_fully_defined():
             return tensors(tf.map_fn(decode, raw, fn_output_signature=spec))
-        answers = tensors(tf.zeros([1, *(side or 64 for side in spec.shape)], spec.dtype))  # for the specs alone
-        specs = {name: tf.TensorSpec(value.shape[1:], value.dtype) for name, value in answers.items()}
+        specs = run.answering.specs()
         return tf.map_fn(one, raw, fn_output_signature=specs)  # inputs of different shapes fit into no batch
 
     found = {

@@ -63,8 +63,10 @@ def of_predictions(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Block]:
     numeric = [index for index, column in enumerate(columns, 1) if column.style in FORMATS]
     more = f"The first {MOST} of {len(rows):,}." if len(rows) > MOST else ""
     table = Table(["Input", *(column.title for column in columns)], cells, caption=more, numeric=numeric)
+    doubts = [row for row in rows[:MOST] if row.get("unusual")]
+    warned = [Prose("; ".join(map(doubtful, doubts)), "Unlike the training data", warning=True)] if doubts else []
     notes = [Prose(f"{shortened(str(row['input']), LONGEST)}: {row['note']}") for row in rows[:MOST] if "note" in row]
-    return [table, *notes]
+    return [*warned, table, *notes]
 
 
 def of_explained(run: Run, explained: Explained) -> list[Block]:
@@ -129,6 +131,11 @@ def answered(row: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
 def written(value: Any, style: str) -> str:
     """Write one value as its column wants it."""
     return "" if value is None else FORMATS.get(style, str)(value)
+
+
+def doubtful(row: Mapping[str, Any]) -> str:
+    """Say of an unusual input which it is, and how unusual."""
+    return f"{shortened(str(row['input']), LONGEST)} ({answers.times(row['unusualness'])} the limit)"
 
 
 def remarks(row: Mapping[str, Any]) -> list[Block]:

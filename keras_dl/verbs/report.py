@@ -17,11 +17,13 @@ from keras_dl.pages.templates import counted, interval, number, rendered
 from keras_dl.progress import duration
 from keras_dl.runs import history, marks, predictions
 from keras_dl.runs.files import replacing
+from keras_dl.runs.predictions import UNUSUALNESS, Predictions
 from keras_dl.runs.run import Run
 from keras_dl.runs.sources import kind_of_reason, written
 from keras_dl.task import Assets, Output, settings
-from keras_dl.task.blocks import Chart, Prose, Spans, Table
+from keras_dl.task.blocks import Chart, Prose, Spans, Table, percent
 from keras_dl.verbs import gallery
+from keras_dl.verbs.answers import times
 from keras_dl.verbs.gallery import Gallery
 
 NOTES = {  # what was read, by name in card.json
@@ -32,6 +34,7 @@ NOTES = {  # what was read, by name in card.json
     "unnamed": "{example}s whose {group} is unknown; each counts as its own {group}",
 }
 SHOWN = 20  # of what was left out
+NAMED = 3  # of the unusual test examples
 MODELS = ("network", "baseline")
 
 
@@ -60,7 +63,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         holds=output.holds(measured),
         metrics=metric_rows(measured, output, run.assets),
         others=others_table(measured, output, run.assets),
-        settled=output.explained(measured, run.assets, run.config, words),
+        settled=[*output.explained(measured, run.assets, run.config, words), *unusual(run, measured, predicted, words)],
         draws=DRAWS,
         kept=history.said(epochs, best),
         kept_last=len(epochs) > 0 and best == epochs["epoch"].max(),
@@ -121,6 +124,22 @@ def others_table(measured: Mapping[str, Any], output: Output, assets: Assets) ->
             [metric.title, *(f"{number(c['value'], metric.digits)} {interval(c, metric.digits)}" for c in cells)]
         )
     return Table(["Metric", *others], rows, "Other classical models", "Measured on the same test part.")
+
+
+def unusual(run: Run, measured: Mapping[str, Any], predicted: Predictions, words: Mapping[str, str]) -> list[Prose]:
+    """Explain when an input is called unusual, and how many of the test part are; nothing for an earlier run."""
+    if "unusual" not in measured:
+        return []
+    cell, table = measured["unusual"], predicted.table.sort_values(UNUSUALNESS, ascending=False)
+    marked = table[table[UNUSUALNESS] > 1][:NAMED]
+    named = ", ".join(f"`{one.id}` ({times(one.unusualness)} the limit)" for one in marked.itertuples())
+    text = (
+        f"An input that is unlike the training data gets a warning with its answer. A {words['example']} of the same "
+        f"source should get one with a chance of at most {percent(run.config.false_alarms)}: this limit was set on the "
+        f"validation part. On the test part, **{percent(cell['value'])}** get one (95\N{NO-BREAK SPACE}% "
+        f"interval: {percent(cell['low'])} to {percent(cell['high'])})"
+    )
+    return [Prose(f"{text}; the most unusual: {named}." if named else f"{text}.", "Unusual inputs")]
 
 
 def gallery_notes(run: Run, shown: Gallery, measured: Mapping[str, Any], words: Mapping[str, str]) -> Prose:

@@ -1,7 +1,7 @@
 // One answer of a model, as the blocks that the server gives, and the question whether it was right.
 
 import { askJson, Failure, verbPath } from "./api.js";
-import { blocksPlace, inWords } from "./blocks.js";
+import { answerOf, blocksPlace, inWords } from "./blocks.js";
 import { classTitle, failureNote, make, newId, plainName } from "./dom.js";
 
 const HANDFUL = 5; // classes that get a button each, when one is asked which was right
@@ -52,7 +52,7 @@ export function answerPlace(model) {
     note.textContent = row.note ? `Note: ${row.note}.` : "";
     note.hidden = !row.note;
     version.textContent = (model.versions ?? []).length > 1 ? `Answered by version ${found.version}.` : "";
-    feedback?.ask(blocks[0]?.text, found.request_id);
+    feedback?.ask(answerOf(blocks)?.text, found.request_id);
   }
 
   return { element, update, clear };

@@ -9,7 +9,9 @@ const SHOWN = 200; // rows in the table; all of them are in the CSV file
 const ALL = Symbol("all"); // no class can be called so
 const UNUSABLE = Symbol("not usable");
 const WRONG = Symbol("wrong"); // by the labels in the file
-const TITLES = new Map([[ALL, "All"], [WRONG, "Wrong"], [UNUSABLE, "Not usable"]]);
+const UNUSUAL = Symbol("unusual"); // unlike the training data
+const TITLES = new Map([[ALL, "All"], [UNUSUAL, "Unusual"], [WRONG, "Wrong"], [UNUSABLE, "Not usable"]]);
+const RARE = [UNUSUAL, WRONG, UNUSABLE]; // shown where there are some
 const STYLES = { percent, number: (value) => decimal(value, 2) };
 
 /**
@@ -114,7 +116,8 @@ function tablePlace(model) {
   const columns = (model.columns ?? []).filter((column) => column.shown);
   const answers = columns.find((column) => column.style === "text");
   const isWrong = (row) => Boolean(answers) && row.truth !== undefined && valueOf(row, answers) !== row.truth;
-  const shows = (row) => chosen === ALL || (chosen === WRONG ? isWrong(row) : kindOf(row) === chosen);
+  const shown = new Map([[ALL, () => true], [UNUSUAL, (row) => row.unusual], [WRONG, isWrong]]);
+  const shows = (row) => (shown.get(chosen) ?? ((one) => kindOf(one) === chosen))(row);
   const kindOf = (row) => (row.error !== undefined ? UNUSABLE : answers && valueOf(row, answers));
   const filters = make("div", { class: "choices", role: "group", "aria-label": "Show" });
   const titles = columns.map(({ title, style }) => make("th", { scope: "col", text: title, class: side(style) }));
@@ -148,11 +151,12 @@ function tablePlace(model) {
 
   function redraw() {
     const names = (model.choices ?? []).map((name) => [name, 0]);
-    const counts = new Map([[ALL, rows.length], ...names, [WRONG, 0], [UNUSABLE, 0]]);
+    const counts = new Map([[ALL, rows.length], ...names, ...RARE.map((kind) => [kind, 0])]);
     const count = (kind) => counts.has(kind) && counts.set(kind, counts.get(kind) + 1);
     for (const row of rows) {
       count(kindOf(row));
       if (isWrong(row)) count(WRONG);
+      if (row.unusual) count(UNUSUAL);
     }
     table.classList.toggle("told", rows.some((row) => row.truth !== undefined));
     for (const [kind, count] of counts) button(kind, count);
@@ -177,7 +181,7 @@ function tablePlace(model) {
     const title = TITLES.get(kind) ?? classTitle(model, kind);
     found.textContent = `${title}: ${count}`;
     found.setAttribute("aria-pressed", String(kind === chosen));
-    found.hidden = [WRONG, UNUSABLE].includes(kind) && !count;
+    found.hidden = RARE.includes(kind) && !count;
   }
 
   return { element: make("div", {}, filters, region, more), begin, draw };
@@ -197,6 +201,7 @@ function line(model, columns, row, isWrong) {
   const cells = columns.map((column) => {
     return make("td", { class: side(column.style), text: written(model, valueOf(row, column), column.style) });
   });
+  if (row.unusual) input.append(make("strong", { class: "doubt", text: " unusual" }));
   if (row.note) (cells[0] ?? input).append(make("small", { class: "muted", text: ` ${row.note}` }));
   return make("tr", { class: isWrong ? "wrong" : null }, input, truth, ...cells);
 }

@@ -44,8 +44,15 @@ export function blocksPlace() {
 
 /** Say an answer and how sure it is in one line, to be read out. */
 export function inWords(blocks) {
-  const [first] = blocks;
-  return [plainName(first?.text ?? ""), blocks.map(summary).find(Boolean) || first?.certainty].filter(Boolean).join(", ");
+  const answer = answerOf(blocks);
+  const doubts = blocks.filter((block) => block.block === "prose" && block.warning).map((block) => block.title);
+  const sure = blocks.map(summary).find(Boolean) || answer?.certainty;
+  return [...doubts, plainName(answer?.text ?? ""), sure].filter(Boolean).join(", ");
+}
+
+/** Return the block that says the answer; what casts doubt on it may come before. */
+export function answerOf(blocks) {
+  return blocks.find((block) => block.block === "answer");
 }
 
 function made(block) {

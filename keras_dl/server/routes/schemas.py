@@ -50,7 +50,14 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     503: {"model": Error, "description": "loading, or no answer in time; see Retry-After"},
 }
 TEXTUAL: dict[str, Any] = {"type": "string"}
-ROW = {"type": "object", "properties": {"input": TEXTUAL, "label": TEXTUAL, "error": TEXTUAL, "note": TEXTUAL}}
+ROW: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("input", "label", "error", "note"), TEXTUAL),
+        "unusual": {"type": "boolean", "description": "whether the input is unlike the training data"},
+        "unusualness": {"type": "number", "description": "how much; unusual above 1"},
+    },
+}
 ONE: dict[str, Any] = {
     "anyOf": [
         {"type": "string"},
