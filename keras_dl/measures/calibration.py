@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 EPSILON = 1e-6  # keeps log-odds finite; smaller than what float32 tells from 1
@@ -69,6 +72,14 @@ def fit_classes(labels: np.ndarray, outputs: np.ndarray, biases: bool = True) ->
 
     fitted = minimize(loss, np.zeros(1 + outputs.shape[1])).x
     return {"temperature": float(np.exp(fitted[0])), "biases": fitted[1:].tolist()}
+
+
+def calibrated_classes(outputs: np.ndarray, calibration: Mapping[str, Any]) -> np.ndarray:
+    """Return calibrated probabilities, `[count, classes]`, as `fit_classes` found the calibration."""
+    from scipy.special import softmax
+
+    logits = np.log(np.clip(outputs.astype("float64"), EPSILON, 1)) / calibration["temperature"]
+    return softmax(logits + np.asarray(calibration["biases"]), axis=1)
 
 
 def calibration_error(

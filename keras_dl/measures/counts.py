@@ -1,17 +1,18 @@
 """Metrics of predicted numbers, counts above all, and intervals that hold for a new example.
 
-The intervals are those of split conformal prediction (Vovk et al. 2005; Lei et al. 2018): of n errors on validation
-the k-th smallest, k = ceil((n + 1) coverage), is the radius. A new error, drawn like the n, is as likely to come at any
-of the n + 1 places between them, so that it is within the radius with a chance of at least `coverage`, whatever the
-model. That is a mean over all examples. One radius for all is too wide for small counts and too narrow for large ones,
-whose errors are larger. So errors are first divided by the square root of the predicted count, as those of a Poisson
-count grow (`scaled_radius`); the promise stays the same, and then holds about as well at every count.
+The radius of the intervals is the limit of the errors on validation (`measures.conformal`; Lei et al. 2018). It holds
+as a mean over all examples. One radius for all is too wide for small counts and too narrow for large ones, whose errors
+are larger. So errors are first divided by the square root of the predicted count, as those of a Poisson count grow
+(`scaled_radius`); the promise stays the same, and then holds about as well at every count.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from keras_dl.measures import conformal
 from keras_dl.measures.measuring import ratio
 from keras_dl.task.kinds import Measuring
 
@@ -51,32 +52,23 @@ def scale(predicted: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(np.asarray(predicted, dtype=float), 1))
 
 
-def conformal_radius(errors: np.ndarray, coverage: float) -> float | None:
-    """Return the radius within which a new error lies with a chance of at least `coverage`.
+def scaled_radius(
+    truth: np.ndarray, predicted: np.ndarray, groups: Sequence[str] | np.ndarray, coverage: float
+) -> float | None:
+    """Return the limit of errors divided by `scale(predicted)`; the radius at a count is that times its scale.
 
     Args:
-        errors: `[count]`, of examples that the model was not fitted to, one per group; signs are not looked at.
+        truth: `[count]`, of examples that the model was not fitted to.
+        predicted: `[count]`.
+        groups: `[count]`, what each example belongs to.
         coverage: in (0, 1).
 
     Returns:
-        The k-th smallest absolute error, k = ceil((n + 1) coverage). None where k > n, n + 1 < 1 / (1 - coverage): so
-        few errors promise no finite radius. (Not infinity: the radius is kept as JSON, which has none.)
-    """
-    sizes = np.abs(np.asarray(errors, dtype=float))
-    rank = int(np.ceil((len(sizes) + 1) * coverage - 1e-9))
-    return float(np.partition(sizes, rank - 1)[rank - 1]) if rank <= len(sizes) else None
-
-
-def scaled_radius(truth: np.ndarray, predicted: np.ndarray, coverage: float) -> float | None:
-    """Return `conformal_radius` of errors divided by `scale(predicted)`; the radius at a count is that times its scale.
-
-    Args:
-        truth: `[count]`, of examples that the model was not fitted to, one per group.
-        predicted: `[count]`.
-        coverage: in (0, 1).
+        The radius; None where there are too few groups for one (`conformal.needed`).
     """
     errors = np.asarray(truth, dtype=float) - np.asarray(predicted, dtype=float)
-    return conformal_radius(errors / scale(predicted), coverage)
+    found = conformal.quantile(np.abs(errors) / scale(predicted), groups, coverage)
+    return found if np.isfinite(found) else None  # it is kept as JSON, which has no infinity
 
 
 def bounds(predicted: np.ndarray, radius: float | None) -> tuple[np.ndarray, np.ndarray]:

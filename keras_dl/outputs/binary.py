@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_dl.measures import calibration, ranking, thresholds
+from keras_dl.outputs import sets
 from keras_dl.outputs.labelled import chart
 from keras_dl.outputs.ranked import Ranked
 from keras_dl.task.blocks import Chart, Prose
@@ -36,6 +37,7 @@ METRICS = {
         distance=True,
     ),
     "macro_f1": Metric("Macro F1", True, "the mean of the F1 of {0} and that of {1}"),
+    **sets.METRICS,
 }
 
 
@@ -77,13 +79,14 @@ class Binary(Ranked):
         metrics = [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.AUC(name="auroc")]
         model.compile(optimizer, loss, metrics=metrics)
 
-    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
-        """Fit temperature and bias by likelihood, and choose the threshold.
+    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any, groups: Sequence[str]) -> Assets:
+        """Fit temperature and bias by likelihood, choose the threshold, and find the limits of the sets.
 
         Args:
             truth: `[count]`, 0 or 1.
             outputs: `[count, 1]`, probabilities as the model gave them.
-            config: for `target_sensitivity`.
+            config: for `target_sensitivity` and `coverage`.
+            groups: `[count]`.
         """
         fitted = calibration.fit_binary(truth, outputs)
         probability = calibration.calibrated_binary(outputs, fitted)
@@ -94,14 +97,17 @@ class Binary(Ranked):
             fixed = self.threshold
             chosen = thresholds.youden_threshold(truth, probability) if fixed is None else fixed
         marked = {"fixed_threshold": True} if self.threshold is not None and not wanted else {}
-        return {"calibration": fitted, "threshold": chosen, **marked}
+        both = np.stack([1 - probability, probability], axis=1)
+        limits = sets.fit(truth, both, groups, config.coverage, "lac")
+        return {"calibration": fitted, "threshold": chosen, **marked, **limits}
 
     def respond(self, outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
         """Turn probabilities `[batch, 1]` into what they mean.
 
         Returns:
             "probability": `[batch]`, calibrated; "score": `[batch]`, as the network gave it; "label": `[batch]`, the
-            class name at the run's threshold.
+            class name at the run's threshold; "set": bool `[batch, 2]`, the classes that are possible, where there are
+            limits.
         """
         import tensorflow as tf
 
@@ -111,7 +117,7 @@ class Binary(Ranked):
         probability = tf.sigmoid(logit / assets["calibration"]["temperature"] + assets["calibration"]["bias"])
         positive = tf.cast(probability >= assets["threshold"], tf.int32)
         label = tf.gather(tf.constant(assets["classes"]), positive)
-        return {"probability": probability, "score": score, "label": label}
+        return {"probability": probability, "score": score, "label": label, **possible(probability, positive, assets)}
 
     def baseline_outputs(self, baseline: Any, inputs: Any) -> np.ndarray:
         """Return the logistic function of the margins, `[count, 1]`; `predict_proba` would calibrate, we do so."""
@@ -124,9 +130,9 @@ class Binary(Ranked):
         return shares_of_votes(nearest, vectors)[:, 1:]
 
     def measuring(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Measuring:
-        """Measure probabilities `[count]` at the threshold."""
-        measure = ranking.two_classes if self.both else ranking.binary
-        return measure(truth, values, assets["threshold"])
+        """Measure probabilities `[count]` at the threshold, and their sets."""
+        measure = (ranking.two_classes if self.both else ranking.binary)(truth, values, assets["threshold"])
+        return sets.measured(measure, truth, possible(values, self.answered(values, assets), assets), assets)
 
     def log_odds(self, found: np.ndarray, assets: Assets, index: int, *, plain: bool) -> np.ndarray:
         """Return the calibrated log-odds of class 1."""
@@ -172,6 +178,7 @@ class Binary(Ranked):
                 f"by {shift}. Both numbers were fitted on the validation part.",
                 "Calibration",
             ),
+            *sets.explained(measured, assets, config, words),
         ]
 
     def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
@@ -187,6 +194,13 @@ RELIABILITY = (
     "numbers: {example}s in the bin."
 )
 RIGHT_IN_80 = "To make a probability of 0.8 right in about 80\N{NO-BREAK SPACE}% of cases,"
+
+
+def possible(probability: Any, answers: Any, assets: Assets) -> dict[str, tf.Tensor]:
+    """Return the "set" of each probability of class 1, `[batch]`."""
+    import tensorflow as tf
+
+    return sets.members(tf.stack([1 - probability, probability], axis=1), answers, assets)
 
 
 def shares_of_votes(nearest: Any, vectors: np.ndarray) -> np.ndarray:

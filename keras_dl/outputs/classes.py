@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_dl.measures import calibration, ranking
+from keras_dl.outputs import sets
 from keras_dl.outputs.binary import RELIABILITY, RIGHT_IN_80, shares_of_votes
-from keras_dl.outputs.labelled import BAND_DRAWS, PAIRS, Labelled, chart
+from keras_dl.outputs.labelled import BAND_DRAWS, PAIRS, Labelled, chart, few
 from keras_dl.outputs.ranked import BANDS
 from keras_dl.task.blocks import Answer, Bar, Bars, Block, Chart, Prose
 from keras_dl.task.kinds import Assets, Column, Found, Measuring, Metric, Target
@@ -37,8 +38,9 @@ METRICS = {
         "the mean gap between the answer's probability and the share of right answers, over ten bins",
         distance=True,
     ),
-    "recall": Metric("Recall of {of}", True, "the share of all {of} that is recognised"),
-    "precision": Metric("Precision of {of}", True, "the share of answers {of} that are right"),
+    "recall {of}": Metric("Recall of {of}", True, "the share of all {of} that is recognised"),
+    "precision {of}": Metric("Precision of {of}", True, "the share of answers {of} that are right"),
+    **sets.METRICS,
 }
 
 
@@ -71,33 +73,40 @@ class Classes(Labelled):
         metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
         model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(), metrics=metrics)
 
-    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
-        """Fit temperature and biases by likelihood; there is no threshold.
+    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any, groups: Sequence[str]) -> Assets:
+        """Fit temperature and biases by likelihood, and find the limits of the sets; there is no threshold.
 
         Args:
             truth: `[count]`, class index.
             outputs: `[count, classes]`, probabilities as the model gave them.
-            config: of the run; nothing of it is used.
+            config: for `coverage`.
+            groups: `[count]`.
         """
-        return {"calibration": calibration.fit_classes(truth, outputs, biases=self.biases), "threshold": None}
+        fitted = calibration.fit_classes(truth, outputs, biases=self.biases)
+        probabilities = calibration.calibrated_classes(outputs, fitted)
+        limits = sets.fit(truth, probabilities, groups, config.coverage)
+        return {"calibration": fitted, "threshold": None, **limits}
 
     def respond(self, outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
         """Turn probabilities `[batch, classes]` into what they mean.
 
         Returns:
             "probabilities": `[batch, classes]`, calibrated; "score": `[batch, classes]`, as the network gave them;
-            "label": `[batch]`, the name of the likeliest class; "probability": `[batch]`, its own.
+            "label": `[batch]`, the name of the likeliest class; "probability": `[batch]`, its own; "set": bool `[batch,
+            classes]`, the classes that are possible, where there are limits.
         """
         import tensorflow as tf
 
         fitted = assets["calibration"]
         logits = tf.math.log(tf.clip_by_value(outputs, calibration.EPSILON, 1)) / fitted["temperature"]
         probabilities = tf.nn.softmax(logits + tf.constant(fitted["biases"], outputs.dtype))
+        answers = tf.argmax(probabilities, axis=1)
         return {
             "probability": tf.reduce_max(probabilities, axis=1),
             "probabilities": probabilities,
             "score": outputs,
-            "label": tf.gather(tf.constant(assets["classes"]), tf.argmax(probabilities, axis=1)),
+            "label": tf.gather(tf.constant(assets["classes"]), answers),
+            **sets.members(probabilities, answers, assets),
         }
 
     def baseline_outputs(self, baseline: Any, inputs: Any) -> np.ndarray:
@@ -111,8 +120,9 @@ class Classes(Labelled):
         return shares_of_votes(nearest, vectors)
 
     def measuring(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Measuring:
-        """Measure probabilities `[count, classes]`."""
-        return ranking.classes(truth, values, assets["classes"])
+        """Measure probabilities `[count, classes]`, and their sets."""
+        metrics = ranking.classes(truth, values, assets["classes"])
+        return sets.measured(metrics, truth, sets.members(values, values.argmax(axis=1), assets), assets)
 
     def answered(self, values: np.ndarray, assets: Assets) -> np.ndarray:
         """Return the likeliest class."""
@@ -124,10 +134,7 @@ class Classes(Labelled):
 
     def row(self, response: Mapping[str, Any], assets: Assets) -> dict[str, Any]:
         """Return the responses, those of the classes by name, and the class that was chosen as "of"."""
-        named = {
-            name: dict(zip(assets["classes"], value, strict=True)) if isinstance(value, list) else value
-            for name, value in response.items()
-        }
+        named = sets.named(response, assets["classes"])
         return {**named, "of": named["label"]}
 
     def valued(self, row: Mapping[str, Any]) -> Any:
@@ -139,7 +146,8 @@ class Classes(Labelled):
         pairs = row["probabilities"].items()
         pairs = pairs if len(pairs) <= SHOWN else sorted(pairs, key=lambda pair: -pair[1])[:SHOWN]
         shares = ", ".join(f"{name} {value:.3f}" for name, value in pairs)
-        return Answer(row["label"], shares, self.symbols.get(row["label"], ""))
+        certainty = sets.added(shares, row, len(row["probabilities"]))
+        return Answer(row["label"], certainty, self.symbols.get(row["label"], ""))
 
     def view(self, row: Mapping[str, Any], assets: Assets) -> list[Block]:
         """Show a bar for each class."""
@@ -153,7 +161,7 @@ class Classes(Labelled):
         others = max(0.0, 1 - sum(bar.share for bar in bars))  # float32 sums are only nearly 1
         left = len(row["probabilities"]) - len(bars)
         bars += [Bar("1 other" if left == 1 else f"{left} others", others)] if left else []
-        return [self.answer(row), Bars(bars, "Probabilities")]
+        return [self.answer(row), *sets.view(row, assets), Bars(bars, "Probabilities")]
 
     def target(self, row: Mapping[str, Any], assets: Assets) -> Target:
         """Return the class that was chosen."""
@@ -197,7 +205,8 @@ class Classes(Labelled):
             Column(f"Probability of {name}", ("probabilities", name), "percent", shown=False)
             for name in assets["classes"]
         ]
-        return [Column("Answer", ("label",)), Column("Probability", ("probability",), "percent"), *each]
+        first = [Column("Answer", ("label",)), Column("Probability", ("probability",), "percent")]
+        return [*first, *sets.columns(assets), *each]
 
     def figures(self, found: Found, config: Any, words: Mapping[str, str]) -> list[Chart]:
         """Draw confusion matrices, the curves of each class against the rest, and how honest the probabilities are."""
@@ -280,6 +289,7 @@ class Classes(Labelled):
                 f"({sure}){shifted}. {'All were' if self.biases else 'It was'} fitted on the validation part.",
                 "Calibration",
             ),
+            *sets.explained(measured, assets, config, words),
         ]
 
     def notes(self, measured: Mapping[str, Any], assets: Assets, words: Mapping[str, str]) -> str:
@@ -288,10 +298,3 @@ class Classes(Labelled):
             f"These are the errors of which the network was most certain, at most one per {words['group']}. Look at "
             "them before you trust any figure above. The numbers are the probabilities of the answers given."
         )
-
-
-def few(classes: Sequence[str]) -> bool:
-    """Whether each class has a colour of its own; figures of more classes name the worst alone."""
-    from keras_dl.figures.plots import CLASSES
-
-    return len(classes) <= CLASSES

@@ -1,11 +1,11 @@
 """The interval of a single number, by split conformal prediction: it holds for a stated share of new examples.
 
-See `measures.counts` for the method. The half-width grows with the square root of the number.
+See `measures.conformal` for the method: it is fitted by group. The half-width grows with the square root of the number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,17 +17,17 @@ from keras_dl.task.blocks import Prose
 if TYPE_CHECKING:
     import tensorflow as tf
 
-COVERAGE = 0.9  # share of new examples whose true number is to lie in the interval
 
-
-def fit(truth: np.ndarray, predicted: np.ndarray) -> Assets:
+def fit(truth: np.ndarray, predicted: np.ndarray, groups: Sequence[str], coverage: float) -> Assets:
     """Return "radius", from the errors on validation, and "coverage"; the radius is None where these are too few.
 
     Args:
         truth: `[count]`.
         predicted: `[count]`.
+        groups: `[count]`, what each example belongs to.
+        coverage: share of new examples whose true number is to lie in the interval.
     """
-    return {"radius": counts.scaled_radius(truth, np.maximum(predicted, 0), COVERAGE), "coverage": COVERAGE}
+    return {"radius": counts.scaled_radius(truth, np.maximum(predicted, 0), groups, coverage), "coverage": coverage}
 
 
 def ends(number: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_dl.errors import BadInput
+from keras_dl.outputs import sets
 from keras_dl.task.blocks import Chart
 from keras_dl.task.kinds import Assets, Found, Notable, Target
 from keras_dl.task.output import Output
@@ -64,8 +65,8 @@ class Labelled(Output):
         return {"thresholds": {name: one["threshold"] for name, one in assets.items()}}
 
     def card(self, assets: Assets) -> dict[str, Any]:
-        """Return the classes, the threshold and the calibration."""
-        return {name: assets[name] for name in ("classes", "threshold", "calibration")}
+        """Return the classes, the threshold, the calibration, and the coverage of the sets."""
+        return {name: assets[name] for name in ("classes", "threshold", "calibration")} | sets.coverage(assets)
 
     def alike(self, assets: Assets) -> str:
         """Name the classes."""
@@ -76,7 +77,7 @@ class Labelled(Output):
         return [""]
 
     def facts(self, assets: Assets) -> dict[str, Any]:
-        """Return the classes and what the threshold is of."""
+        """Return the classes, what the threshold is of, and the coverage of the sets."""
         classes, threshold = assets["classes"], assets["threshold"]
         return {
             "classes": classes,
@@ -84,6 +85,7 @@ class Labelled(Output):
             "value": self.value,
             "of": None if threshold is None else classes[-1],
             "threshold": threshold,
+            **sets.coverage(assets),
             "choices": list(classes),
         }
 
@@ -184,6 +186,13 @@ def chart(name: str, figure: Figure, description: str, title: str, caption: str)
     from keras_dl.figures import plots
 
     return Chart(name, plots.svg(figure, name, description), title, caption)
+
+
+def few(classes: Sequence[str]) -> bool:
+    """Whether each class has a colour of its own; figures of more classes name the worst alone."""
+    from keras_dl.figures.plots import CLASSES
+
+    return len(classes) <= CLASSES
 
 
 def plain(label: str) -> str:

@@ -30,9 +30,7 @@ METRICS = {
     "relative_error": Metric("Relative error", False, "the mean absolute error, as a share of the true number"),
     "bias": Metric("Bias", None, "the mean of answer minus true number, in {unit}; below 0: too low", 2),
     "r2": Metric("R²", True, "the share of the variance explained; below 0: worse than always answering the mean"),
-    "coverage": Metric(
-        "Coverage", None, f"the share of intervals that contain the true number; target: {interval.COVERAGE:.2f}"
-    ),
+    "coverage": Metric("Coverage", None, "the share of intervals that contain the true number"),
     "width": Metric("Width of the interval", False, "the mean width of the intervals, in {unit}", 1),
 }
 
@@ -81,9 +79,9 @@ class Number(Output):
 
         model.compile(optimizer, loss, metrics=[keras.metrics.MeanMetricWrapper(mae, "mae")])
 
-    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
+    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any, groups: Sequence[str]) -> Assets:
         """Return what the intervals need, from the numbers `[count, 1]` on validation."""
-        return interval.fit(truth, outputs[:, 0])
+        return interval.fit(truth, outputs[:, 0], groups, config.coverage)
 
     def respond(self, outputs: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
         """Turn numbers `[batch, 1]` into "number", 0 or more, and the ends of its interval, each `[batch]`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_dl.outputs import sets
 from keras_dl.outputs.labelled import BAND_DRAWS, Labelled, chart
 from keras_dl.task.blocks import Answer, Block, Chart, Gauge, percent
 from keras_dl.task.kinds import Assets, Column, Found, Target
@@ -32,13 +33,14 @@ class Ranked(Labelled):
 
     def row(self, response: Mapping[str, Any], assets: Assets) -> dict[str, Any]:
         """Return the responses, the class that value and threshold are of, and the threshold."""
-        return {**response, "of": assets["classes"][-1], "threshold": assets["threshold"]}
+        named = sets.named(response, assets["classes"])
+        return {**named, "of": assets["classes"][-1], "threshold": assets["threshold"]}
 
     def answer(self, row: Mapping[str, Any]) -> Answer:
-        """Name the class, with the value and the threshold."""
+        """Name the class, with the value and the threshold, and say where the other class is possible too."""
         value, threshold = row[self.value], row["threshold"]
         text = f"{self.value} of {row['of']} {value:{self.digits}}, threshold {threshold:{self.digits}}"
-        return Answer(row["label"], text, self.symbols.get(row["label"], ""))
+        return Answer(row["label"], sets.added(text, row, 2), self.symbols.get(row["label"], ""))
 
     def view(self, row: Mapping[str, Any], assets: Assets) -> list[Block]:
         """Show the value against the threshold."""
@@ -53,7 +55,7 @@ class Ranked(Labelled):
             ends=(assets["classes"][0], row["of"]),
             note=self.advice(assets),
         )
-        return [self.answer(row), gauge]
+        return [self.answer(row), *sets.view(row, assets), gauge]
 
     def scale(self, row: Mapping[str, Any]) -> tuple[float, float]:
         """Return the ends of the scale that a value is shown on."""
@@ -80,7 +82,7 @@ class Ranked(Labelled):
         style = "percent" if self.value == "probability" else "number"
         title = f"Probability of {assets['classes'][-1]}" if style == "percent" else "Score"
         file = [Column("of", ("of",), shown=False), Column("threshold", ("threshold",), "number", shown=False)]
-        return [Column("Answer", ("label",)), Column(title, (self.value,), style), *file]
+        return [Column("Answer", ("label",)), Column(title, (self.value,), style), *sets.columns(assets), *file]
 
     def figures(self, found: Found, config: Any, words: Mapping[str, str]) -> list[Chart]:
         """Draw confusion matrices, ROC and precision-recall curves, and histograms of the values."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_dl.measures import ranking, thresholds
+from keras_dl.outputs import sets
 from keras_dl.outputs.binary import METRICS
 from keras_dl.outputs.ranked import Ranked
 from keras_dl.task.blocks import Block, Prose
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-MEASURED = {name: metric for name, metric in METRICS.items() if name not in ("brier", "ece", "macro_f1")}
+MEASURED = {name: metric for name, metric in METRICS.items() if name not in (*sets.METRICS, "brier", "ece", "macro_f1")}
 
 
 class Score(Ranked):
@@ -42,13 +43,14 @@ class Score(Ranked):
 
         model.compile(optimizer, mean_output)
 
-    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
+    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any, groups: Sequence[str]) -> Assets:
         """Choose the threshold for a share of false alarms; see `thresholds.false_alarm_threshold`.
 
         Args:
             truth: `[count]`; only examples of class 0, the healthy ones, are looked at.
             outputs: `[count, 1]`, scores.
             config: for `false_alarms`, a share in (0, 1).
+            groups: `[count]`; not looked at.
 
         Raises:
             KerasDLError: if no example is healthy.

@@ -43,12 +43,12 @@ class Metric:
 
 
 def metric_of(name: str, metrics: Mapping[str, Metric]) -> Metric:
-    """Return the record of a metric; that of "recall heart" is the record of "recall".
+    """Return the record of a metric; that of "recall heart" is the record of "recall {of}".
 
     Raises:
         UnknownMetric: if there is none.
     """
-    found = metrics.get(name) or metrics.get(name.partition(" ")[0])
+    found = metrics.get(name) or metrics.get(f"{name.partition(' ')[0]} {{of}}")
     if found is None:
         raise UnknownMetric(f"no metric '{name}'; choose from {', '.join(metrics)}")
     return found

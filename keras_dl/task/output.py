@@ -37,13 +37,14 @@ class Output(ABC):
         """Set optimizer, loss and training metrics; a kind may take more, such as another loss."""
 
     @abstractmethod
-    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any) -> Assets:
-        """Choose on validation what `respond` needs: calibration, threshold, interval.
+    def fit(self, truth: np.ndarray, outputs: np.ndarray, config: Any, groups: Sequence[str]) -> Assets:
+        """Choose on validation what `respond` needs: calibration, threshold, prediction set or interval.
 
         Args:
             truth: `[count]`.
             outputs: `[count, ...]`, what `reduced` makes of the model's outputs.
             config: of the run.
+            groups: `[count]`, what each example belongs to: what is to hold for new ones is fitted by group.
         """
 
     @abstractmethod

@@ -47,6 +47,7 @@ class Config:
     bad_share: float = 0.05  # share of unusable files that is tolerated and reported; more is an error
     target_sensitivity: float = 0.0  # to reach on validation, in (0, 1); 0: the task's own threshold
     false_alarms: float = 0.01  # share of usual inputs that may be called unusual; the limit is set on validation
+    coverage: float = 0.9  # share of new cases whose prediction set, or interval, is to contain the truth
     deterministic: bool = False  # use operations whose results repeat bit for bit; slower on some devices
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # for training; saved as float32
     accumulate: int = 1  # compute each batch in this many pieces, one after another, to save memory
@@ -64,6 +65,7 @@ class Config:
         "bad_share": (0, 1),
         "target_sensitivity": (0, 0.9999),
         "false_alarms": (0.0001, 0.5),
+        "coverage": (0.5, 0.999),
     }
 
     def __post_init__(self) -> None:

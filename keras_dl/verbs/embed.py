@@ -91,7 +91,8 @@ def computed(run: Run, data: Data) -> tuple[Embeddings, list[Any]]:
 def measure(run: Run, found: Embeddings, knn: Pipeline) -> dict[str, Any]:
     """Return the metrics on the test part of the network and of the model that asks the nearest examples."""
     output, validation, test = run.task.output, found.part("validation"), found.part("test")
-    fitted = output.fit(validation.truth, output.votes(knn, validation.vectors), run.config)
+    votes, groups = output.votes(knn, validation.vectors), validation.table["group"].tolist()
+    fitted = output.fit(validation.truth, votes, run.config, groups)
     assets = {"network": run.assets, "knn": run.assets | fitted}
     raw = {"network": test.outputs, "knn": output.votes(knn, test.vectors)}
     values = {name: output.values(raw[name], assets[name]) for name in raw}

@@ -48,14 +48,15 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     baselines.save(baseline, run.path / "assets" / "baseline.skops")
     chosen, network = splits["validation"], Network(task, run.config, model)
     found = network.see(chosen, name="validation")
-    assets = data.assets | output.fit(chosen.truth, found.outputs, run.config)
+    groups = data.validation.groups
+    assets = data.assets | output.fit(chosen.truth, found.outputs, run.config, groups)
     novelty = reference.keep(run, network, splits["train"], data.validation, found, assets)
     seen = fitted_to(task, data.validation, chosen)
-    assets["baseline"] = output.fit(chosen.truth, output.baseline_outputs(baseline, seen), run.config)
+    assets["baseline"] = output.fit(chosen.truth, output.baseline_outputs(baseline, seen), run.config, groups)
     others = task.others(run.config)
     for title, other in others.items():
         other.fit(fitted_to(task, data.train, splits["train"]), splits["train"].truth)
-        settled = output.fit(chosen.truth, output.baseline_outputs(other, seen), run.config)
+        settled = output.fit(chosen.truth, output.baseline_outputs(other, seen), run.config, groups)
         assets.setdefault("others", {})[title] = settled
     if others:
         baselines.save(dict(others), run.path / "assets" / baselines.OTHERS)

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from keras_dl.measures import counts
+from keras_dl.measures import conformal, counts
 from keras_dl.measures.measuring import point
 
 
@@ -58,22 +56,6 @@ def test_what_is_not_defined_is_nan():
     assert np.isnan(list(point(counts.numbers([], []), 0).values())).all()
 
 
-def test_the_radius_is_the_smallest_error_that_promises_the_coverage():
-    errors = np.array([-5.0, 1, 4, -2, 3, 9, 8, -7, 6])
-    assert counts.conformal_radius(errors, 0.8) == 8
-    assert counts.conformal_radius(errors, 0.9) == 9
-    assert counts.conformal_radius(errors, 0.91) is None
-    assert counts.conformal_radius([], 0.5) is None
-
-
-@given(st.integers(1, 300), st.floats(0.01, 0.99))
-def test_of_too_few_errors_there_is_no_radius(count, coverage):
-    radius = counts.conformal_radius(np.arange(1, count + 1), coverage)
-    assert (radius is None) == (count < (count + 1) * coverage - 1e-9)
-    if radius is not None:
-        assert radius >= (count + 1) * coverage - 1e-6, "the k-th of 1, 2, 3 ... is k"
-
-
 def ends(predicted, radius, scaled):
     """Return intervals that are wider for larger counts, or equally wide ones."""
     return counts.bounds(predicted, radius) if scaled else (predicted - radius, predicted + radius)
@@ -86,7 +68,7 @@ def test_intervals_cover_as_promised_on_new_examples(scaled, few):
     for seed in range(300):
         truth, predicted = example(few + 200, seed)
         errors = (predicted - truth) / (counts.scale(predicted) if scaled else 1)
-        radius = counts.conformal_radius(errors[:few], 0.9)
+        radius = conformal.quantile(np.abs(errors[:few]), range(few), 0.9)
         low, high = ends(predicted[few:], radius, scaled)
         shares.append(point(counts.coverage(truth[few:], low, high), 200)["coverage"])
     promised = np.ceil((few + 1) * 0.9) / (few + 1)
@@ -99,8 +81,8 @@ def test_scaled_intervals_cover_small_and_large_counts_alike():
     truth = generator.poisson(predicted)
     fitted, new = slice(0, 10_000), slice(10_000, None)
     radii = {
-        True: counts.scaled_radius(truth[fitted], predicted[fitted], 0.9),
-        False: counts.conformal_radius((predicted - truth)[fitted], 0.9),
+        True: counts.scaled_radius(truth[fitted], predicted[fitted], range(10_000), 0.9),
+        False: conformal.quantile(np.abs(predicted - truth)[fitted], range(10_000), 0.9),
     }
     gaps = {}
     for scaled, radius in radii.items():

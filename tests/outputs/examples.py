@@ -25,6 +25,16 @@ class Example:
     oracle: Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], dict[str, float]]  # (truth, values, assets)
 
 
+def sets(truth: np.ndarray, members: np.ndarray, names: list[str]) -> dict[str, float]:
+    """Measure sets of classes, `[count, classes]`."""
+    held = members[range(COUNT), truth]
+    return {
+        "coverage": float(np.mean(held)),
+        "set_size": float(np.mean(members.sum(axis=1))),
+        **{f"coverage {name}": float(np.mean(held[truth == index])) for index, name in enumerate(names)},
+    }
+
+
 def ranks(truth: np.ndarray, values: np.ndarray, assets: Mapping[str, Any]) -> dict[str, float]:
     """Measure scores by scikit-learn."""
     said = values >= assets["threshold"]
@@ -43,8 +53,11 @@ def ranks(truth: np.ndarray, values: np.ndarray, assets: Mapping[str, Any]) -> d
 def probabilities(truth: np.ndarray, values: np.ndarray, assets: Mapping[str, Any]) -> dict[str, float]:
     """Measure probabilities of two classes by scikit-learn."""
     said = values >= assets["threshold"]
+    each = np.stack([1 - values, values], axis=1)
+    members = (1 - each <= assets["sets"]["limits"]) | (np.eye(2)[said.astype(int)] == 1)
     return {
         **ranks(truth, values, assets),
+        **sets(truth, members, assets["classes"]),
         "brier": sk.brier_score_loss(truth, values),
         "ece": calibration_error(truth, values),
         "macro_f1": sk.f1_score(truth, said, average="macro"),
@@ -55,6 +68,8 @@ def several(truth: np.ndarray, values: np.ndarray, assets: Mapping[str, Any]) ->
     """Measure probabilities of several classes by scikit-learn."""
     names, said, top = assets["classes"], values.argmax(axis=1), values.max(axis=1)
     recall, precision = (of(truth, said, average=None) for of in (sk.recall_score, sk.precision_score))
+    likelier = np.array([[row[row > one].sum() for one in row] for row in values])
+    members = (likelier <= assets["sets"]["limits"]) | (np.eye(len(names))[said] == 1)
     areas = [sk.roc_auc_score(truth == one, values[:, one]) for one in range(len(names))]
     return {
         "accuracy": sk.accuracy_score(truth, said),
@@ -63,6 +78,7 @@ def several(truth: np.ndarray, values: np.ndarray, assets: Mapping[str, Any]) ->
         "auroc": float(np.mean(areas)),
         "brier": float(((values - np.eye(len(names))[truth]) ** 2).sum(axis=1).mean()),
         "ece": calibration_error(said == truth, top),
+        **sets(truth, members, names),
         **{f"recall {name}": value for name, value in zip(names, recall, strict=True)},
         **{f"precision {name}": value for name, value in zip(names, precision, strict=True)},
     }

@@ -24,7 +24,7 @@ def calibrated(outputs, fitted):
 def test_calibration_takes_back_overconfidence_and_a_shifted_prior():
     labels, outputs = scores(4000, shift=1.0)
     outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
-    fitted = Binary().fit(labels, outputs, Config())
+    fitted = Binary().fit(labels, outputs, Config(), range(len(labels)))
     before = calibration_error(labels, outputs[:, 0])
     after = calibration_error(labels, calibrated(outputs, fitted))
     assert before > 0.1
@@ -36,24 +36,28 @@ def test_calibration_takes_back_overconfidence_and_a_shifted_prior():
 def test_a_wanted_sensitivity_sets_the_threshold():
     labels, outputs = scores(1000, shift=0.0)
     outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
-    fitted = Binary().fit(labels, outputs, Config(target_sensitivity=0.99))
-    found = point(Binary().measuring(labels, calibrated(outputs, fitted), fitted), len(labels))
+    fitted = Binary().fit(labels, outputs, Config(target_sensitivity=0.99), range(len(labels)))
+    found = point(
+        Binary().measuring(labels, calibrated(outputs, fitted), {**fitted, "classes": ["ham", "spam"]}), len(labels)
+    )
     assert 0.99 <= found["sensitivity"] < 1.0
 
 
 def test_a_fixed_threshold_is_kept_and_only_a_wanted_sensitivity_stands_before_it():
     labels, outputs = scores(1000, shift=1.0)
     outputs = np.clip(outputs, 1e-6, 1 - 1e-6)
-    chosen, fixed = (Binary(threshold=one).fit(labels, outputs, Config()) for one in (None, 0.5))
+    chosen, fixed = (Binary(threshold=one).fit(labels, outputs, Config(), range(len(labels))) for one in (None, 0.5))
     assert fixed["threshold"] == 0.5 != chosen["threshold"]
     assert fixed["calibration"] == chosen["calibration"]
     wanted = Config(target_sensitivity=0.99)
-    assert Binary(threshold=0.5).fit(labels, outputs, wanted) == Binary().fit(labels, outputs, wanted)
+    assert Binary(threshold=0.5).fit(labels, outputs, wanted, range(len(labels))) == Binary().fit(
+        labels, outputs, wanted, range(len(labels))
+    )
 
 
 def test_scores_that_separate_perfectly_are_calibrated_to_numbers():
     labels, outputs = np.array([0] * 20 + [1] * 20), np.array([[1e-9]] * 20 + [[1 - 1e-9]] * 20)
-    fitted = Binary().fit(labels, outputs, Config())
+    fitted = Binary().fit(labels, outputs, Config(), range(len(labels)))
     assert 0.01 < fitted["calibration"]["temperature"] < 100
     assert 0 < fitted["threshold"] < 1
 
@@ -71,7 +75,7 @@ def several(count, seed=0):
 
 def test_several_classes_get_their_probabilities_back():
     labels, outputs, shares = several(4000)
-    fitted = Classes().fit(labels, outputs, Config())
+    fitted = Classes().fit(labels, outputs, Config(), range(len(labels)))
     assert fitted["threshold"] is None
     answers = Classes().respond(outputs, {**fitted, "classes": ["a", "b", "c"]})
     assert np.abs(outputs - shares).mean() > 0.1

@@ -12,6 +12,7 @@ from keras_dl.errors import BadInput
 from keras_dl.measures.measuring import point
 from keras_dl.outputs.number import Number
 from keras_dl.pages import html, terminal
+from keras_dl.task import Config
 from keras_dl.task.kinds import Found
 from keras_dl.task.output import Output
 
@@ -49,9 +50,8 @@ def row(number=174.4, radius=1.5):
 def test_the_interval_holds_for_nine_in_ten_new_examples():
     held = []
     for seed in range(60):
-        fitted = CELLS.fit(
-            *(one if number == 0 else one[:, None] for number, one in enumerate(simulated(40, seed))), None
-        )
+        truth, said = simulated(40, seed)
+        fitted = CELLS.fit(truth, said[:, None], Config(), range(40))
         truth, said = simulated(500, 1000 + seed)
         answered = CELLS.respond(said[:, None], fitted)
         held.append(np.mean((answered["low"] <= truth) & (truth <= answered["high"])))
@@ -77,7 +77,7 @@ def test_the_measured_interval_is_the_one_that_is_answered():
 @pytest.mark.parametrize(("count", "there"), [(0, False), (1, False), (8, False), (9, True), (40, True)])
 def test_a_small_validation_promises_nothing(count, there):
     truth, said = simulated(count, 0)
-    fitted = CELLS.fit(truth, said[:, None], None)
+    fitted = CELLS.fit(truth, said[:, None], Config(), range(count))
     assert fitted["coverage"] == 0.9
     assert (fitted["radius"] is not None) == there
     answered = CELLS.respond(said[:, None], fitted)

@@ -17,7 +17,7 @@ SCORE = Score(heatmap=lambda model, images: images[..., 0] / 255)
 
 def threshold(scores: np.ndarray, false_alarms: float = 0.05) -> float:
     outputs = np.asarray(scores, "float32")[:, None]
-    fitted = SCORE.fit(np.zeros(len(scores)), outputs, SimpleNamespace(false_alarms=false_alarms))
+    fitted = SCORE.fit(np.zeros(len(scores)), outputs, SimpleNamespace(false_alarms=false_alarms), range(len(scores)))
     assert fitted["calibration"] is None
     return fitted["threshold"]
 
@@ -46,14 +46,14 @@ def test_it_is_just_above_one_of_the_scores():
 def test_it_does_not_see_the_sick():
     healthy, config = RANDOM.random(30).astype("float32"), SimpleNamespace(false_alarms=0.1)
     labels = np.r_[np.zeros(30), np.ones(9)]
-    fitted = [SCORE.fit(labels, np.r_[healthy, np.full(9, sick)][:, None], config) for sick in (-5, 5)]
+    fitted = [SCORE.fit(labels, np.r_[healthy, np.full(9, sick)][:, None], config, range(39)) for sick in (-5, 5)]
     assert fitted[0] == fitted[1]
     assert fitted[0]["threshold"] == threshold(healthy, 0.1)
 
 
 def test_without_healthy_examples_there_is_no_threshold():
     with pytest.raises(KerasDLError, match="the validation part has no healthy example"):
-        SCORE.fit(np.ones(3), np.ones((3, 1)), SimpleNamespace(false_alarms=0.1))
+        SCORE.fit(np.ones(3), np.ones((3, 1)), SimpleNamespace(false_alarms=0.1), range(3))
 
 
 def test_the_label_is_that_of_the_threshold():

@@ -205,7 +205,7 @@ def test_several_classes_are_measured_too(embedded, monkeypatch):
     outputs = np.eye(3, dtype="float32")[labels] * 0.7 + 0.1
     three = Embeddings(found.table.assign(label=labels), found.vectors, outputs)
     task = replace(run.task, output=Classes())
-    fitted = task.output.fit(labels, outputs, run.config)
+    fitted = task.output.fit(labels, outputs, run.config, found.table["group"].tolist())
     other = SimpleNamespace(task=task, config=run.config, assets={"classes": kinds, **fitted})
     measured = embed.measure(other, three, embeddings.knn(three.part("train"), 5, task.output))
     assert measured["network"]["accuracy"]["value"] == 1

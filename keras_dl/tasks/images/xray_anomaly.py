@@ -133,7 +133,7 @@ XRAY_ANOMALY = Task(
     | {
         "load": load,
         "output": DISTANCE,
-        "unused": ("target_sensitivity",),
+        "unused": ("target_sensitivity", "coverage"),
         "baseline": baseline,
         "words": radiographs.BINARY["words"] | {"baseline": "documented autoencoder"},
     },
