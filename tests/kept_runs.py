@@ -68,25 +68,28 @@ for spam in ("text", "attention"):
     SETTINGS[spam] = SETTINGS[spam] | {"characters": 0}
 
 
-def fitted(calibration, threshold, **more):
+def fitted(calibration, threshold, limits=None, **more):
     """Return what is chosen on validation, for the network and for the baseline."""
     chosen = {"calibration": calibration, "threshold": threshold, **more}
+    if limits:
+        method = "lac" if len(limits) == 2 else "aps"
+        chosen["sets"] = {"limits": limits, "by_class": True, "coverage": 0.9, "method": method}
     return {**chosen, "baseline": dict(chosen)}
 
 
 ASSETS = {
-    "binary": {"classes": CLASSES, **fitted({"temperature": 1.5, "bias": 0.1}, 0.5)},
-    "classes": {"classes": SEVERAL, **fitted({"temperature": 0.8, "biases": [0.1, -0.2, 0.1]}, None)},
+    "binary": {"classes": CLASSES, **fitted({"temperature": 1.5, "bias": 0.1}, 0.5, [0.6, 0.55])},
+    "classes": {"classes": SEVERAL, **fitted({"temperature": 0.8, "biases": [0.1, -0.2, 0.1]}, None, [0.5, 0.6, 0.7])},
     "score": {"classes": CLASSES, **fitted(None, 20.0)},
     "text": {
         "classes": ["ham", "spam"],
         "vocabulary": WORDS,
-        **fitted({"temperature": 2.0, "bias": 0.1}, 0.5, fixed_threshold=True),
+        **fitted({"temperature": 2.0, "bias": 0.1}, 0.5, [0.6, 0.55], fixed_threshold=True),
     },
     "texts": {
         "classes": ["heart", "ball", "fork"],
         "vocabulary": WORDS,
-        **fitted({"temperature": 2.0, "biases": [0.1, -0.2, 0.1]}, None),
+        **fitted({"temperature": 2.0, "biases": [0.1, -0.2, 0.1]}, None, [0.5, 0.6, 0.7]),
     },
 }
 ASSETS["attention"] = ASSETS["text"]
@@ -171,7 +174,9 @@ def card(kind, model):
     assets, text = ASSETS[kind], kind in TEXTS
     split = {"examples": COUNT, "groups": COUNT // (1 if text else 2), "per_class": per_class(kind)}
     words = {"example": "message", "group": "message", "baseline": "TF-IDF + SVM"} if text else {}
-    shape = [None, *[len(assets["classes"])] * (len(assets["classes"]) > 2)]
+    sides = [None, len(assets["classes"])]
+    shape = sides[: 1 + (len(assets["classes"]) > 2)]
+    sets = {"set": {"dtype": "bool", "shape": sides}} if "sets" in assets else {}
     numbers = {"probability": [None], "probabilities": shape, "score": shape}
     values = {"score": ["score"]}.get(kind, list(numbers) if len(shape) > 1 else ["probability", "score"])
     outputs = {name: {"dtype": "float32", "shape": numbers[name]} for name in values}
@@ -180,8 +185,9 @@ def card(kind, model):
         "tiny": False,
         "title": "Spam" if text else "Pneumonia",
         "inputs": {one.name: {"dtype": one.dtype, "shape": list(one.shape)} for one in model.inputs},
-        "outputs": outputs | {"label": {"dtype": "string", "shape": [None]}},
+        "outputs": outputs | {"label": {"dtype": "string", "shape": [None]}} | sets,
         **{name: assets[name] for name in ("classes", "threshold", "calibration")},
+        "coverage": 0.9 if sets else None,
         "parameters": 45,
         "intended_use": "Teaching.",
         "limits": "English alone." if text else "Not a medical device (doi 10.1007/s10140-021-01954-x).",

@@ -74,14 +74,14 @@ def fit(
     import tensorflow as tf
 
     method = method or ("raps" if probabilities.shape[1] > MANY else "aps")
-    truth, groups = np.asarray(truth, dtype=int), np.asarray(groups, dtype=str)
+    truth, names = np.asarray(truth, dtype=int), np.asarray(groups, dtype=str)
     found = scores(tf.constant(probabilities, tf.float32), method).numpy()
     own = found[np.arange(len(truth)), truth]
     of_class = [truth == one for one in range(probabilities.shape[1])]
-    limits = [conformal.limit(own[rows], groups[rows], coverage) for rows in of_class]
+    limits = [conformal.limit(own[rows], names[rows], coverage) for rows in of_class]
     by_class = None not in limits
     if not by_class:
-        limits = [conformal.limit(own, groups, coverage)] * len(limits)
+        limits = [conformal.limit(own, names, coverage)] * len(limits)
     held = [limit + MARGIN for limit in limits if limit is not None]
     chosen = {"limits": held, "by_class": by_class, "coverage": coverage, "method": method}
     return {"sets": chosen if held else None}

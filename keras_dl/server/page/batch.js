@@ -209,5 +209,6 @@ function line(model, columns, row, isWrong) {
 function written(model, value, style) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return (STYLES[style] ?? String)(value);
+  if (Array.isArray(value)) return value.map((name) => classTitle(model, name)).join(", ");
   return typeof value === "string" ? classTitle(model, value) : JSON.stringify(value);
 }

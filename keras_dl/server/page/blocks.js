@@ -42,7 +42,7 @@ export function blocksPlace() {
   return { element, show };
 }
 
-/** Say an answer and how sure it is in one line, to be read out. */
+/** Say what an answer is warned of, the answer, and how sure it is in one line, to be read out. */
 export function inWords(blocks) {
   const answer = answerOf(blocks);
   const doubts = blocks.filter((block) => block.block === "prose" && block.warning).map((block) => block.title);

@@ -92,7 +92,7 @@ PNEUMONIA = Task(
     title="Pneumonia from chest radiographs",
     config=Pneumonia(),
     recipes={"original": ORIGINAL},
-    tiny={"image_size": 32, "epochs": 2},
+    tiny={"image_size": 32, "epochs": 2, **radiographs.TINY},
     build=build,
     phases=phases,
     **radiographs.BINARY,

@@ -96,7 +96,7 @@ def phases(
     return [head, fine] if config.fine_epochs else [head]
 
 
-TINY: dict[str, Any] = {"backbone": "VGG19", "weights": "none", "image_size": 64, "epochs": 2}  # a last map of 2 x 2
+TINY: dict[str, Any] = {"backbone": "VGG19", "weights": "none", "image_size": 64, "epochs": 2, **radiographs.TINY}
 POSE: dict[str, Any] = {"rotation": 15.0, "zoom": 0.1, "shift": 0.05, "flip": True, "fill": "reflect"}
 EXPOSURE: dict[str, Any] = {"gamma": 0.5, "contrast": 0.3, "brightness": 0.1, "sharpness": 1.0, "noise": 0.03}
 
@@ -142,7 +142,7 @@ PNEUMONIA3_RESNET101 = replace(
     PNEUMONIA_INCEPTIONV3,
     name="pneumonia3-resnet101",
     title="Bacterial or viral pneumonia from chest radiographs, transfer from ResNet101",
-    config=Transfer(backbone="ResNet101", optimizer="rmsprop", schedule="exponential", decay=0.9),
+    config=Transfer(backbone="ResNet101", optimizer="rmsprop", schedule="exponential", decay=0.9, coverage=0.9),
     recipes={"fine-tuned": {"frozen": False, "learning_rate": 1e-4, **POSE}},
     build=partial(build, classes=len(chest_xray.KINDS)),
     phases=partial(phases, output=radiographs.KIND, monitor="val_accuracy"),

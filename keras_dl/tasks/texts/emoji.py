@@ -127,7 +127,7 @@ EMOJI = Task(
             "samples": False,
         },
     },
-    tiny={"epochs": 8, "learning_rate": 0.02, "samples": False},
+    tiny={"epochs": 8, "learning_rate": 0.02, "samples": False, "coverage": 0.8},
     build=build,
     **texts.record(
         "emoji",

@@ -32,6 +32,7 @@ class Imdb(TextConfig):
 
     network: Literal["wide_and_deep", "imdb_ffn", "imdb_bilstm"] = "wide_and_deep"  # document B: the other two
     reader: Literal["mean", "bilstm", "transformer", "none"] = "mean"  # the deep half of the network
+    coverage: float = 0.95  # above the accuracy: with less, a set would hardly ever hold both classes
     length: int = 1000  # document B: 200
     read: int = 1000  # how many of these words the deep half of the network reads
     vocabulary: int = 50_000  # document B: 10,000
@@ -71,6 +72,7 @@ TINY = {
     "epochs": 2,
     "learning_rate": 0.01,
     "bucket": False,
+    "coverage": 0.8,
 }
 
 
