@@ -1,8 +1,8 @@
 """Quantiles that hold for an example of a new group: split conformal prediction where examples come in groups.
 
-Of n scores on validation take the k-th smallest, k = ceil((n + 1) share). A new score, drawn like the n, is as likely to
-come at any of the n + 1 places between them, so that it exceeds this one with a chance of at most 1 - share, whatever
-the model (Vovk et al. 2005; Angelopoulos, Bates 2021).
+Of n scores on validation take the k-th smallest, k = ceil((n + 1) share). A new score, drawn like the n, is as likely
+to come at any of the n + 1 places between them, so that it exceeds this one with a chance of at most 1 - share,
+whatever the model (Vovk et al. 2005; Angelopoulos, Bates 2021).
 
 But the images of one patient are no independent witnesses. So each group has the same weight, shared by its examples.
 The new group has that weight too, at infinity: it may lie anywhere (hierarchical conformal prediction; Lee, Barber,

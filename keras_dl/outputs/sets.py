@@ -78,13 +78,12 @@ def fit(
     found = scores(tf.constant(probabilities, tf.float32), method).numpy()
     own = found[np.arange(len(truth)), truth]
     of_class = [truth == one for one in range(probabilities.shape[1])]
-    limits = [conformal.limit(own[rows], names[rows], coverage) for rows in of_class]
-    by_class = None not in limits
+    limits = [conformal.quantile(own[rows], names[rows], coverage) for rows in of_class]
+    by_class = bool(np.isfinite(limits).all())
     if not by_class:
-        limits = [conformal.limit(own, names, coverage)] * len(limits)
-    held = [limit + MARGIN for limit in limits if limit is not None]
-    chosen = {"limits": held, "by_class": by_class, "coverage": coverage, "method": method}
-    return {"sets": chosen if held else None}
+        limits = [conformal.quantile(own, names, coverage)] * len(limits)
+    chosen = {"by_class": by_class, "coverage": coverage, "method": method}
+    return {"sets": {**chosen, "limits": [limit + MARGIN for limit in limits]} if np.isfinite(limits).all() else None}
 
 
 def members(probabilities: tf.Tensor, answers: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:

@@ -61,13 +61,8 @@ def test_threshold_and_calibration_are_those_of_the_validation_part(tiny_run, tm
     points = {}
     for name, split in data.splits().items():
         examples = pipeline.decoded(split, run.config, tmp_path / name, name=name)
-<<<<<<< HEAD
         raw = run.answering.network.see(examples).outputs
-        points[name] = run.task.output.fit(examples.truth, raw, run.config)
-=======
-        raw = evaluate.outputs(run.task, run.model, examples)
         points[name] = run.task.output.fit(examples.truth, raw, run.config, split.groups)
->>>>>>> ec4cd4f (An answer names the classes that cannot be ruled out: conformal sets, fitted by group, in graph, row, metrics and report)
     assert run.assets["threshold"] == pytest.approx(points["validation"]["threshold"], abs=1e-4)
     assert run.assets["calibration"] == pytest.approx(points["validation"]["calibration"], rel=1e-3)
     assert points["test"]["calibration"] != pytest.approx(points["validation"]["calibration"], rel=1e-3)
