@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_dl.measures import counts
 from keras_dl.task import Assets
-from keras_dl.task.blocks import Prose
+from keras_dl.task.blocks import Prose, exactly
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -42,7 +42,7 @@ def ends(number: tf.Tensor, assets: Assets) -> dict[str, tf.Tensor]:
 
 def explained(measured: Mapping[str, Any], assets: Assets, example: str) -> Prose:
     """Explain the interval, and how it held on the test part; `example` is what one is called."""
-    title, share = "Interval of a single answer", f"{100 * assets['coverage']:.0f} %"
+    title, share = "Interval of a single answer", exactly(assets["coverage"])
     if assets["radius"] is None:
         few = f"The validation part has too few {example}s for an interval that covers {share}."
         return Prose(few, title, warning=True)
@@ -50,7 +50,7 @@ def explained(measured: Mapping[str, Any], assets: Assets, example: str) -> Pros
     return Prose(
         f"Each answer comes with an interval that should contain the true number for {share} of new {example}s from "
         f"the same source. Its half-width is {assets['radius']:.2f} times the square root of the answer, which comes "
-        f"from the errors on the validation part (split conformal prediction). On the test part, **{100 * held:.0f} "
-        "%** of the intervals contain the true number.",
+        "from the errors on the validation part (split conformal prediction by group). On the test part, "
+        f"**{100 * held:.0f} %** of the intervals contain the true number.",
         title,
     )

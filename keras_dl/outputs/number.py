@@ -13,7 +13,7 @@ from keras_dl.errors import BadInput
 from keras_dl.measures import counts
 from keras_dl.outputs import interval
 from keras_dl.outputs.labelled import chart
-from keras_dl.task.blocks import Answer, Block, Chart, Gauge, Prose
+from keras_dl.task.blocks import Answer, Block, Chart, Gauge, Prose, exactly
 from keras_dl.task.kinds import Assets, Column, Found, Measuring, Metric, Notable, Target
 from keras_dl.task.output import Output
 
@@ -166,7 +166,7 @@ class Number(Output):
         text = f"{row['number']:.0f} {row['unit']}"
         if row["low"] is None:
             return Answer(text, "no interval: the validation part was too small")
-        share = f"{100 * row['coverage']:.0f} % interval"
+        share = f"{exactly(row['coverage'])} interval"
         return Answer(text, f"{share} {row['low']:.0f} to {row['high']:.0f}")
 
     def view(self, row: Mapping[str, Any], assets: Assets) -> list[Block]:
@@ -174,8 +174,8 @@ class Number(Output):
         said, high = self.answer(row), row["high"] or row["number"]
         most = max(assets["most"], high, 1.0)
         band = None if row["low"] is None else (row["low"], row["high"])
-        share = f"{100 * row['coverage']:.0f} in 100"
-        note = f"For {share} inputs like those of the validation part, the true number lies in the band."
+        share = exactly(row["coverage"])
+        note = f"For {share} of inputs like those of the validation part, the true number lies in the band."
         gauge = Gauge(
             row["number"],
             0.0,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from keras_dl.measures import conformal
-from keras_dl.task.blocks import Block, Prose
+from keras_dl.task.blocks import Block, Prose, exactly, percent
 from keras_dl.task.kinds import Assets, Column, Measuring, Metric
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ MANY = 10  # classes: of more, the cumulative probability is regularised
 MARGIN = 1e-6  # added to limits: who is as far as the last example of validation stays in, however floats are rounded
 PENALTY, FREE = 0.01, 5  # of RAPS: what each class costs beyond so many likelier ones
 SHOWN = 5  # classes of a set that are named to people
+PROMISE = "In {} of new cases, the true class is among those that are called possible."
 METRICS = {
     "coverage": Metric("Coverage", None, "the share of prediction sets that contain the true class"),
     "set_size": Metric("Set size", False, "the mean number of classes in a prediction set"),
@@ -116,13 +117,16 @@ def measured(metrics: Measuring, truth: np.ndarray, found: Mapping[str, tf.Tenso
 
 
 def named(response: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
-    """Return the responses with the classes by name: what is of each class as a dict, the set as a list."""
+    """Return the responses with the classes by name: what is of each class as a dict, the set as a list.
 
-    def worded(key: str, values: list[Any]) -> Any:
-        each = dict(zip(classes, values, strict=True))
-        return [name for name, held in each.items() if held] if key == "set" else each
-
-    return {key: worded(key, value) if isinstance(value, list) else value for key, value in response.items()}
+    The list begins with the likeliest class, where the probability of each is among the responses.
+    """
+    each = {key: dict(zip(classes, value, strict=True)) for key, value in response.items() if isinstance(value, list)}
+    if "set" in each:
+        likely = each.get("probabilities", {})
+        held = [name for name, held in each.pop("set").items() if held]
+        return {**response, **each, "set": sorted(held, key=lambda name: -likely.get(name, 0))}
+    return {**response, **each}
 
 
 def said(row: Mapping[str, Any], classes: int) -> str:
@@ -141,15 +145,15 @@ def added(certainty: str, row: Mapping[str, Any], classes: int) -> str:
 
 def view(row: Mapping[str, Any], assets: Assets) -> list[Block]:
     """Show the set where it holds more than the answer."""
-    text = said(row, len(assets["classes"]))
+    text = said(row, len(assets["classes"])).replace("_", " ")
     if not text:
         return []
-    share = written(assets["sets"]["coverage"])
+    share = exactly(assets["sets"]["coverage"])
     if len(row["set"]) == len(assets["classes"]):
-        possible = " and ".join(row["set"]) if len(row["set"]) == 2 else f"all {len(row['set'])} classes"
-        reason = f"At a coverage of {share}, {possible} are possible. The answer is only the better guess."
+        possible = f"Both {' and '.join(row['set'])}" if len(row["set"]) == 2 else f"All {len(row['set'])} classes"
+        reason = f"{possible} are possible; the answer is only the better guess. {PROMISE.format(share)}"
         return [Prose(reason, "Cannot tell", warning=True)]
-    return [Prose(f"**{text[0].upper()}{text[1:]}.** Such a set contains the true class in {share} of new cases.")]
+    return [Prose(f"**{text[0].upper()}{text[1:]}.** {PROMISE.format(share)}")]
 
 
 def columns(assets: Assets) -> list[Column]:
@@ -162,11 +166,6 @@ def coverage(assets: Assets) -> dict[str, float | None]:
     return {"coverage": (assets.get("sets") or {}).get("coverage")}
 
 
-def written(share: float) -> str:
-    """Write a share in percent, with the digits it has: 98 %, 99.5 %."""
-    return f"{100 * share:.4g}\N{NO-BREAK SPACE}%"
-
-
 # The report
 
 
@@ -176,7 +175,7 @@ def explained(measured: Mapping[str, Any], assets: Assets, config: Any, words: M
     if "sets" in assets and not fitted:
         few = (
             f"There are none: the validation part has too few {words['group']}s. A coverage of "
-            f"{written(config.coverage)} needs {conformal.needed(config.coverage)}. Use more data, or train with a "
+            f"{exactly(config.coverage)} needs {conformal.needed(config.coverage)}. Use more data, or train with a "
             "lower coverage, such as `--set coverage=0.8`."
         )
         return [Prose(few, title, warning=True)]
@@ -187,7 +186,7 @@ def explained(measured: Mapping[str, Any], assets: Assets, config: Any, words: M
     of = f"{words['example']}s from new {words['group']}s" if words["group"] != words["example"] else "new cases"
     whom = " in each class" if fitted["by_class"] else " (over all classes together: some have too few cases)"
     many = (
-        f"**{written(size - 1)}** of the sets hold both classes: “cannot tell”."
+        f"**{percent(size - 1)}** of the sets hold both classes: “cannot tell”."
         if len(classes) == 2
         else f"A set holds **{size:.2f}** of the {len(classes)} classes on average."
     )
@@ -195,9 +194,9 @@ def explained(measured: Mapping[str, Any], assets: Assets, config: Any, words: M
     return [
         Prose(
             f"Each answer comes with the classes that cannot be ruled out. Such a set should contain the true class "
-            f"for **{written(wanted)}** of {of} from the same source{whom}. Its limits come from the validation part "
+            f"for **{exactly(wanted)}** of {of} from the same source{whom}. Its limits come from the validation part "
             f"(split conformal prediction by {words['group']}, {fitted['method'].upper()}). On the test part, "
-            f"**{written(held['value'])}** of the sets contain it{by_class(network, classes)}. {many}"
+            f"**{percent(held['value'])}** of the sets contain it{by_class(network, classes)}. {many}"
             + (" That is less than was promised." if short else ""),
             title,
         )
@@ -210,4 +209,4 @@ def by_class(network: Mapping[str, Any], classes: Sequence[str]) -> str:
     known = sorted((value, name) for name, value in each if value is not None)
     shown = known if len(known) <= SHOWN else known[:2]
     lowest = "" if len(known) <= SHOWN else "lowest: "
-    return f" ({lowest}{', '.join(f'{written(value)} of {name}' for value, name in shown)})" if shown else ""
+    return f" ({lowest}{', '.join(f'{percent(value)} of {name}' for value, name in shown)})" if shown else ""

@@ -143,3 +143,8 @@ def percent(share: float) -> str:
     if 0.999 < share < 1:
         return "over 99.9 %"
     return f"{100 * share:.{1 if share < 0.1 or share > 0.9 else 0}f} %"
+
+
+def exactly(share: float) -> str:
+    """Write a share that somebody chose in percent, with the digits it has: "98 %", "99.5 %"."""
+    return f"{100 * share:.4g} %"

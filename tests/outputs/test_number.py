@@ -172,7 +172,7 @@ def test_a_view_shows_number_and_band_on_every_page(monkeypatch, number, radius)
     assert gauge.interval == (None if radius is None else (answered["low"], answered["high"]))
     assert gauge.low <= gauge.value <= gauge.high
     assert (answered["high"] or number) <= gauge.high
-    assert ("90 in 100 inputs" in gauge.note) == (radius is not None)
+    assert ("90 % of inputs" in gauge.note) == (radius is not None)
     for text in (str(html.htmls(blocks)), "\n".join(map(terminal.text, blocks))):
         assert f"{number:.0f} cells" in text
         assert ("90 % interval" in text) == (radius is not None)
