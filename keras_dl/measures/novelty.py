@@ -30,9 +30,9 @@ class Gaussian:
     inner: Any  # [kept, 1]: 1 / variance of each direction, less that of what is left
 
     def squared(self, vectors: Any) -> Any:
-        """Return the squared distances `[count, 1]` of vectors `[count, width]`, 1 on average in the training part.
+        """Return the squared distances `[count, 1]` of vectors `[count, width]`, over the width.
 
-        Both are NumPy arrays, or both tensors.
+        So they are about 1 in the training part, or less where the covariance was shrunk much. Both arguments are NumPy arrays, or both tensors.
         """
         centred = (vectors - self.mean) / self.scale
         inside = centred @ self.directions
