@@ -32,7 +32,8 @@ class Gaussian:
     def squared(self, vectors: Any) -> Any:
         """Return the squared distances `[count, 1]` of vectors `[count, width]`, over the width.
 
-        So they are about 1 in the training part, or less where the covariance was shrunk much. Both arguments are NumPy arrays, or both tensors.
+        They are about 1 in the training part, or less where the covariance was shrunk much. NumPy arrays give arrays,
+        tensors give tensors.
         """
         centred = (vectors - self.mean) / self.scale
         inside = centred @ self.directions
