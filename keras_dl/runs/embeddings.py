@@ -78,6 +78,11 @@ def read(run: Run) -> Embeddings:
         raise damaged(run, "vectors.npz", error) from None
 
 
+def there(run: Run) -> bool:
+    """Whether a run has embeddings."""
+    return (run.path / FOLDER / "vectors.npz").is_file()
+
+
 def damaged(run: Run, name: str, error: Exception) -> KerasDLError:
     """Return the error for a file of the folder that cannot be read."""
     reason = " ".join(str(error).split())

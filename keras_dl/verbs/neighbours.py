@@ -17,14 +17,20 @@ from keras_dl.runs import embeddings
 from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 
+FEW = 3  # neighbours of an input, where nobody said how many
 COLUMNS = 4  # pictures in a row
 
 
 class Neighbours:
     """The training examples of a run, to find those nearest to new ones and to show them."""
 
-    def __init__(self, run: Run, count: int, folder: Path) -> None:
+    def __init__(self, run: Run, count: int | None, folder: Path) -> None:
         """Read what `keras-dl embed` wrote.
+
+        Args:
+            run: the run.
+            count: how many of the nearest are wanted; None for a FEW.
+            folder: for the pictures.
 
         Raises:
             UsageError: if the run has no embeddings yet, or not `count` training examples, or `folder` is a file.
@@ -33,6 +39,7 @@ class Neighbours:
         if folder.is_file():
             raise UsageError(f"{folder} is a file; give --out a folder for the pictures")
         self.run, self.folder, self.train = run, folder, embeddings.read(run).part("train")
+        count = min(FEW, len(self.train.vectors)) if count is None else count
         self.knn = embeddings.knn(self.train, count, run.task.output)
         self.embedder = embeddings.embedder(run.model, run.task.output)
         self.width = self.train.vectors.shape[1]

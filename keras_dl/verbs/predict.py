@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from keras_dl.inputs.given import Given, expand
 from keras_dl.pages import answers
 from keras_dl.paths import at_home
 from keras_dl.progress import bar
+from keras_dl.runs import embeddings
 from keras_dl.runs.run import Run
 from keras_dl.training.own_keras import own_keras
 from keras_dl.verbs.answers import worded
@@ -41,7 +43,8 @@ def predict(
         One row of JSON values per input, in order: "input", "from" where it was a row of a table ("messages.csv:2"),
         what `worded` gives, and "note" where there is something
         to know of it; or "input" and "error" for one that cannot be used. With neighbours also "neighbours", as
-        `Neighbours.nearest` gives them, and for images "picture", the path of a PNG that shows them.
+        `Neighbours.nearest` gives them, and for images "picture", the path of a PNG that shows them. An unusual input
+        has "neighbours" in any case, where the run has embeddings: they show what the network takes it for.
 
     Raises:
         UsageError: if a file is not there, `out` is given without `neighbours`, or the run has no embeddings or not so
@@ -56,14 +59,19 @@ def predict(
     items = list(expand(run.task, inputs))
     pictures = table.parent if table else out or Path()
     training = Neighbours(run, neighbours, pictures) if neighbours else None
+    of_unusual = cache(lambda: Neighbours(run, None, pictures))  # read only if there is an unusual input
     decode = run.task.input.decode(run.config, run.assets)  # once: making the table of a large vocabulary takes a while
     rows: list[dict[str, Any]] = []
     with bar(total=len(items), desc="predict", unit=" inputs") as shown:
         for start in range(0, len(items), BATCH):
             chunk = items[start : start + BATCH]
             decoded, answered = predict_chunk(run, decode, chunk)
+            usable = [row for row in answered if "error" not in row]
             if training and decoded:
-                training.show(decoded, [row for row in answered if "error" not in row])
+                training.show(decoded, usable)
+            elif embeddings.there(run):
+                for x, row in zip(decoded, usable, strict=True):
+                    row |= {"neighbours": of_unusual().nearest(x[None])[0]} if row.get("unusual") else {}
             rows += answered
             shown.update(len(chunk))
     if table:

@@ -7,6 +7,7 @@ from few_draws import few_draws
 from PIL import Image
 
 import keras_dl
+from keras_dl import show
 from keras_dl.cli import main
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs import embeddings, sources
@@ -53,6 +54,17 @@ def test_the_rest_of_the_answer_is_the_same(run, training_files, tmp_path):
     for plain, row in zip(predict(run, training_files.values()), with_neighbours, strict=True):
         assert set(row) - set(plain) == {"neighbours", "picture"}
         assert all(row[name] == value for name, value in plain.items())
+
+
+def test_an_unusual_input_has_neighbours_without_being_asked(run, training_files, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64)).astype("uint8")
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    known, strange = predict(run, [next(iter(training_files.values())), tmp_path / "noise.png"])
+    assert strange["unusual"]
+    assert len(strange["neighbours"]) == 3
+    assert "picture" not in strange
+    assert ("neighbours" in known) is known["unusual"]
+    assert "UNUSUAL INPUT" in show.predictions([strange], run.task.output.answer)
 
 
 def test_the_command_shows_as_many_as_the_task_asks_and_writes_a_picture(run, training_files, tmp_path, monkeypatch):
