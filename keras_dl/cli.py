@@ -14,6 +14,14 @@ from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.pages.terminal import table
 from keras_dl.terminal import FilePath, Group, Named, emit, interruptible, json_option, opened
 
+slices_option = click.option(
+    "--slices",
+    metavar="TABLE",
+    type=FilePath(),
+    help="A CSV or TSV file of what else you know of the test examples, to look for slices that are worse: a column "
+    "id or file names the example.",
+)
+
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
@@ -121,19 +129,22 @@ def train(task: str | None, as_json: bool, settings: tuple[str, ...], **options:
 @main.command()
 @click.argument("run", type=Named(or_run=True))
 @click.option("--data", metavar="PATH", help="Another data set.  [default: the run's own test part]")
+@slices_option
 @json_option
-def evaluate(run: str, data: str | None, as_json: bool) -> None:
+def evaluate(run: str, data: str | None, slices: Path | None, as_json: bool) -> None:
     """Evaluate a run, with its stored threshold and calibration.
 
     RUN is a run directory, the name of a run, or the name of a task. A task's name means its newest complete run that
     was not trained with --tiny.
 
+    \b
     Example: keras-dl evaluate pneumonia --data other_hospital/
+             keras-dl evaluate pneumonia --slices scanners.csv
     """
     from keras_dl import show
 
     found = opened(run)
-    result = found.evaluate(data)
+    result = found.evaluate(data, slices=slices)
     emit(result, as_json, show.evaluated(result, found))
 
 
@@ -262,13 +273,14 @@ def embed(run: str, neighbours: int | None, as_json: bool) -> None:
 
 @main.command()
 @click.argument("run", type=Named(or_run=True))
+@slices_option
 @json_option
-def report(run: str, as_json: bool) -> None:
+def report(run: str, slices: Path | None, as_json: bool) -> None:
     """Write a run's report.html again and print its path.
 
     Example: keras-dl report pneumonia
     """
-    path = opened(run).report()
+    path = opened(run).report(slices=slices)
     emit({"report": str(path)}, as_json, str(path))
 
 

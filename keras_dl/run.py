@@ -19,21 +19,24 @@ class Run(directory.Run):
     at a Python prompt.
     """
 
-    def evaluate(self, data: str | Path | None = None) -> Record:
+    def evaluate(self, data: str | Path | None = None, *, slices: str | Path | None = None) -> Record:
         """Evaluate on the run's own test part again, or on another set, with the stored threshold and calibration.
 
         Args:
             data: a folder, table or archive in a layout the task reads; None for the run's own test part.
+            slices: a CSV or TSV file of what else is known of the examples: a column id or file names the example, the
+                others are cut into slices.
 
         Returns:
             `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
-            with 95 % bootstrap intervals, drawn by group; "difference" is network minus baseline.
+            with 95 % bootstrap intervals, drawn by group; "difference" is network minus baseline; "slices" breaks the
+            figures down by what is known of the examples.
 
         Raises:
-            UsageError: if there is nothing at `data`, or the run's own data has changed.
+            UsageError: if there is nothing at `data`, the run's own data has changed, or `slices` names no example.
             KerasDLError: if the data cannot be used.
         """
-        found = verb("evaluate").evaluate(self, data)
+        found = verb("evaluate").evaluate(self, data, slices)
         return Record(found, partial(verb("overview").of_evaluation, self, found))
 
     def predict(self, *inputs: str | Path, neighbours: int = 0, out: str | Path | None = None) -> Rows:
@@ -98,9 +101,16 @@ class Run(directory.Run):
         """
         return verb("export").export(self, out)
 
-    def report(self) -> Page:
-        """Write report.html again; return its path. A notebook shows the figures of the report."""
-        return Page.at(verb("report").write(self), partial(verb("overview").of_report, self))
+    def report(self, *, slices: str | Path | None = None) -> Page:
+        """Write report.html again; return its path. A notebook shows the figures of the report.
+
+        Args:
+            slices: a CSV or TSV file of what else is known of the test examples, as `evaluate` takes it.
+
+        Raises:
+            UsageError: if `slices` names no example.
+        """
+        return Page.at(verb("report").write(self, slices=slices), partial(verb("overview").of_report, self))
 
     def _repr_html_(self) -> str:
         """Show the run in a notebook: what it is, and its metrics on the test part."""

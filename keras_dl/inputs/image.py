@@ -119,6 +119,19 @@ class ImageInput(Input):
         )
         return {"grad-cam": Method("Grad-CAM", GRAD_CAM, legend, explain)}
 
+    def described(self, config: Any, split: Any, decoded: Callable[[], np.ndarray]) -> Mapping[str, Any]:
+        """Return how bright and how varied the network sees each image, 0 to 255, and how large the file is."""
+        from keras_dl.data.image_check import size_of
+        from keras_dl.inputs.pixels import tones
+
+        sides, sizes = [], []
+        for row in range(len(split)):
+            raw = split.raw(row)
+            sides.append(min(size_of(raw)))
+            sizes.append(round(len(raw) / 1000, 1))
+        brightness, contrast = tones(decoded())
+        return {"brightness": brightness, "contrast": contrast, "shorter side (px)": sides, "file size (kB)": sizes}
+
     def miniatures(self, split: Any, decoded: np.ndarray) -> np.ndarray:
         """Return thumbnails, uint8 `[count, side, side, channels]`."""
         from keras_dl.inputs.pixels import thumbnails

@@ -66,6 +66,15 @@ def colour_image(shape: Sequence[int] | None) -> Callable[[tf.Tensor], tf.Tensor
     return decode
 
 
+def tones(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of the grey values of each image `[count, height, width, channels]`."""
+    means, spreads = np.zeros(len(images)), np.zeros(len(images))
+    for row, image in enumerate(images):
+        grey = np.asarray(image).mean(axis=-1)
+        means[row], spreads[row] = grey.mean(), grey.std()
+    return np.round(means, 1), np.round(spreads, 1)
+
+
 def thumbnails(images: Any) -> np.ndarray:
     """Return uint8 images `[count, height, width, 1 or 3]` at the size of thumbnails, as the network sees them."""
     from PIL import Image

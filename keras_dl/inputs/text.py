@@ -163,6 +163,16 @@ class TextInput(Input):
         """Return how long texts are, how varied, and how rare their words; see `tokenization.traits`."""
         return tokenization.traits(x[:, : config.length])
 
+    def described(self, config: Any, split: Any, decoded: Callable[[], np.ndarray]) -> Mapping[str, Any]:
+        """Return how many words each text has, and the share of those that were read which the network does not know.
+
+        Words of a text are counted between blanks.
+        """
+        ids = decoded()[:, : config.length]
+        unknown, read = (ids == tokenization.UNKNOWN).sum(axis=1), (ids > 0).sum(axis=1)
+        share = np.round(100 * unknown / np.maximum(read, 1), 1)
+        return {"length (words)": [len(text.split()) for text in split.texts], "unknown words (%)": share}
+
     def miniatures(self, split: Any, decoded: np.ndarray) -> Sequence[str]:
         """Return the texts."""
         return split.texts

@@ -27,7 +27,9 @@ METRICS = {
     "specificity": Metric("Specificity", True, "the share of all {0} that is recognised as {0}"),
     "ppv": Metric("Positive predictive value", True, "precision: the share of answers {1} that are right"),
     "npv": Metric("Negative predictive value", True, "the share of answers {0} that are right"),
-    "f1": Metric("F1", True, "the harmonic mean of recall (sensitivity) and precision (positive predictive value)"),
+    "f1": Metric(
+        "F1", True, "the harmonic mean of recall (sensitivity) and precision (positive predictive value)", mixed=True
+    ),
     "pr_auc": Metric("PR AUC", True, "the mean precision over all recalls; chance reaches the share of {1}"),
     "brier": Metric("Brier score", False, "the mean squared error of the probability"),
     "ece": Metric(
@@ -36,7 +38,7 @@ METRICS = {
         "the mean gap between predicted probability and observed share, over ten bins",
         distance=True,
     ),
-    "macro_f1": Metric("Macro F1", True, "the mean of the F1 of {0} and that of {1}"),
+    "macro_f1": Metric("Macro F1", True, "the mean of the F1 of {0} and that of {1}", mixed=True),
     **sets.METRICS,
 }
 

@@ -37,6 +37,7 @@ class Labelled(Output):
     """An output whose truth is a class index. `assets["classes"]` names the classes."""
 
     told_by_folders = True
+    judged = "accuracy"
 
     def names(self, assets: Assets) -> Sequence[str]:
         """Return the names of the classes."""
@@ -45,6 +46,10 @@ class Labelled(Output):
     def strata(self, truth: np.ndarray, assets: Assets) -> np.ndarray:
         """Return the class index of each example."""
         return np.asarray(truth, dtype=np.int64)
+
+    def judging(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> np.ndarray:
+        """Return 1 for each right answer, 0 for a wrong one."""
+        return (self.answered(values, assets) == np.asarray(truth)).astype(float)
 
     def summary(self, truth: np.ndarray, assets: Assets) -> dict[str, Any]:
         """Count the examples of each class."""

@@ -43,11 +43,12 @@ class Number(Output):
     value = "number"
     metrics = METRICS
     first = ("mae", "rmse", "relative_error", "r2")
+    judged = "mae"
     style = ".1f"
 
     def __init__(self, unit: str) -> None:
         """Make the kind; `unit` is that of the number, in the plural: "cells"."""
-        self.unit = unit
+        self.unit, self.stratum = unit, f"true {unit}"
 
     def compile(self, model: keras.Model, optimizer: Any, *, scale: float = 1.0, count_weight: float = 0.0) -> None:
         """Set the squared error as loss, and the mean absolute error of the number.
@@ -111,6 +112,10 @@ class Number(Output):
             return errors
         held = counts.coverage(truth, *counts.bounds(values, assets["radius"]))
         return lambda weights: {**errors(weights), **held(weights)}
+
+    def judging(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> np.ndarray:
+        """Return the distance of each answer from the truth."""
+        return np.abs(np.asarray(values, dtype=float) - np.asarray(truth, dtype=float))
 
     def learned(self, truth: Sequence[float] | np.ndarray) -> Assets:
         """Return what is learned from the training part: "edges", which part the strata, and "most", for the scale."""

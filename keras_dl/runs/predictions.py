@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from keras_dl.runs.run import Run
 from keras_dl.task.kinds import Assets, Found
 
 UNUSUALNESS = "unusualness"  # a column of the table: above 1 an input is called unusual; see `runs.novelty`
+NAMED = ("id", "group", "label")
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,11 @@ class Predictions:
 
     table: pd.DataFrame  # columns id, group, label (the truth), and what else the data says of each: site
     outputs: Mapping[str, np.ndarray]  # model -> `Output.value`: [count], or [count, columns]
+
+    @property
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """What is known of each example besides: site, brightness, length; `[count]` each."""
+        return {str(name): self.table[name].to_numpy() for name in self.table if name not in NAMED}
 
     @property
     def truth(self) -> np.ndarray:
@@ -50,11 +57,12 @@ def read(run: Run) -> Predictions:
     """
     path = run.path / "predictions.csv"
     try:
-        table = pd.read_csv(path, dtype={"id": str, "group": str}, keep_default_na=False)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
         columns = run.task.output.columns(run.assets)
         outputs = {name: table[titles(name, columns)].to_numpy(float) for name in ("network", "baseline")}
         outputs = {name: values[:, 0] if len(columns) == 1 else values for name, values in outputs.items()}
-        table["label"] = pd.to_numeric(table["label"])
+        for name in {"label", UNUSUALNESS} & set(table):
+            table[name] = pd.to_numeric(table[name])
         if len(table) != (wanted := run.card["splits"]["test"]["examples"]):
             raise ValueError(f"it has {len(table)} of {wanted} rows")
         models = [title for name in outputs for title in titles(name, columns)]

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from keras_dl.pages import terminal
 from keras_dl.pages.terminal import filled, harmless, shown, table
 from keras_dl.runs import sources
+from keras_dl.slicing import shown as slices
 from keras_dl.task import settings
 from keras_dl.task.blocks import Answer
 from keras_dl.task.kinds import metric_of
 
+SLICES = 6  # that are listed; --json and the report have all
 WIDE = 110  # columns of a screen that shows four metrics
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def choices(kind: str) -> str:
 
 def trained(run: Run) -> str:
     """Say how a training ended and what to type next."""
-    lines = [evaluated(run.metrics["test"], run), ""]
+    lines = [evaluated(run.metrics["test"], run, slices=0), ""]
     lines += [f"name    {run.name}"] if run.asked.get("name") else []
     lines += [f"run     {run.path}", f"report  {run.path / 'report.html'}"]
     example = min((run.path / "examples").glob("[!.]*"))
@@ -96,9 +98,26 @@ def command(*words: str) -> str:
     return " \\\n        ".join(lines).replace("\0", " ")
 
 
-def evaluated(result: dict[str, Any], run: Run) -> str:
-    """Lay an evaluation of a run out, and say what a reader must know of its figures."""
-    return "\n".join([measured(result, run.task), *warned(run)])
+def evaluated(result: dict[str, Any], run: Run, slices: int = SLICES) -> str:
+    """Lay an evaluation of a run out, and say what a reader must know of its figures; list so many slices."""
+    return "\n".join([measured(result, run.task), *sliced(result, run, slices), *warned(run)])
+
+
+def sliced(result: dict[str, Any], run: Run, most: int) -> list[str]:
+    """Name the worst slice of the test part, and lay out those that are worst; nothing where none was measured."""
+    if "slices" not in result:
+        return []
+    found = result["slices"]
+    record = run.task.output.metric(found["metric"], run.assets)
+    example = {**run.task.words, **run.card.get("words", {})}["example"]
+    said = [*found["notes"], terminal.plain(slices.sentence(found, record, example))]
+    lines = ["", *(line for one in said for line in wrapped(harmless(one)))]
+    block = slices.table(found, record, most)
+    if block.rows:
+        rest = found["tested"] - len(block.rows)
+        rows = [[harmless(one) for one in row] for row in (block.columns, *block.rows)]
+        lines += ["", table(rows, block.numeric), *([f"and {rest} more: --json, or the report"] if rest else [])]
+    return lines
 
 
 def warned(run: Run) -> list[str]:

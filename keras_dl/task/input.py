@@ -107,6 +107,16 @@ class Input(ABC):
         known = {PurePath(name).name for name in ids}
         return sum(PurePath(name).name in known for name in split.ids)
 
+    def described(self, config: Any, split: Any, decoded: Callable[[], np.ndarray]) -> Mapping[str, Any]:
+        """Return what can be measured of the inputs themselves, `[count]` each, by its name with its unit.
+
+        Args:
+            config: of the run.
+            split: the examples.
+            decoded: gives them as the network sees them, `[count, ...]`.
+        """
+        return {}
+
     @abstractmethod
     def miniatures(self, split: Any, decoded: np.ndarray) -> np.ndarray | Sequence[str]:
         """Return what stands for each example where many are shown: thumbnails `[count, side, side, ...]` or texts."""

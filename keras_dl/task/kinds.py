@@ -40,6 +40,7 @@ class Metric:
     meaning: str = ""  # {0} and {1} are the first two classes, {value} is what is measured
     digits: int = 3
     distance: bool = False  # never below 0, and larger in resampled data
+    mixed: bool = False  # means nothing where the examples are all of one class
 
 
 def metric_of(name: str, metrics: Mapping[str, Metric]) -> Metric:

@@ -24,6 +24,8 @@ class Output(ABC):
     value: ClassVar[str]  # the response that is measured and kept in predictions.csv
     metrics: ClassVar[Mapping[str, Metric]]  # the verdict is about the first one that `measuring` gives
     first: ClassVar[Sequence[str]] = ()  # metrics that most people ask for
+    judged: ClassVar[str]  # the metric that slices are compared by: a mean of one number for each example
+    stratum: str = "class"  # what a stratum is called
     style: ClassVar[str] = ".2f"  # of a value among others
     unit: str = ""  # of the values, in the plural
     large: ClassVar[Sequence[str]] = ()  # names of `signatures`
@@ -88,6 +90,10 @@ class Output(ABC):
     @abstractmethod
     def measuring(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Measuring:
         """Return the function from weights to metrics; what can be prepared once is prepared here."""
+
+    @abstractmethod
+    def judging(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> np.ndarray:
+        """Return the number of each example, `[count]`, whose mean is the metric `judged`."""
 
     def metric(self, name: str, assets: Assets) -> Metric:
         """Return a metric's record with the names of this model in it; raises UnknownMetric."""

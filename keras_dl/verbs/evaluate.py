@@ -27,6 +27,9 @@ from keras_dl.runs.answering import Answering, Network
 from keras_dl.runs.files import replacing
 from keras_dl.runs.predictions import UNUSUALNESS, Predictions
 from keras_dl.runs.run import Run
+from keras_dl.slicing.annotations import NOTHING, Annotations
+from keras_dl.slicing.annotations import read as read_annotations
+from keras_dl.slicing.sliced import sliced
 from keras_dl.task import Assets, Data, Output, Split, Task
 from keras_dl.task.kinds import Found
 from keras_dl.training import pipeline
@@ -77,23 +80,26 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
 
 
 @own_keras()
-def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
+def evaluate(run: Run, data: str | Path | None = None, slices: str | Path | None = None) -> dict[str, Any]:
     """Evaluate a run on its own test part again, or on another set, with its stored threshold and calibration.
 
     Args:
         run: a complete run.
         data: a folder or archive in the layouts of the task; of one with parts the test part is taken. None for
             the test part of the run's own data.
+        slices: a table of what else is known of the examples; see `slicing.annotations.read`.
 
     Examples that the run was trained or chosen on, by their file names or texts, are counted in "seen" and warned of.
 
     Returns:
         `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
-        "difference" being network minus baseline on the same draws.
+        "difference" being network minus baseline on the same draws; "slices" as
+        `slicing.sliced.sliced` gives them.
     """
     source = sources.folder(run) if data is None else sources.checked(run.task, data)
     own = data is None or str(source) == run.asked["data"]
     split = sources.load(run).test if own else run.task.read(run.config, run.assets, source)
+    annotations = NOTHING if slices is None else read_annotations(slices, split.ids)
     seen = 0 if own else seen_in_training(run, split)
     if seen:
         say(
@@ -104,7 +110,7 @@ def evaluate(run: Run, data: str | Path | None = None) -> dict[str, Any]:
         examples = pipeline.decoded(split, run.config, Path(folder) / "test", name="test")
         predictions = predict_both(run.answering, baselines.load(run), examples, split)
         others = measure_others(run.task, run.assets, baselines.load_others(run), examples, split, run.config.seed)
-    measured = measure(run.task, run.assets, predictions, run.config.seed)
+    measured = measure(run.task, run.assets, predictions, run.config.seed, annotations)
     return {"data": str(source), "seen": seen, **measured, **others}
 
 
@@ -121,7 +127,7 @@ def fitted_to(task: Task, split: Split, examples: Examples) -> Any:
 
 
 def predict_both(answering: Answering, baseline: Any, examples: Examples, split: Split) -> Predictions:
-    """Return what the network and the baseline say of every example, as `Output.value`, and how unusual each is."""
+    """Return what the network and the baseline say of every example, as `Output.value`, and what is known of each."""
     if not len(split):
         raise KerasDLError("there are no examples to evaluate on; use a folder that has a test part")
     task, assets = answering.network.task, answering.assets
@@ -131,18 +137,23 @@ def predict_both(answering: Answering, baseline: Any, examples: Examples, split:
         "network": task.output.values(seen.outputs, assets),
         "baseline": task.output.values(said, assets | assets["baseline"]),
     }
-    table = pd.DataFrame({"id": split.ids, "group": split.groups, "label": split.truth, **split.columns})
+    described = task.input.described(answering.network.config, split, lambda: examples.arrays()[0])
+    known = {**described, **split.columns}
+    table = pd.DataFrame({"id": split.ids, "group": split.groups, "label": split.truth, **known})
     if answering.novelty:
         table[UNUSUALNESS] = answering.novelty.unusualness(seen.vectors).numpy()
     return Predictions(table, values)
 
 
-def measure(task: Task, assets: Assets, predictions: Predictions, seed: int) -> dict[str, Any]:
-    """Return the metrics of network and baseline and their difference, each with its 95 % bootstrap interval."""
+def measure(
+    task: Task, assets: Assets, predictions: Predictions, seed: int, annotations: Annotations = NOTHING
+) -> dict[str, Any]:
+    """Return the metrics of network and baseline and their difference, each with its 95 % interval, and the slices."""
     found = predictions.found(assets)
     measured = measure_pair(task.output, found, seed) | task.output.summary(found.truth, assets)
     if UNUSUALNESS in predictions.table:
         measured["unusual"] = share_of_unusual(predictions.table[UNUSUALNESS].to_numpy(), found.groups, seed)
+    measured["slices"] = sliced(task.output, found, predictions.columns, seed, annotations)
     return measured
 
 

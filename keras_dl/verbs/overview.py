@@ -13,6 +13,7 @@ from keras_dl.figures.names import shortened
 from keras_dl.pages.templates import interval, number
 from keras_dl.runs import history, predictions
 from keras_dl.runs.run import Run
+from keras_dl.slicing import shown
 from keras_dl.task.blocks import Block, Chart, Prose, Table, percent
 from keras_dl.task.kinds import Column
 from keras_dl.verbs import answers
@@ -51,7 +52,20 @@ def of_evaluation(run: Run, result: Mapping[str, Any], other: str = "baseline") 
     note = (
         f"{seen} of {result['examples']} examples were in the training or validation part, so the figures are too good."
     )
-    return [*run.marks, *([Prose(note, warning=True)] if seen else []), measured(run, result, other)]
+    warned = [Prose(note, warning=True)] if seen else []
+    return [*run.marks, *warned, measured(run, result, other), *of_slices(run, result)]
+
+
+def of_slices(run: Run, result: Mapping[str, Any]) -> list[Block]:
+    """Show which slice of the test part is the worst, and all of them."""
+    if "slices" not in result:
+        return []
+    sliced = result["slices"]
+    record = run.task.output.metric(sliced["metric"], run.assets)
+    said = shown.sentence(sliced, record, words(run)["example"])
+    drawn = shown.chart(sliced, record)
+    notes = [Prose(" ".join(sliced["notes"]))] if sliced["notes"] else []
+    return [Prose(said, "Slices"), *notes, *([drawn] if drawn else []), shown.table(sliced, record, MOST)]
 
 
 def of_predictions(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Block]:

@@ -20,6 +20,10 @@ from keras_dl.runs.files import replacing
 from keras_dl.runs.predictions import UNUSUALNESS, Predictions
 from keras_dl.runs.run import Run
 from keras_dl.runs.sources import kind_of_reason, written
+from keras_dl.slicing import shown as slices_shown
+from keras_dl.slicing.annotations import NOTHING
+from keras_dl.slicing.annotations import read as read_annotations
+from keras_dl.slicing.sliced import sliced
 from keras_dl.task import Assets, Output, settings
 from keras_dl.task.blocks import Chart, Prose, Spans, Table, percent
 from keras_dl.verbs import gallery
@@ -38,12 +42,13 @@ NAMED = 3  # of the unusual test examples
 MODELS = ("network", "baseline")
 
 
-def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
+def write(run: Run, measured: dict[str, Any] | None = None, slices: str | Path | None = None) -> Path:
     """Write report.html and return its path.
 
     Args:
         run: a run with card.json, history.csv and predictions.csv.
         measured: what `evaluate.measure` found on the test part; None for what metrics.json says.
+        slices: a table of what else is known of the test examples; see `slicing.annotations.read`.
     """
     measured = measured or run.metrics["test"]
     skipped = run.card["data"]["notes"].get("skipped", [])
@@ -52,6 +57,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
     best = best_epoch(run, epochs)
     output, predicted = run.task.output, predictions.read(run)
     found = predicted.found(run.assets)
+    parts = sliced_again(run, predicted, measured, slices)
     shown = gallery.examples(run, found, predicted.table["id"].tolist())
     page = rendered(
         "report.html",
@@ -63,6 +69,7 @@ def write(run: Run, measured: dict[str, Any] | None = None) -> Path:
         holds=output.holds(measured),
         metrics=metric_rows(measured, output, run.assets),
         others=others_table(measured, output, run.assets),
+        slices=shown_slices(parts, output, run.assets, words),
         settled=[*output.explained(measured, run.assets, run.config, words), *unusual(run, measured, predicted, words)],
         draws=DRAWS,
         kept=history.said(epochs, best),
@@ -140,6 +147,32 @@ def unusual(run: Run, measured: Mapping[str, Any], predicted: Predictions, words
         f"interval: {percent(cell['low'])} to {percent(cell['high'])})"
     )
     return [Prose(f"{text}; the most unusual: {named}." if named else f"{text}.", "Unusual inputs")]
+
+
+def sliced_again(
+    run: Run, predicted: Predictions, measured: Mapping[str, Any], table: str | Path | None
+) -> dict[str, Any]:
+    """Return the slices that were measured; those of a run without, or with a user's table, are measured now."""
+    if table is None and "slices" in measured:
+        return measured["slices"]
+    annotations = NOTHING if table is None else read_annotations(table, predicted.table["id"].tolist())
+    found = predicted.found(run.assets)
+    return sliced(run.task.output, found, predicted.columns, run.config.seed, annotations)
+
+
+def shown_slices(parts: Mapping[str, Any], output: Output, assets: Assets, words: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the report shows of the slices: a sentence, a chart, a table, and one of all metrics."""
+    record = output.metric(parts["metric"], assets)
+    metrics = {name: output.metric(name, assets) for row in parts["rows"] for name in row.get("metrics", ())}
+    return {
+        **parts,
+        "said": Prose(slices_shown.sentence(parts, record, words["example"])),
+        "chart": slices_shown.chart(parts, record),
+        "table": slices_shown.table(parts, record),
+        "metrics": slices_shown.every_metric(parts, metrics),
+        "judged": record,
+        "stratum": output.stratum,
+    }
 
 
 def gallery_notes(run: Run, shown: Gallery, measured: Mapping[str, Any], words: Mapping[str, str]) -> Prose:
