@@ -42,7 +42,7 @@ def create(settings: Settings, loaded: Callable[[catalogue.Catalogue], None] = l
     journal = Journal(settings.database, keep_inputs=settings.keep_inputs) if settings.database else None
     desk = Desk(settings, catalogue.Catalogue(found, None, settings.max_batch), journal)  # type: ignore[arg-type]
     desk.catalogue.batcher = desk.batcher
-    desk.catalogue.changed = lambda: count_versions(desk.catalogue)
+    desk.catalogue.changed = lambda: (count_versions(desk.catalogue), desk.drift.settle())
     desk.catalogue.begun = lambda: loaded(desk.catalogue)
 
     @asynccontextmanager

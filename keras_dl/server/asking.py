@@ -17,6 +17,7 @@ from starlette.requests import Request
 from keras_dl.errors import BadInput
 from keras_dl.server import watching
 from keras_dl.server.batching import Batcher, Limits, Overloaded
+from keras_dl.server.drift import Drift, workers_folder
 from keras_dl.server.guard import Refused
 from keras_dl.server.journal.journal import Journal
 from keras_dl.server.models.catalogue import Catalogue, NotServed
@@ -38,6 +39,7 @@ class Desk:
         self.explainer = ThreadPoolExecutor(1, thread_name_prefix="explain")
         self.clerk = ThreadPoolExecutor(1, thread_name_prefix="feedback")  # a slow database must not stop the others
         self.waiting = {"explain": 0, "feedback": 0}
+        self.drift = Drift(workers_folder() if settings.workers > 1 else None, settings.burst)
 
     def who(
         self, request: Request, name: str, version: str | None = None, label: str | None = None
@@ -177,8 +179,16 @@ class Desk:
         self, request: Request, version: Version, answers: Mapping[str, Any], raw: Sequence[bytes]
     ) -> None:
         """Record what `predict` answered."""
+        self.compare(request, version, version.watched(answers), raw)
         rows = [version.row(answers, number) for number in range(len(raw))] if self.journal else []
         self.write_down(request, "predict", [(*version.noted(row), one) for row, one in zip(rows, raw, strict=False)])
+
+    def compare(
+        self, request: Request, version: Version, values: Mapping[str, Any] | None, raw: Sequence[bytes]
+    ) -> None:
+        """Count the numbers of answers that are watched for drift, `[count]` each; None: those of an older run."""
+        if values is not None:
+            self.drift.note((request.state.model, version.number), request.state.client, raw, values)
 
     def write_down(
         self,
@@ -218,6 +228,7 @@ class Desk:
 
     def batcher(self, name: str, version: Version) -> Batcher:
         """Make the batcher of a version, which counts; to be called in the event loop."""
+        self.drift.watch((name, version.number), version.run.assets.get("drift"))
         phases = {phase: watching.PHASES.labels(name, phase) for phase in ("queue", "run")}
         sizes = watching.BATCHES.labels(name, str(version.number))
 

@@ -27,6 +27,7 @@ class Settings:
     largest_body: int = 64_000_000  # bytes
     api_key: str = ""
     database: str = ""  # SQLAlchemy's URL; "" for none
+    burst: float = 0.0  # seconds in which the inputs of one client count once for the drift alarm; 0: each counts
     keep_inputs: bool = False  # store texts and images in it too
     allow_origin: tuple[str, ...] = ()  # CORS
     frame_ancestor: tuple[str, ...] = ()  # sites that may show the page in a frame

@@ -47,6 +47,20 @@ UNWRITTEN = Gauge(
     "keras_dl_journal_dropped", "Predictions that could not be stored in the database.", multiprocess_mode="livesum"
 )
 
+NAMES = ["model", "version"]
+LATEST: Any = {"multiprocess_mode": "mostrecent"}  # each worker tells what all have seen
+COMPARED = Gauge("keras_dl_drift_answers", "Answers compared with those on validation.", NAMES, **LATEST)
+UNUSUAL = Gauge("keras_dl_drift_unusual", "Inputs among them that were marked as unusual.", NAMES, **LATEST)
+IN_BIN = Gauge(
+    "keras_dl_drift_bin", "Answers in each bin of validation, by its upper end.", [*NAMES, "number", "end"], **LATEST
+)
+SHIFT = Gauge(
+    "keras_dl_drift_shift", "Stability index of recent answers against validation.", [*NAMES, "number"], **LATEST
+)
+EVIDENCE = Gauge("keras_dl_drift_evidence", "E value against answers as on validation; 1: none.", NAMES, **LATEST)
+DRIFT = Gauge("keras_dl_drift", "1 while there is a drift alarm.", NAMES, **LATEST)
+ALARMS = Gauge("keras_dl_drift_alarms", "Drift alarms so far.", NAMES, **LATEST)
+
 
 def figures() -> tuple[bytes, str]:
     """Return all metrics in Prometheus' text format, of all workers, and its content type."""

@@ -66,6 +66,10 @@ class Output(ABC):
 
         return self.respond(tf.constant(outputs), assets)[self.value].numpy()
 
+    def level(self, values: np.ndarray) -> np.ndarray:
+        """Return the one number of each answer that is watched for drift, `[count]`: that which `noted` keeps."""
+        return values
+
     @abstractmethod
     def baseline_outputs(self, baseline: Any, inputs: Any) -> np.ndarray:
         """Return what a fitted classical model says, in the form of `reduced` outputs."""

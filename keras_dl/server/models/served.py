@@ -110,6 +110,23 @@ class Version:
         """Return what the journal keeps of a row: answer and value."""
         return (None, None) if "error" in row else self.run.task.output.noted(row)
 
+    def watched(self, answers: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+        """Return the numbers of answers that are watched for drift, `[count]` each; None for an older run."""
+        output = self.run.task.output
+        if "unusualness" not in answers:
+            return None
+        values = np.asarray(answers[output.value])
+        return {"value": output.level(values), "unusualness": np.asarray(answers["unusualness"])}
+
+    def watched_rows(
+        self, rows: Sequence[Mapping[str, Any]], raw: Sequence[bytes]
+    ) -> tuple[dict[str, np.ndarray] | None, list[bytes]]:
+        """Return the same of rows in words, and the inputs that they are of: those that could be used."""
+        good = [(row, one) for row, one in zip(rows, raw, strict=True) if "unusualness" in row]
+        values = [self.noted(row)[1] for row, _ in good]
+        found = {"value": np.array(values), "unusualness": np.array([row["unusualness"] for row, _ in good])}
+        return found if good else None, [one for _, one in good]
+
     def notes(self, raw: Sequence[bytes]) -> list[str]:
         """Return for each input what a user should know of it; "" mostly."""
         kind = self.run.task.input

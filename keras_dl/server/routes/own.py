@@ -53,6 +53,11 @@ class Own:
             {"models": [{**catalogue.describe(name), "feedback": feedback} for name in catalogue.models]}
         )
 
+    async def drift(self, request: Request) -> Response:
+        """Say for each version of a model whether what comes in still looks like its validation part."""
+        self.desk.catalogue.model(name := request.path_params["name"])
+        return JSONResponse(await self.desk.aside(self.desk.drift.of, name))
+
     async def sample(self, request: Request) -> Response:
         """Return a sample input of a model."""
         version, _ = self.who(request)
@@ -216,8 +221,9 @@ class Own:
         raw: list[bytes],
         start: int = 0,
     ) -> None:
-        """Write rows into the journal."""
+        """Write rows into the journal, and count them for drift."""
         noted = [(*version.noted(row), one) for row, one in zip(rows, raw, strict=True)]
+        self.desk.compare(request, version, *version.watched_rows(rows, raw))
         self.desk.write_down(request, route, noted, start=start)
 
 
@@ -242,6 +248,7 @@ def add_own(app: FastAPI, desk: Desk) -> None:
         )
 
     add("GET", "/v1/models", own.models, "models", "keras-dl")
+    add("GET", f"{base}/drift", own.drift, "drift", "keras-dl")
     add("GET", f"{base}/samples/{{file}}", own.sample, "sample", "keras-dl")
     bodies = {"answer": schemas.ANSWER, "explain": schemas.EXPLAIN, "batch": schemas.BATCH}
     for place in PLACES:

@@ -41,6 +41,7 @@ def add_watched(app: FastAPI, desk: Desk) -> None:
         return JSONResponse({"status": "healthy"})
 
     async def metrics() -> Response:
+        await desk.aside(desk.drift.settle)
         body, kind = await desk.aside(watching.figures)
         return Response(body, media_type=kind)
 

@@ -1,0 +1,228 @@
+"""Drift in service: whether what is asked of a version still looks like its validation part. No inputs are kept.
+
+Of each answer two numbers are counted in bins of validation: its value (`Output.level`) and how unusual its input is.
+`measures.stream` gives the alarm. All workers count together, in a file, so that their number changes nothing.
+
+What counts as one answer: an input that the same client has sent before does not count again, as a health probe's or a
+second try. With `burst`, of all that one client sends within so many seconds only the first input counts: what a
+person tries in a row is alike, and ten alike answers are no ten witnesses. Without it, each input must be of another
+patient, author or document for the stated rate of false alarms to hold.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_dl.measures.stream import LARGE, LEAST, LIFE, PER, START, Bins, Stream
+from keras_dl.pages.wire import as_json
+from keras_dl.runs.files import replacing
+from keras_dl.server import watching
+from keras_dl.task.blocks import Block, Prose, Table
+
+REMEMBERED = 10_000  # inputs, by their hash, and clients
+LIMIT = 1.0  # of unusualness: above it an input is marked
+NUMBERS = {"value": "the answers", "unusualness": "how unusual the inputs are"}
+CAPTION = (
+    f"Shift: the population stability index of the last {LIFE:,} answers or fewer against validation, less what chance "
+    f"gives. Below {LEAST:g} it is no shift, above {LARGE:g} a large one."
+)
+Key = tuple[str, int]  # a model's name and a version's number
+
+
+@dataclass
+class Watched:
+    """What one version's answers are compared with, and those that are not counted yet."""
+
+    bins: Mapping[str, Bins]
+    stream: Stream
+    waiting: list[Mapping[str, np.ndarray]] = field(default_factory=list)
+
+
+class Drift:
+    """Counts the answers of all versions that a worker serves.
+
+    Args:
+        folder: where several workers meet; None for one alone.
+        burst: seconds in which the inputs of one client count once; 0: each counts.
+        clock: gives seconds.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, burst: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.folder, self.burst, self.clock = folder, burst, clock
+        self.watched: dict[Key, Watched] = {}
+        self.sent: OrderedDict[int, None] = OrderedDict()
+        self.last: OrderedDict[tuple[Key, str], float] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def watch(self, key: Key, summary: Mapping[str, Any] | None) -> None:
+        """Begin to count a version's answers; `summary` is what its assets say of validation, None in older runs."""
+        if summary:
+            bins = {name: Bins.from_json(one) for name, one in summary.items()}
+            self.watched[key] = Watched(bins, Stream(bins))
+
+    def note(self, key: Key, client: str, raw: Sequence[bytes], values: Mapping[str, np.ndarray]) -> None:
+        """Take the numbers of answers, `[count]` each, that one client got; an input without bytes is always new."""
+        if key not in self.watched:
+            return
+        fresh = [number for number, one in enumerate(raw) if self.is_new(key, client, one)]
+        if fresh:
+            self.watched[key].waiting.append({name: np.asarray(one)[fresh] for name, one in values.items()})
+
+    def is_new(self, key: Key, client: str, raw: bytes) -> bool:
+        """Whether an input counts, and remember it."""
+        mark = hash((key, client, raw))
+        if raw and mark in self.sent:
+            return False
+        remember(self.sent, mark, None)
+        if not self.burst:
+            return True
+        now, before = self.clock(), self.last.get((key, client))
+        if before is not None and now - before < self.burst:
+            return False
+        remember(self.last, (key, client), now)
+        return True
+
+    def settle(self) -> None:
+        """Count what waits, and tell Prometheus what all workers have seen."""
+        with self.together():
+            for watched in self.watched.values():
+                waiting, watched.waiting = watched.waiting, []
+                for values in waiting:
+                    watched.stream.add(values)
+        for key, watched in list(self.watched.items()):
+            publish(key, watched.stream)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Hold the streams against the other workers, as they have left them."""
+        with self.lock:
+            if self.folder is None:
+                yield
+                return
+            with (self.folder / "drift.lock").open("w") as door:
+                fcntl.flock(door, fcntl.LOCK_EX)
+                path = self.folder / "drift.json"
+                kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+                for key, watched in self.watched.items():
+                    if (state := kept.get(written(key))) is not None:
+                        watched.stream.restore(state)
+                yield
+                kept |= {written(key): watched.stream.state() for key, watched in self.watched.items()}
+                with replacing(path) as temporary:
+                    temporary.write_text(json.dumps(kept), "utf-8")
+
+    def of(self, model: str) -> dict[str, Any]:
+        """Return `{"versions": {number: what `seen` says}, "blocks": that in words}` of a model."""
+        self.settle()
+        mine = {str(number): one.stream for (name, number), one in sorted(self.watched.items()) if name == model}
+        return {
+            "versions": {number: seen(stream) for number, stream in mine.items()},
+            "blocks": [as_json(block) for block in shown(mine)],
+        }
+
+
+def seen(stream: Stream) -> dict[str, Any]:
+    """Return what was seen of a version, as JSON values.
+
+    Returns:
+        "answers", how many were counted; "unusual", how many of them were marked; "recent", the answers since the
+        oldest start, and "shift", how far each number has moved in them, as a stability index; "evidence" and "limit",
+        the largest e value and that from which there is an alarm; "alarm", as `Stream.alarm`, or None; "alarms", how
+        often there was one.
+    """
+    return {
+        "answers": stream.total,
+        "unusual": marked(stream),
+        "recent": stream.total - stream.starts[0].at,
+        "shift": {name: round(value, 4) for name, value in stream.recent().items()} if stream.total else {},
+        "evidence": float(f"{stream.evidence_now:.4g}"),
+        "limit": stream.per / START,
+        "alarm": stream.alarm,
+        "alarms": stream.alarms,
+    }
+
+
+def marked(stream: Stream) -> int:
+    """Return how many of the counted answers were marked as unusual."""
+    first = np.searchsorted(stream.bins["unusualness"].edges, np.float32(LIMIT), side="right")
+    return int(stream.counts["unusualness"][first:].sum())
+
+
+def shown(streams: Mapping[str, Stream]) -> list[Block]:
+    """Show what was seen of each version, for whoever runs the server."""
+    found = {number: seen(stream) for number, stream in streams.items()}
+    said = [
+        Prose(in_words(one), f"Version {number}", warning=one["alarm"] is not None) for number, one in found.items()
+    ]
+    rows = [
+        [number, f"{one['answers']:,}", f"{one['unusual']:,}", *(f"{value:.2f}" for value in moved(one))]
+        for number, one in found.items()
+    ]
+    columns = ["Version", "Answers", "Unusual", *(f"Shift of {NUMBERS[name]}" for name in NUMBERS)]
+    return [*said, Table(columns, rows, caption=CAPTION, numeric=range(1, len(columns)))] if rows else []
+
+
+def moved(found: Mapping[str, Any]) -> list[float]:
+    """Return how far each number has moved lately, 0 before there are answers."""
+    return [max(found["shift"].get(name, 0.0), 0.0) for name in NUMBERS]
+
+
+def publish(key: Key, stream: Stream) -> None:
+    """Tell Prometheus what was seen of a version."""
+    labels, found = (key[0], str(key[1])), seen(stream)
+    watching.COMPARED.labels(*labels).set(found["answers"])
+    watching.UNUSUAL.labels(*labels).set(found["unusual"])
+    watching.EVIDENCE.labels(*labels).set(found["evidence"])
+    watching.DRIFT.labels(*labels).set(found["alarm"] is not None)
+    watching.ALARMS.labels(*labels).set(found["alarms"])
+    for name, value in found["shift"].items():
+        watching.SHIFT.labels(*labels, name).set(value)
+    for name, counts in stream.counts.items():
+        ends = [*(f"{edge:.6g}" for edge in stream.bins[name].edges), "+Inf"]
+        for end, count in zip(ends, counts.tolist(), strict=True):
+            watching.IN_BIN.labels(*labels, name, end).set(count)
+
+
+def in_words(found: Mapping[str, Any]) -> str:
+    """Say what was seen of a version; `found` is what `seen` gave."""
+    if not found["answers"]:
+        return "no answers yet"
+    rate = f"at most one false alarm in {PER:,} answers"
+    if alarm := found["alarm"]:
+        return (
+            f"drift: {NUMBERS[alarm['name']]} moved away from validation (stability index {alarm['shift']:.2f}), some time after answer "
+            f"{alarm['since']:,} and seen at answer {alarm['seen']:,}; {rate}"
+        )
+    return f"no drift is shown in the last {min(found['answers'], LIFE):,} answers; {rate}"
+
+
+def workers_folder() -> Path | None:
+    """Return where several workers meet, or None."""
+    return Path(os.environ[watching.MULTIPLE]) if watching.MULTIPLE in os.environ else None
+
+
+def remember(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    """Keep a value, and forget the oldest where there are too many."""
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > REMEMBERED:
+        kept.popitem(last=False)
+
+
+def written(key: Key) -> str:
+    """Return a key as JSON takes it."""
+    return f"{key[0]}/{key[1]}"
