@@ -62,7 +62,8 @@ class Novelty:
 
     def features(self, vectors: Sequence[np.ndarray]) -> np.ndarray:
         """Return vectors of all stages side by side, float32 `[count, width]`, each whitened by the training part."""
-        whitened = [one.whitened(stage) for one, stage in zip(self.gaussians, vectors, strict=True)]
+        plain = [Gaussian(**{name: np.asarray(getattr(one, name)) for name in NAMES}) for one in self.gaussians]
+        whitened = [one.whitened(stage) for one, stage in zip(plain, vectors, strict=True)]
         return np.concatenate(whitened, axis=1).astype("float32")
 
     def tracked(self) -> tuple[Novelty, tf.Module]:

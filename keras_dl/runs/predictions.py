@@ -24,6 +24,7 @@ class Predictions:
 
     table: pd.DataFrame  # columns id, group, label (the truth), and what else the data says of each: site
     outputs: Mapping[str, np.ndarray]  # model -> `Output.value`: [count], or [count, columns]
+    features: np.ndarray | None = None  # [count, width], as in `runs.reference`; no file keeps them
 
     @property
     def columns(self) -> dict[str, Sequence[Any]]:

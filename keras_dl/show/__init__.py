@@ -100,7 +100,10 @@ def command(*words: str) -> str:
 
 def evaluated(result: dict[str, Any], run: Run, slices: int = SLICES) -> str:
     """Lay an evaluation of a run out, and say what a reader must know of its figures; list so many slices."""
-    return "\n".join([measured(result, run.task), *sliced(result, run, slices), *warned(run)])
+    from keras_dl.verbs import drift
+
+    drifted = [line for block in drift.blocks(run, result) for line in ("", terminal.text(block))]
+    return "\n".join([measured(result, run.task), *sliced(result, run, slices), *drifted, *warned(run)])
 
 
 def sliced(result: dict[str, Any], run: Run, most: int) -> list[str]:

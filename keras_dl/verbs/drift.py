@@ -1,13 +1,13 @@
 """Whether another set differs from what a run was chosen on: first in what comes in, then in how well it is answered.
 
 Scores and features are compared with those of the validation part; the figures with those of the run's own test part.
-The one does not tell the other: films of another scanner may look different and be answered as well, and a new class
-share moves the scores though each answer is as good as before.
+The one does not tell the other: films of another scanner may look different and be answered as well, and a new share of
+the classes moves the scores though each answer is as good as before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,62 +15,81 @@ import numpy as np
 from keras_dl.measures import bootstrap, shift
 from keras_dl.measures.bootstrap import Draws
 from keras_dl.measures.measuring import point
-from keras_dl.pages.templates import number
+from keras_dl.measures.stream import Bins
+from keras_dl.pages.templates import interval, number
+from keras_dl.runs import predictions, reference
+from keras_dl.runs.predictions import Predictions
 from keras_dl.runs.reference import Reference
+from keras_dl.runs.run import Run
 from keras_dl.task import Output
-from keras_dl.task.kinds import Found
+from keras_dl.task.blocks import Block, Prose, Table
+from keras_dl.task.kinds import Found, metric_of
 
-WITHOUT = "this run was made by an earlier version and keeps nothing of its validation part; train again to compare"
-UNTOLD = "too few groups to tell"
+LIMIT = 1.0  # of unusualness
+TITLE, FIGURES = "Compared with the validation part", "Compared with the run's own test part"
+WITHOUT = (
+    "This run keeps nothing of its validation part: an earlier version made it, or its network has no features. So it "
+    "is not known whether the inputs differ from validation; train again to know."
+)
+CAPTION = (
+    "The difference is this set minus the run's own test part; the interval and p are those of two independent "
+    "bootstraps, by group. p is not adjusted for the number of figures."
+)
 
 
-def compared(output: Output, reference: Reference, new: Reference, seed: int) -> dict[str, Any]:
-    """Compare what the network makes of a new set with what it made of validation.
+def summary(output: Output, kept: Reference | None) -> dict[str, Any]:
+    """Return `{"drift": {"value": bins, "unusualness": bins}}` of validation, for the assets; {} where there is none.
+
+    It is what `server.drift` compares answers with.
+    """
+    if kept is None:
+        return {}
+    groups = len(set(kept.groups))
+    value, unusualness = Bins.of(output.level(kept.values), groups), Bins.of(kept.unusualness, groups, LIMIT)
+    return {"drift": {"value": value.to_json(), "unusualness": unusualness.to_json()}}
+
+
+def compared(run: Run, new: Predictions, *, own: bool) -> dict[str, Any]:
+    """Compare what a run makes of a set with what it made of its validation and test parts.
 
     Args:
-        output: the kind of output of the run.
-        reference: of the validation part.
-        new: of the other set.
-        seed: of subsample and permutations.
+        run: a complete run.
+        new: of the set.
+        own: whether it is the run's own test part, so that its figures are the same.
 
     Returns:
-        "features" and "scores", as `measures.shift` gives them, each with a "sentence"; "unusual", the share of inputs
-        marked as unusual: `{"validation", "set"}`.
+        "features" and "scores", as `measures.shift` gives them, each with a "verdict" in words; both None for a run
+        without reference.npz. "figures": `{metric: {"value", "low", "high", "p"}}`, the network's metrics on the set minus
+        those on the run's own test part; None where that is the set.
     """
-    pair = shift.Pair.of(reference.groups, new.groups)
-    features = shift.features(reference.features, new.features, pair, seed)
-    scores = shift.scores(output.level(reference.values), output.level(new.values), pair, seed)
-    auroc = "" if features["auroc"] is None else f"a classifier tells the sets apart with AUROC {features['auroc']:.2f}"
-    gap = f"the stability index is {scores['psi']['value']:.2f}, by chance {scores['psi']['chance']:.2f}"
-    return {
-        "features": features | {"sentence": said(features["mmd"]["p"], features["size"], auroc)},
-        "scores": scores | {"sentence": said(scores["psi"]["p"], scores["size"], gap)},
-        "unusual": {"validation": unusual(reference), "set": unusual(new)},
-    }
+    output, seed, kept = run.task.output, run.config.seed, reference.read(run)
+    found: dict[str, Any] = {"features": None, "scores": None, "figures": None}
+    new_found = new.found(run.assets)
+    if kept is not None and new.features is not None:
+        pair = shift.Pair.of(kept.groups, new_found.groups)
+        found["features"] = shift.features(kept.features, new.features, pair, seed)
+        levels = output.level(kept.values), output.level(new_found.values["network"])
+        found["scores"] = shift.scores(*levels, pair, seed)
+        for name, test in (("features", "mmd"), ("scores", "psi")):
+            found[name]["verdict"] = in_words(found[name][test]["p"], found[name]["size"])
+    if not own:
+        found["figures"] = figures(output, predictions.read(run).found(run.assets), new_found, seed)
+    return found
 
 
-def said(p: float | None, size: str | None, meaning: str) -> str:
-    """Say whether there is a difference, and then how large it is."""
+def in_words(p: float | None, size: str | None) -> str:
+    """Say whether two sets differ, and then how much."""
     if p is None:
-        return UNTOLD
-    how = f" ({meaning})" if meaning else ""
+        return "too few groups to tell"
     if p >= shift.CERTAIN:
-        return f"no difference is shown, p {p:.3f}{how}"
-    return f"they differ, p {p:.3f}; the difference is {size or 'not measured: there are too few groups'}{how}"
-
-
-def unusual(reference: Reference) -> float:
-    """Return the share of inputs that are marked as unusual."""
-    return round(float(np.mean(reference.unusualness > 1)), 6)
+        return f"no difference is shown, p {p:.3f}"
+    return f"they differ, p {p:.3f}: {size or 'too few groups to say how much'}"
 
 
 def figures(output: Output, own: Found, new: Found, seed: int) -> dict[str, Any]:
     """Return the network's metrics on a new set minus those on the run's own test part, with intervals and p.
 
     The sets share no examples, so each is drawn by itself, by group.
-
-    Returns:
-        `{metric: {"value", "low", "high", "p"}}` of the metrics that both have.
     """
     measured = []
     for found, start in ((own, seed), (new, seed + 1)):
@@ -78,20 +97,39 @@ def figures(output: Output, own: Found, new: Found, seed: int) -> dict[str, Any]
         (drawn,) = bootstrap.measured([measuring], Draws(found.groups, start))
         measured.append((point(measuring, len(found.truth)), drawn))
     (before, before_drawn), (after, after_drawn) = measured
-    cells: dict[str, Any] = {}
-    for name in after:
-        if name in before:
-            value, draws = after[name] - before[name], after_drawn[name] - before_drawn[name]
-            distance = output.metrics[name].distance if name in output.metrics else False
-            p = bootstrap.p_value(value, draws, distance)
-            cells[name] = {**bootstrap.interval(value, draws, distance), "p": p}
+    cells = {}
+    for name in (name for name in after if name in before):
+        value, draws = after[name] - before[name], after_drawn[name] - before_drawn[name]
+        distance = metric_of(name, output.metrics).distance
+        p = bootstrap.p_value(value, draws, distance) if np.isfinite(value) else None
+        cells[name] = {**bootstrap.interval(value, draws, distance), "p": p}
     return cells
 
 
-def changed(cells: Mapping[str, Mapping[str, float | None]], names: Sequence[str]) -> str:
-    """Say which figures differ."""
-    certain = [name for name in names if (p := cells[name]["p"]) is not None and p < shift.CERTAIN]
-    if not certain:
-        return "no figure differs from that of the run's own test part"
-    each = (f"{name} by {number(cells[name]['value'], 3)}" for name in certain)
-    return f"differing from the run's own test part: {', '.join(each)}"
+def blocks(run: Run, result: Mapping[str, Any]) -> list[Block]:
+    """Show what `compared` found, which an evaluation has as "drift"; nothing where it has none."""
+    found = result.get("drift")
+    if found is None:
+        return []
+    features, scores = found["features"], found["scores"]
+    if features is None:
+        shown: list[Block] = [Prose(WITHOUT, TITLE)]
+    else:
+        auroc, gap, psi = features["auroc"], scores["ks"]["value"], scores["psi"]
+        told = "" if auroc is None else f"a classifier tells the sets apart with AUROC {auroc:.2f}; 0.5 is chance"
+        moved = f"stability index {psi['value']:.2f}, chance gives {psi['chance']:.2f}; largest gap {gap:.2f}"
+        both = [["Features", features["verdict"], told], ["Scores", scores["verdict"], moved]]
+        shown = [Table(["", "Verdict", "Size"], both, TITLE)]
+    if found["figures"]:
+        shown.append(Table(["Metric", "Difference", "p"], rows(run, found["figures"]), FIGURES, CAPTION, numeric=[1, 2]))
+    return shown
+
+
+def rows(run: Run, cells: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
+    """Write the differences of figures, a row each."""
+    written = []
+    for name, cell in cells.items():
+        metric = run.task.output.metric(name, run.assets)
+        value = f"{number(cell['value'], metric.digits)} {interval(cell, metric.digits)}".strip()
+        written.append([metric.title, value, "" if cell["p"] is None else f"{cell['p']:.3f}"])
+    return written

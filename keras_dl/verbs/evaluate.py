@@ -35,7 +35,7 @@ from keras_dl.task.kinds import Found
 from keras_dl.training import pipeline
 from keras_dl.training.own_keras import own_keras
 from keras_dl.training.pipeline import Examples
-from keras_dl.verbs import gallery, report
+from keras_dl.verbs import drift, gallery, report
 
 R = TypeVar("R", bound=Run)
 
@@ -54,6 +54,7 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     groups = data.validation.groups
     assets = data.assets | output.fit(chosen.truth, found.outputs, run.config, groups)
     novelty = reference.keep(run, network, splits["train"], data.validation, found, assets)
+    assets |= drift.summary(output, reference.read(run))
     seen = fitted_to(task, data.validation, chosen)
     assets["baseline"] = output.fit(chosen.truth, output.baseline_outputs(baseline, seen), run.config, groups)
     others = task.others(run.config)
@@ -93,8 +94,8 @@ def evaluate(run: Run, data: str | Path | None = None, slices: str | Path | None
 
     Returns:
         `{"network", "baseline", "difference": {metric: {"value", "low", "high"}}, "examples", "groups", ...}`,
-        "difference" being network minus baseline on the same draws; "slices" as
-        `slicing.sliced.sliced` gives them.
+        "difference" being network minus baseline on the same draws; "slices" as `slicing.sliced.sliced` gives them; and
+        "drift", what `verbs.drift` says of the set.
     """
     source = sources.folder(run) if data is None else sources.checked(run.task, data)
     own = data is None or str(source) == run.asked["data"]
@@ -111,7 +112,8 @@ def evaluate(run: Run, data: str | Path | None = None, slices: str | Path | None
         predictions = predict_both(run.answering, baselines.load(run), examples, split)
         others = measure_others(run.task, run.assets, baselines.load_others(run), examples, split, run.config.seed)
     measured = measure(run.task, run.assets, predictions, run.config.seed, annotations)
-    return {"data": str(source), "seen": seen, **measured, **others}
+    drifted = drift.compared(run, predictions, own=own)
+    return {"data": str(source), "seen": seen, **measured, **others, "drift": drifted}
 
 
 def seen_in_training(run: Run, split: Split) -> int:
@@ -140,9 +142,10 @@ def predict_both(answering: Answering, baseline: Any, examples: Examples, split:
     described = task.input.described(answering.network.config, split, lambda: examples.arrays()[0])
     known = {**described, **split.columns}
     table = pd.DataFrame({"id": split.ids, "group": split.groups, "label": split.truth, **known})
-    if answering.novelty:
-        table[UNUSUALNESS] = answering.novelty.unusualness(seen.vectors).numpy()
-    return Predictions(table, values)
+    if not answering.novelty:
+        return Predictions(table, values)
+    table[UNUSUALNESS] = answering.novelty.unusualness(seen.vectors).numpy()
+    return Predictions(table, values, answering.novelty.features(seen.vectors))
 
 
 def measure(

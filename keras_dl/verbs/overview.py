@@ -16,7 +16,7 @@ from keras_dl.runs.run import Run
 from keras_dl.slicing import shown
 from keras_dl.task.blocks import Block, Chart, Prose, Table, percent
 from keras_dl.task.kinds import Column
-from keras_dl.verbs import answers
+from keras_dl.verbs import answers, drift
 from keras_dl.verbs.report import best_epoch, tested, training_chart
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def of_evaluation(run: Run, result: Mapping[str, Any], other: str = "baseline") 
         f"{seen} of {result['examples']} examples were in the training or validation part, so the figures are too good."
     )
     warned = [Prose(note, warning=True)] if seen else []
-    return [*run.marks, *warned, measured(run, result, other), *of_slices(run, result)]
+    return [*run.marks, *warned, measured(run, result, other), *of_slices(run, result), *drift.blocks(run, result)]
 
 
 def of_slices(run: Run, result: Mapping[str, Any]) -> list[Block]:

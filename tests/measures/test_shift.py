@@ -53,11 +53,11 @@ def test_no_difference_is_small():
 def test_the_images_of_few_patients_are_few_witnesses():
     """Taken each for itself, the same numbers without a difference would mostly be called certain."""
     random, by_group, by_image = np.random.default_rng(0), [], []
-    for _ in range(10):
+    for _ in range(20):
         (one, groups), (other, others) = sample(random, 8, 30), sample(random, 8, 30)
         for found, pair in ((by_group, Pair.of(groups, others)), (by_image, Pair.of(range(240), range(240)))):
-            found.append(shift.scores(one[:, 0], other[:, 0], pair)["ks"]["p"] < 0.01)
-    assert sum(by_group) <= 1 < 5 < sum(by_image)
+            found.append(shift.scores(one[:, 0], other[:, 0], pair)["ks"]["p"] < 0.05)
+    assert sum(by_group) <= 3 < 7 <= sum(by_image)
 
 
 def test_too_few_groups_have_no_p():
