@@ -30,6 +30,7 @@ START = 100  # answers from one start to the next
 LIFE = 1000  # answers that a start lives for
 PER = 100_000  # answers with one false alarm among them, on average, at most
 LEAST, LARGE = 0.1, 0.25  # population stability indices: less is no shift, more is a large one, by an old convention
+MARKED = 1.0  # unusualness above which an input is marked
 LOOK = 10  # answers from one look to the next; looking costs time, not truth
 SPREADS = (1.0, 5.0)  # of "another distribution": how many answers a bin of equal share is worth in it
 
@@ -70,6 +71,10 @@ class Bins:
     def counted(self, values: np.ndarray) -> np.ndarray:
         """Count values `[count]` in the bins."""
         return np.bincount(np.searchsorted(self.edges, np.asarray(values, np.float32)), minlength=len(self.counts))
+
+    def above(self, limit: float) -> int:
+        """Return the first bin above a limit that is an edge."""
+        return int(np.searchsorted(self.edges, np.float32(limit), side="right"))
 
     @property
     def witnesses(self) -> np.ndarray:
@@ -203,6 +208,26 @@ class Stream:
     def recent(self) -> dict[str, float]:
         """Return how far each number has moved in the last LIFE answers or fewer."""
         return self.moved(self.starts[0])
+
+    def seen(self) -> dict[str, Any]:
+        """Return what was seen, as JSON values.
+
+        Returns:
+            "answers", how many were counted; "unusual", how many of them were marked; "recent", the answers since the
+            oldest start, and "shift", how far each number has moved in them; "evidence" and "limit", the largest e
+            value and that from which there is an alarm; "alarm", what was seen first, or None; "alarms", how many
+            there were.
+        """
+        return {
+            "answers": self.total,
+            "unusual": int(self.counts["unusualness"][self.bins["unusualness"].above(MARKED) :].sum()),
+            "recent": self.total - self.starts[0].at,
+            "shift": {name: round(value, 4) for name, value in self.recent().items()},
+            "evidence": float(f"{self.evidence_now:.4g}"),
+            "limit": self.per / START,
+            "alarm": self.alarm,
+            "alarms": self.alarms,
+        }
 
 
 def listed(counts: Mapping[str, np.ndarray]) -> dict[str, list[int]]:

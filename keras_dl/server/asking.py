@@ -181,7 +181,7 @@ class Desk:
         """Record what `predict` answered."""
         self.compare(request, version, version.watched(answers), raw)
         rows = [version.row(answers, number) for number in range(len(raw))] if self.journal else []
-        self.write_down(request, "predict", [(*version.noted(row), one) for row, one in zip(rows, raw, strict=False)])
+        self.write_down(request, "predict", [(version.noted(row), one) for row, one in zip(rows, raw, strict=False)])
 
     def compare(
         self, request: Request, version: Version, values: Mapping[str, Any] | None, raw: Sequence[bytes]
@@ -194,11 +194,11 @@ class Desk:
         self,
         request: Request,
         route: str,
-        rows: Sequence[tuple[str | None, float | None, bytes]],
+        rows: Sequence[tuple[Mapping[str, Any], bytes]],
         status: int = 200,
         start: int = 0,
     ) -> None:
-        """Record predictions: for each its answer, its value and the input; `start` numbers the first."""
+        """Record predictions: for each what `Version.noted` says, and the input; `start` numbers the first."""
         if self.journal is None or not hasattr(request.state, "version"):
             return
         state = request.state
@@ -216,8 +216,8 @@ class Desk:
         keep = self.settings.keep_inputs
         self.journal.record(
             [
-                {**same, "number": start + number, "answer": answer, "value": value, "input": raw if keep else None}
-                for number, (answer, value, raw) in enumerate(rows)
+                {**same, **noted, "number": start + number, "input": raw if keep else None}
+                for number, (noted, raw) in enumerate(rows)
             ]
         )
         watching.UNWRITTEN.set(self.journal.dropped)
@@ -228,7 +228,10 @@ class Desk:
 
     def batcher(self, name: str, version: Version) -> Batcher:
         """Make the batcher of a version, which counts; to be called in the event loop."""
-        self.drift.watch((name, version.number), version.run.assets.get("drift"))
+        summary = version.run.assets.get("drift")
+        self.drift.watch((name, version.number), summary)
+        if self.journal and summary:
+            self.clerk.submit(self.journal.know, name, version.number, summary)
         phases = {phase: watching.PHASES.labels(name, phase) for phase in ("queue", "run")}
         sizes = watching.BATCHES.labels(name, str(version.number))
 

@@ -25,15 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_dl.measures.stream import LARGE, LEAST, LIFE, PER, START, Bins, Stream
+from keras_dl.measures.stream import LARGE, LEAST, LIFE, PER, Bins, Stream
 from keras_dl.pages.wire import as_json
 from keras_dl.runs.files import replacing
 from keras_dl.server import watching
 from keras_dl.task.blocks import Block, Prose, Table
 
 REMEMBERED = 10_000  # inputs, by their hash, and clients
-LIMIT = 1.0  # of unusualness: above it an input is marked
-NUMBERS = {"value": "the answers", "unusualness": "how unusual the inputs are"}
+NUMBERS = {"value": "the answers", "unusualness": "the distances of the inputs"}
 CAPTION = (
     f"Shift: the population stability index of the last {LIFE:,} answers or fewer against validation, less what chance "
     f"gives. Below {LEAST:g} it is no shift, above {LARGE:g} a large one."
@@ -126,45 +125,18 @@ class Drift:
                     temporary.write_text(json.dumps(kept), "utf-8")
 
     def of(self, model: str) -> dict[str, Any]:
-        """Return `{"versions": {number: what `seen` says}, "blocks": that in words}` of a model."""
+        """Return `{"versions": {number: what `Stream.seen` says}, "blocks": that in words}` of a model."""
         self.settle()
         mine = {str(number): one.stream for (name, number), one in sorted(self.watched.items()) if name == model}
         return {
-            "versions": {number: seen(stream) for number, stream in mine.items()},
+            "versions": {number: stream.seen() for number, stream in mine.items()},
             "blocks": [as_json(block) for block in shown(mine)],
         }
 
 
-def seen(stream: Stream) -> dict[str, Any]:
-    """Return what was seen of a version, as JSON values.
-
-    Returns:
-        "answers", how many were counted; "unusual", how many of them were marked; "recent", the answers since the
-        oldest start, and "shift", how far each number has moved in them, as a stability index; "evidence" and "limit",
-        the largest e value and that from which there is an alarm; "alarm", as `Stream.alarm`, or None; "alarms", how
-        often there was one.
-    """
-    return {
-        "answers": stream.total,
-        "unusual": marked(stream),
-        "recent": stream.total - stream.starts[0].at,
-        "shift": {name: round(value, 4) for name, value in stream.recent().items()} if stream.total else {},
-        "evidence": float(f"{stream.evidence_now:.4g}"),
-        "limit": stream.per / START,
-        "alarm": stream.alarm,
-        "alarms": stream.alarms,
-    }
-
-
-def marked(stream: Stream) -> int:
-    """Return how many of the counted answers were marked as unusual."""
-    first = np.searchsorted(stream.bins["unusualness"].edges, np.float32(LIMIT), side="right")
-    return int(stream.counts["unusualness"][first:].sum())
-
-
 def shown(streams: Mapping[str, Stream]) -> list[Block]:
     """Show what was seen of each version, for whoever runs the server."""
-    found = {number: seen(stream) for number, stream in streams.items()}
+    found = {number: stream.seen() for number, stream in streams.items()}
     said = [
         Prose(in_words(one), f"Version {number}", warning=one["alarm"] is not None) for number, one in found.items()
     ]
@@ -172,8 +144,8 @@ def shown(streams: Mapping[str, Stream]) -> list[Block]:
         [number, f"{one['answers']:,}", f"{one['unusual']:,}", *(f"{value:.2f}" for value in moved(one))]
         for number, one in found.items()
     ]
-    columns = ["Version", "Answers", "Unusual", *(f"Shift of {NUMBERS[name]}" for name in NUMBERS)]
-    return [*said, Table(columns, rows, caption=CAPTION, numeric=range(1, len(columns)))] if rows else []
+    columns = ["Version", "Answers", "Unusual inputs", "Shift of answers", "Shift of unusualness"]
+    return [*said, Table(columns, rows, caption=CAPTION, numeric=[*range(1, len(columns))])] if rows else []
 
 
 def moved(found: Mapping[str, Any]) -> list[float]:
@@ -183,7 +155,7 @@ def moved(found: Mapping[str, Any]) -> list[float]:
 
 def publish(key: Key, stream: Stream) -> None:
     """Tell Prometheus what was seen of a version."""
-    labels, found = (key[0], str(key[1])), seen(stream)
+    labels, found = (key[0], str(key[1])), stream.seen()
     watching.COMPARED.labels(*labels).set(found["answers"])
     watching.UNUSUAL.labels(*labels).set(found["unusual"])
     watching.EVIDENCE.labels(*labels).set(found["evidence"])
@@ -198,16 +170,22 @@ def publish(key: Key, stream: Stream) -> None:
 
 
 def in_words(found: Mapping[str, Any]) -> str:
-    """Say what was seen of a version; `found` is what `seen` gave."""
-    if not found["answers"]:
-        return "no answers yet"
-    rate = f"at most one false alarm in {PER:,} answers"
+    """Say what was seen of a version, and what would be; `found` is what `Stream.seen` gave."""
+    rate = f"There is at most one false alarm in {PER:,} answers, on average."
+    within = found["sees"]
+    reach = (
+        f"A shift of {LARGE:g} is seen within about {within:,} answers."
+        if within
+        else f"The validation part is too small for a shift of {LARGE:g} to be certain."
+    )
     if alarm := found["alarm"]:
         return (
-            f"drift: {NUMBERS[alarm['name']]} moved away from validation (stability index {alarm['shift']:.2f}), some time after answer "
-            f"{alarm['since']:,} and seen at answer {alarm['seen']:,}; {rate}"
+            f"Drift: since about answer {alarm['since'] + 1:,}, {NUMBERS[alarm['name']]} differ from validation by a "
+            f"shift of {alarm['shift']:.2f}. Seen at answer {alarm['seen']:,}. {rate}"
         )
-    return f"no drift is shown in the last {min(found['answers'], LIFE):,} answers; {rate}"
+    if not found["answers"]:
+        return f"There are no answers yet. {reach} {rate}"
+    return f"No drift is shown in the last {found['recent']:,} answers. {reach} {rate}"
 
 
 def workers_folder() -> Path | None:

@@ -180,7 +180,7 @@ class Guard:
         route = getattr(scope.get("route"), "name", None) or "other"
         model, version = state.get("model", ""), str(state.get("version", ""))
         if status >= 400 and model and route in ASKED:
-            self.app.state.desk.write_down(Request(scope), route, [(None, None, b"")], status)
+            self.app.state.desk.write_down(Request(scope), route, [({}, b"")], status)
         watching.REQUESTS.labels(model, version, route, str(status)).inc()
         watching.SECONDS.labels(model, version, route).observe(seconds)
         facts = {

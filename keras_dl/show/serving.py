@@ -43,6 +43,8 @@ def compared(result: dict[str, Any]) -> str:
     for name in ("p95", "p99"):
         lines.append((f"{name}, ms", *(milliseconds(row["latency"][name]) for row in rows)))
     lines.append(("feedback", *(told(row["feedback"]) for row in rows)))
+    if any(row["drift"] for row in rows):
+        lines += [(title, *(of(row["drift"]) if row["drift"] else "" for row in rows)) for title, of in DRIFTED.items()]
     name = next(name for name in JUDGED if name in rows[0])
     shown = JUDGED[name]
     lines.append((shown, *(with_interval(row[name]) for row in rows)))
@@ -65,6 +67,21 @@ def compared(result: dict[str, Any]) -> str:
             "\n".join(notes),
         ]
     )
+
+
+def drifted(found: dict[str, Any]) -> str:
+    """Say whether there is a drift alarm."""
+    if found["alarm"]:
+        return f"drift, since about prediction {found['alarm']['since'] + 1:,}"
+    return "none now" if found["alarms"] else "none seen"
+
+
+DRIFTED = {  # rows of the table, from what `Stream.seen` says
+    "unusual inputs": lambda found: f"{found['unusual']:,} of {found['answers']:,}",
+    "shift of answers": lambda found: f"{max(found['shift']['value'], 0):.2f}",
+    "shift of unusualness": lambda found: f"{max(found['shift']['unusualness'], 0):.2f}",
+    "drift": drifted,
+}
 
 
 def median(found: dict[str, float | None]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from keras_dl.measures import bootstrap, shift
 from keras_dl.measures.bootstrap import Draws
 from keras_dl.measures.measuring import point
-from keras_dl.measures.stream import Bins
+from keras_dl.measures.stream import MARKED, Bins
 from keras_dl.pages.templates import interval, number
 from keras_dl.runs import predictions, reference
 from keras_dl.runs.predictions import Predictions
@@ -25,7 +25,6 @@ from keras_dl.task import Output
 from keras_dl.task.blocks import Block, Prose, Table
 from keras_dl.task.kinds import Found, metric_of
 
-LIMIT = 1.0  # of unusualness
 TITLE, FIGURES = "Compared with the validation part", "Compared with the run's own test part"
 WITHOUT = (
     "This run keeps nothing of its validation part: an earlier version made it, or its network has no features. So it "
@@ -45,7 +44,7 @@ def summary(output: Output, kept: Reference | None) -> dict[str, Any]:
     if kept is None:
         return {}
     groups = len(set(kept.groups))
-    value, unusualness = Bins.of(output.level(kept.values), groups), Bins.of(kept.unusualness, groups, LIMIT)
+    value, unusualness = Bins.of(output.level(kept.values), groups), Bins.of(kept.unusualness, groups, MARKED)
     return {"drift": {"value": value.to_json(), "unusualness": unusualness.to_json()}}
 
 
@@ -121,7 +120,9 @@ def blocks(run: Run, result: Mapping[str, Any]) -> list[Block]:
         both = [["Features", features["verdict"], told], ["Scores", scores["verdict"], moved]]
         shown = [Table(["", "Verdict", "Size"], both, TITLE)]
     if found["figures"]:
-        shown.append(Table(["Metric", "Difference", "p"], rows(run, found["figures"]), FIGURES, CAPTION, numeric=[1, 2]))
+        shown.append(
+            Table(["Metric", "Difference", "p"], rows(run, found["figures"]), FIGURES, CAPTION, numeric=[1, 2])
+        )
     return shown
 
 

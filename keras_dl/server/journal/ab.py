@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Connection
 
 from keras_dl.errors import UsageError
+from keras_dl.measures.stream import Bins, Stream
 from keras_dl.server.journal import database, means, readings, shares
 from keras_dl.server.journal.latency import latency
 
@@ -37,7 +39,9 @@ def ab(url: str, model: str, versions: Sequence[int] | None = None, *, seed: int
         (requests answered with status 400 or above), "error_share" (with Wilson's interval), "clients", "latency"
         `{"p50": {"value", "low", "high"}, "p95", "p99"}` of the requests without error in milliseconds (the interval
         by a bootstrap over clients), "feedback" `{"count", "share", "clients"}` and "accuracy"; where the journal has
-        errors of the model's answers, which are numbers then, "mean_absolute_error" takes its place. A difference:
+        errors of the model's answers, which are numbers then, "mean_absolute_error" takes its place; "drift", what
+        `drift.seen` says of its answers in the order of time, or None where the database does not know its validation
+        part. A difference:
         "from", "to", "accuracy" or "mean_absolute_error" `{"value", "low", "high", "p"}`, "verdict" ("real", "not
         shown", "too little feedback"), "needed" (feedbacks per version that would show a difference of this size, or
         None), "sentence".
@@ -55,12 +59,13 @@ def ab(url: str, model: str, versions: Sequence[int] | None = None, *, seed: int
             judge, told = MEANS, readings.errors(connection, model, chosen)
             if not len(told):
                 judge, told = SHARES, readings.feedback(connection, model, chosen)
+            drifts = [drift(connection, model, version) for version in chosen]
             latencies = [latency(*readings.latencies(connection, model, version), seed) for version in chosen]
     finally:
         engine.dispose()
     rows = [
-        described(traffic[version], milliseconds, judge, told[:, place])
-        for place, (version, milliseconds) in enumerate(zip(chosen, latencies, strict=True))
+        {**described(traffic[version], milliseconds, judge, told[:, place]), "drift": drifted}
+        for place, (version, milliseconds, drifted) in enumerate(zip(chosen, latencies, drifts, strict=True))
     ]
     differences = [difference(chosen, judge, told, other, seed) for other in range(1, len(chosen))]
     return {"model": model, "versions": rows, "differences": differences}
@@ -81,6 +86,17 @@ def checked_versions(model: str, traffic: dict[int, Any], versions: Sequence[int
     if len(set(versions)) < len(versions):
         raise UsageError(f"give each version once; there is {there}")
     return list(versions)
+
+
+def drift(connection: Connection, model: str, version: int) -> dict[str, Any] | None:
+    """Return what `server.drift` says of a version's answers, counted again; None without its validation part."""
+    summary = readings.validation(connection, model, version)
+    if summary is None:
+        return None
+    stream = Stream({name: Bins.from_json(one) for name, one in summary.items()})
+    for values in readings.watched(connection, model, version):
+        stream.add(values)
+    return stream.seen()
 
 
 def described(traffic: dict[str, int], milliseconds: dict[str, Any], judge: Judge, told: np.ndarray) -> dict[str, Any]:

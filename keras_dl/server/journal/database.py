@@ -1,8 +1,11 @@
-"""The database of requests and feedback: its two tables, and how it is opened."""
+"""The database of requests and feedback: its tables, and how it is opened."""
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
@@ -58,6 +61,7 @@ PREDICTIONS = Table(
     Column("value", Double),  # probability of the answer, or score
     Column("text", Text),  # the input, where inputs are kept: a text ...
     Column("image", LargeBinary),  # ... or an encoded image
+    Column("unusualness", Double),  # of the input: above 1 it is marked; null where the model gives none
 )
 
 FEEDBACK = Table(
@@ -73,7 +77,15 @@ FEEDBACK = Table(
     ),
 )
 
-LATER = {FEEDBACK.c.error}  # columns that databases of earlier versions lack
+VALIDATION = Table(
+    "validation",
+    TABLES,
+    Column("model", String(200), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("bins", Text, nullable=False),  # where the answers on validation lay, as JSON; see `measures.stream`
+)
+
+LATER = {FEEDBACK.c.error, PREDICTIONS.c.unusualness, *VALIDATION.c}  # columns that databases of earlier versions lack
 
 
 def connect(url: str, *, make: bool) -> Engine:
@@ -199,9 +211,17 @@ def write_nothing(engine: Engine) -> None:
         connection.execute(PREDICTIONS.insert().from_select(PREDICTIONS.columns.keys(), nothing))
 
 
-def has_errors(connection: Connection) -> bool:
-    """Whether the database has the column for errors."""
-    return not missing(inspect(connection), FEEDBACK)
+def know(engine: Engine, model: str, version: int, bins: Mapping[str, Any]) -> None:
+    """Store where a version's answers on validation lay, in place of what was stored before."""
+    key = {"model": model, "version": version}
+    with suppress(IntegrityError), engine.begin() as connection:  # another worker stores the same
+        connection.execute(VALIDATION.delete().filter_by(**key))
+        connection.execute(VALIDATION.insert().values(**key, bins=json.dumps(bins)))
+
+
+def has(connection: Connection, table: Table) -> bool:
+    """Whether the database has a table with all its columns: those of earlier versions may not."""
+    return not missing(inspect(connection), table)
 
 
 def reason(error: Exception) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, Prog
 from keras_dl.errors import KerasDLError
 from keras_dl.server.journal import database
 from keras_dl.server.journal.database import FEEDBACK, PREDICTIONS
+from keras_dl.server.journal.written import as_error, as_written, clean
 
 LATE = 0.5  # seconds after which a row is written at the latest
 BATCH = 1000  # rows written at once
@@ -67,8 +67,8 @@ class Journal:
 
         A row: request_id, number (place in the request, from 0), time (UTC), model, version, client (a hash), route
         ("predict", "answer", ...), drawn (False if the client named the version), status (of HTTP), milliseconds (of
-        the request), answer (the label, or None), value (probability of the answer, score, or None), input (text or
-        bytes, or None). Of two rows with the same request_id and number the first counts: a client may send any
+        the request), answer (the label, or None), value (probability of the answer, score, or None),
+        unusualness (of the input, or None), input (text or bytes, or None). Of two rows with the same request_id and number the first counts: a client may send any
         request id, also one of somebody else.
         """
         if not self.keep_inputs:
@@ -85,6 +85,13 @@ class Journal:
             self._accepted += len(rows)
             if len(self._rows) == len(rows) or len(self._rows) >= BATCH:  # the thread sleeps
                 self._change.notify_all()
+
+    def know(self, model: str, version: int, bins: Mapping[str, Any]) -> None:
+        """Store where a version's answers on validation lay; a model is served also where that fails."""
+        try:
+            database.know(self._engine, clean(model), version, bins)
+        except SQLAlchemyError as error:
+            log.warning("the validation part of %s %d cannot be stored: %s", model, version, database.reason(error))
 
     def feedback(
         self, request_id: str, index: int, label: str, error_of: Callable[[str], float | None] = lambda answer: None
@@ -239,54 +246,6 @@ class Journal:
         if self.dropped > self._said:
             log.warning("the journal has dropped %d rows so far", self.dropped)
             self._said = self.dropped
-
-
-def as_written(row: Mapping[str, Any], keep_input: bool) -> dict[str, Any]:
-    """Return a row as the table takes it: plain types of Python, UTC, no text that a database refuses."""
-    moment: datetime = row["time"]
-    given = row.get("input") if keep_input else None
-    text, image = text_or_image(given) if given is not None else (None, None)
-    value, answer = row.get("value"), row.get("answer")
-    return {
-        "request_id": clean(row["request_id"]),
-        "number": int(row["number"]),
-        "time": moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC),
-        "model": clean(row["model"]),
-        "version": int(row["version"]),
-        "client": clean(row["client"]),
-        "route": clean(row["route"]),
-        "drawn": bool(row.get("drawn", True)),
-        "status": int(row["status"]),
-        "milliseconds": float(row["milliseconds"]),
-        "answer": None if answer is None else clean(answer),
-        "value": float(value) if value is not None and math.isfinite(value) else None,
-        "text": text,
-        "image": image,
-    }
-
-
-def as_error(error_of: Callable[[str], float | None], answer: str) -> float | None:
-    """Return the error of a stored answer; None where it has none, as the answer of a version of another kind."""
-    try:
-        error = error_of(answer)
-    except ValueError:
-        return None
-    return float(error) if error is not None and math.isfinite(error) else None
-
-
-def text_or_image(given: str | bytes) -> tuple[str | None, bytes | None]:
-    """Tell texts from images: no JPEG or PNG is UTF-8, by its first byte."""
-    if isinstance(given, str):
-        return clean(given), None
-    try:
-        return clean(given.decode("utf-8")), None
-    except UnicodeDecodeError:
-        return None, bytes(given)
-
-
-def clean(text: str) -> str:
-    """Replace what databases refuse in a text: a zero character and halves of surrogate pairs."""
-    return str(text).encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
 def one(request_id: str, index: int) -> list[ColumnElement[bool]]:

@@ -5,7 +5,8 @@ Requests that named their version are left out: whoever chooses for himself is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from keras_dl.errors import UsageError
 from keras_dl.server.journal import database
-from keras_dl.server.journal.database import FEEDBACK, PREDICTIONS
+from keras_dl.server.journal.database import FEEDBACK, PREDICTIONS, VALIDATION
 
 
 def counted(connection: Connection, model: str) -> dict[int, dict[str, int]]:
@@ -50,7 +51,7 @@ def errors(connection: Connection, model: str, versions: Sequence[int]) -> np.nd
 
     A database that no server of this version has opened has none.
     """
-    if not database.has_errors(connection):
+    if not database.has(connection, FEEDBACK):
         return np.zeros((0, len(versions), 3))
     error = FEEDBACK.c.error
     sums = [func.count(), func.sum(error), func.sum(error * error)]
@@ -96,3 +97,28 @@ def latencies(connection: Connection, model: str, version: int) -> tuple[np.ndar
         milliseconds.append(value)
     rank = np.argsort(np.argsort(list(names)))  # rows come in any order, names do not
     return rank[clients] if clients else np.empty(0, int), np.array(milliseconds)
+
+
+def validation(connection: Connection, model: str, version: int) -> Mapping[str, Any] | None:
+    """Return where a version's answers on validation lay, as `measures.stream` writes bins; None if nobody said so."""
+    if not (database.has(connection, VALIDATION) and database.has(connection, PREDICTIONS)):
+        return None
+    table = VALIDATION.c
+    asked = select(table.bins).where(table.model == model, table.version == version)
+    found = connection.execute(asked).scalar()
+    return None if found is None else json.loads(found)
+
+
+def watched(connection: Connection, model: str, version: int) -> Iterator[dict[str, np.ndarray]]:
+    """Give the numbers of a version's answers that are watched for drift, in the order of time, some at a time.
+
+    An explanation is left out: its input was answered before.
+    """
+    table = PREDICTIONS.c
+    asked = select(table.value, table.unusualness).order_by(table.time, table.request_id, table.number)
+    asked = asked.where(table.model == model, table.drawn, table.version == version, table.route != "explain")
+    asked = asked.where(table.value.is_not(None), table.unusualness.is_not(None))
+    rows = connection.execution_options(yield_per=20_000).execute(asked)
+    for some in rows.partitions():
+        value, unusualness = np.array([tuple(row) for row in some]).T
+        yield {"value": value, "unusualness": unusualness}

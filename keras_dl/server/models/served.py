@@ -106,9 +106,10 @@ class Version:
             return []
         return [as_json(block) for block in answers.view(self.run, row)]
 
-    def noted(self, row: Mapping[str, Any]) -> tuple[str | None, float | None]:
-        """Return what the journal keeps of a row: answer and value."""
-        return (None, None) if "error" in row else self.run.task.output.noted(row)
+    def noted(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the journal keeps of a row: "answer", "value" and "unusualness", or None."""
+        answer, value = (None, None) if "error" in row else self.run.task.output.noted(row)
+        return {"answer": answer, "value": value, "unusualness": row.get("unusualness")}
 
     def watched(self, answers: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
         """Return the numbers of answers that are watched for drift, `[count]` each; None for an older run."""
@@ -123,7 +124,7 @@ class Version:
     ) -> tuple[dict[str, np.ndarray] | None, list[bytes]]:
         """Return the same of rows in words, and the inputs that they are of: those that could be used."""
         good = [(row, one) for row, one in zip(rows, raw, strict=True) if "unusualness" in row]
-        values = [self.noted(row)[1] for row, _ in good]
+        values = [self.noted(row)["value"] for row, _ in good]
         found = {"value": np.array(values), "unusualness": np.array([row["unusualness"] for row, _ in good])}
         return found if good else None, [one for _, one in good]
 

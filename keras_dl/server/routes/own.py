@@ -222,7 +222,7 @@ class Own:
         start: int = 0,
     ) -> None:
         """Write rows into the journal, and count them for drift."""
-        noted = [(*version.noted(row), one) for row, one in zip(rows, raw, strict=True)]
+        noted = [(version.noted(row), one) for row, one in zip(rows, raw, strict=True)]
         self.desk.compare(request, version, *version.watched_rows(rows, raw))
         self.desk.write_down(request, route, noted, start=start)
 
