@@ -145,6 +145,8 @@ class Stream:
         """Start."""
         self.evidence = {name: Evidence(one) for name, one in self.bins.items()}
         self.counts = {name: np.zeros(len(one.counts), dtype=int) for name, one in self.bins.items()}
+        within = [needed(one, LARGE, len(self.bins)) for one in self.bins.values()]
+        self.sees = None if None in within else max(filter(None, within))
         self.start()
 
     def start(self) -> None:
@@ -216,7 +218,7 @@ class Stream:
             "answers", how many were counted; "unusual", how many of them were marked; "recent", the answers since the
             oldest start, and "shift", how far each number has moved in them; "evidence" and "limit", the largest e
             value and that from which there is an alarm; "alarm", what was seen first, or None; "alarms", how many
-            there were.
+            there were; "sees", within about how many answers a shift of LARGE is seen, or None.
         """
         return {
             "answers": self.total,
@@ -227,6 +229,7 @@ class Stream:
             "limit": self.per / START,
             "alarm": self.alarm,
             "alarms": self.alarms,
+            "sees": self.sees,
         }
 
 

@@ -130,10 +130,6 @@ class Classes(Labelled):
         """Return the likeliest class."""
         return values.argmax(axis=1)
 
-    def level(self, values: np.ndarray) -> np.ndarray:
-        """Return the probability of each answer."""
-        return values.max(axis=1)
-
     def columns(self, assets: Assets) -> Sequence[str]:
         """Return a column for each class."""
         return assets["classes"]

@@ -42,7 +42,7 @@ def create(settings: Settings, loaded: Callable[[catalogue.Catalogue], None] = l
     journal = Journal(settings.database, keep_inputs=settings.keep_inputs) if settings.database else None
     desk = Desk(settings, catalogue.Catalogue(found, None, settings.max_batch), journal)  # type: ignore[arg-type]
     desk.catalogue.batcher = desk.batcher
-    desk.catalogue.changed = lambda: (count_versions(desk.catalogue), desk.drift.settle())
+    desk.catalogue.changed = lambda: count(desk)
     desk.catalogue.begun = lambda: loaded(desk.catalogue)
 
     @asynccontextmanager
@@ -115,6 +115,12 @@ def add_errors(app: FastAPI) -> None:
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(KerasDLError, unavailable)
     app.add_exception_handler(HTTPException, http)
+
+
+def count(desk: Desk) -> None:
+    """Tell Prometheus which versions are served, and what was asked of them."""
+    count_versions(desk.catalogue)
+    desk.drift.settle()
 
 
 def count_versions(found: catalogue.Catalogue) -> None:

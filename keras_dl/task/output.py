@@ -67,8 +67,11 @@ class Output(ABC):
         return self.respond(tf.constant(outputs), assets)[self.value].numpy()
 
     def level(self, values: np.ndarray) -> np.ndarray:
-        """Return the one number of each answer that is watched for drift, `[count]`: that which `noted` keeps."""
-        return values
+        """Return the number of each answer that is watched for drift, `[count]`: the one that `noted` keeps.
+
+        It is the highest of an answer's values `[count, ...]`: a score, a number, the probability of the likeliest.
+        """
+        return values.reshape(len(values), -1).max(axis=1)
 
     @abstractmethod
     def baseline_outputs(self, baseline: Any, inputs: Any) -> np.ndarray:

@@ -58,14 +58,14 @@ def compared(run: Run, new: Predictions, *, own: bool) -> dict[str, Any]:
 
     Returns:
         "features" and "scores", as `measures.shift` gives them, each with a "verdict" in words; both None for a run
-        without reference.npz. "figures": `{metric: {"value", "low", "high", "p"}}`, the network's metrics on the set minus
-        those on the run's own test part; None where that is the set.
+        without reference.npz. "figures": `{metric: {"value", "low", "high", "p"}}`, the network's metrics on the set
+        minus those on the run's own test part; None where that is the set.
     """
     output, seed, kept = run.task.output, run.config.seed, reference.read(run)
     found: dict[str, Any] = {"features": None, "scores": None, "figures": None}
     new_found = new.found(run.assets)
     if kept is not None and new.features is not None:
-        pair = shift.Pair.of(kept.groups, new_found.groups)
+        pair = shift.Pair.of(kept.groups.tolist(), new_found.groups)
         found["features"] = shift.features(kept.features, new.features, pair, seed)
         levels = output.level(kept.values), output.level(new_found.values["network"])
         found["scores"] = shift.scores(*levels, pair, seed)

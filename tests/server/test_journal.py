@@ -25,7 +25,7 @@ def row(request_id="r", number=0, **changed):
     return {
         **{"request_id": request_id, "number": number, "time": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)},
         **{"model": "emoji", "version": 1, "client": "c", "route": "predict", "status": 200, "milliseconds": 1.5},
-        **{"answer": "heart", "value": 0.75, "input": "I love you"},
+        **{"answer": "heart", "value": 0.75, "unusualness": 0.5, "input": "I love you"},
         **changed,
     }
 

@@ -65,11 +65,11 @@ class Journal:
     def record(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take the rows of a request and return at once; all or none of them.
 
-        A row: request_id, number (place in the request, from 0), time (UTC), model, version, client (a hash), route
-        ("predict", "answer", ...), drawn (False if the client named the version), status (of HTTP), milliseconds (of
-        the request), answer (the label, or None), value (probability of the answer, score, or None),
-        unusualness (of the input, or None), input (text or bytes, or None). Of two rows with the same request_id and number the first counts: a client may send any
-        request id, also one of somebody else.
+        A row: request_id, number (place in the request, from 0), time (UTC), model, version, client (a hash),
+        route ("predict", "answer", ...), drawn (False if the client named the version), status (of HTTP),
+        milliseconds (of the request), answer (the label, or None), value (probability of the answer, score, or
+        None), unusualness (of the input, or None), input (text or bytes, or None). Of two rows with the same
+        request_id and number the first counts: a client may send any request id, also one of somebody else.
         """
         if not self.keep_inputs:
             rows = [{**row, "input": None} for row in rows]  # an image that nobody stores is let go now
