@@ -178,6 +178,7 @@ def facts(name: str, version: Version) -> dict[str, Any]:
             "digits": {key: task.output.metric(key, assets).digits for key in tested["network"]},
             "first": [key for key in task.output.first if key in tested["network"]],
         },
+        "watched": "drift" in assets,  # whether the server compares what it answers with validation
         "tiny": marks.tiny(run.asked),
         "synthetic": marks.synthetic(run.asked),
         "marks": [as_json(mark) for mark in run.marks],

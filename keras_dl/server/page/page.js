@@ -5,6 +5,7 @@ import { askJson, isAbort } from "./api.js";
 import { isMedical } from "./answer.js";
 import { batchSection } from "./batch.js";
 import { render } from "./blocks.js";
+import { driftSection } from "./drift.js";
 import { failureNote, make, newId, section } from "./dom.js";
 import { figures } from "./figures.js";
 import { imageTrial } from "./images.js";
@@ -111,6 +112,7 @@ function modelPage(model, asked, signal) {
     section("Try it", version.element, trial.element),
     batchSection(model, upload, version.value, signal),
     figures(model),
+    driftSection(model, signal),
   ].filter(Boolean);
 }
 
