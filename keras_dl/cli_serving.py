@@ -55,6 +55,13 @@ from keras_dl.terminal import FilePath, Named, emit, json_option
     metavar="URL",
     help="Store predictions and feedback here, such as sqlite:///requests.db or postgresql://USER@HOST/NAME.",
 )
+@click.option(
+    "--burst",
+    type=click.FloatRange(0, 86400),
+    default=0.0,
+    show_default=True,
+    help="Seconds in which the inputs of one client count once for the drift alarm; 0: each input counts.",
+)
 @click.option("--keep-inputs", is_flag=True, help="Store the texts and images in the database too.")
 @click.option("--allow-origin", multiple=True, metavar="ORIGIN", help="A web site whose pages may use the API (CORS).")
 @click.option("--frame-ancestor", multiple=True, metavar="ORIGIN", help="A web site that may show the page in a frame.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import threading
 import time
@@ -25,12 +26,14 @@ from typing import Any
 
 import numpy as np
 
+from keras_dl.errors import KerasDLError
 from keras_dl.measures.stream import LARGE, LEAST, LIFE, PER, Bins, Stream
 from keras_dl.pages.wire import as_json
 from keras_dl.runs.files import replacing
 from keras_dl.server import watching
 from keras_dl.task.blocks import Block, Prose, Table
 
+LOG = logging.getLogger("keras_dl.server")
 REMEMBERED = 10_000  # inputs, by their hash, and clients
 NUMBERS = {"value": "the answers", "unusualness": "the distances of the inputs"}
 CAPTION = (
@@ -97,11 +100,14 @@ class Drift:
 
     def settle(self) -> None:
         """Count what waits, and tell Prometheus what all workers have seen."""
-        with self.together():
-            for watched in self.watched.values():
-                waiting, watched.waiting = watched.waiting, []
-                for values in waiting:
-                    watched.stream.add(values)
+        try:
+            with self.together():
+                for watched in self.watched.values():
+                    waiting, watched.waiting = watched.waiting, []
+                    for values in waiting:
+                        watched.stream.add(values)
+        except (OSError, KerasDLError) as error:  # a full disk is no reason to answer nobody
+            LOG.warning("drift cannot be counted now: %s", error)
         for key, watched in list(self.watched.items()):
             publish(key, watched.stream)
 
@@ -109,6 +115,7 @@ class Drift:
     def together(self) -> Iterator[None]:
         """Hold the streams against the other workers, as they have left them."""
         with self.lock:
+            new = any(watched.waiting for watched in self.watched.values())
             if self.folder is None:
                 yield
                 return
@@ -120,9 +127,10 @@ class Drift:
                     if (state := kept.get(written(key))) is not None:
                         watched.stream.restore(state)
                 yield
-                kept |= {written(key): watched.stream.state() for key, watched in self.watched.items()}
-                with replacing(path) as temporary:
-                    temporary.write_text(json.dumps(kept), "utf-8")
+                if new:
+                    kept |= {written(key): watched.stream.state() for key, watched in self.watched.items()}
+                    with replacing(path) as temporary:
+                        temporary.write_text(json.dumps(kept), "utf-8")
 
     def of(self, model: str) -> dict[str, Any]:
         """Return `{"versions": {number: what `Stream.seen` says}, "blocks": that in words}` of a model."""

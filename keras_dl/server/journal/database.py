@@ -85,7 +85,8 @@ VALIDATION = Table(
     Column("bins", Text, nullable=False),  # where the answers on validation lay, as JSON; see `measures.stream`
 )
 
-LATER = {FEEDBACK.c.error, PREDICTIONS.c.unusualness, *VALIDATION.c}  # columns that databases of earlier versions lack
+LATER = {FEEDBACK.c.error, PREDICTIONS.c.unusualness}  # columns that databases of earlier versions lack ...
+LATER_TABLES = {VALIDATION}  # ... and tables
 
 
 def connect(url: str, *, make: bool) -> Engine:
@@ -200,6 +201,8 @@ def check_columns(engine: Engine) -> None:
     """Raise KerasDLError if the tables lack a column that every version wrote: they are another program's then."""
     seen = inspect(engine)
     for table in TABLES.sorted_tables:
+        if table in LATER_TABLES and not seen.has_table(table.name):
+            continue
         if absent := [name for name in missing(seen, table) if table.c[name] not in LATER]:
             raise KerasDLError(f"its table {table.name} has no {', '.join(absent)}; use another database")
 
