@@ -7,8 +7,8 @@ a size, and with the size that chance alone gives, on average.
 - **Features**: the maximum mean discrepancy with a Gaussian kernel (MMD; Gretton et al. 2012), for p; pairs of examples
   of one group are left out of it. Its size says little to people. That is how well a classifier tells the sets apart
   on groups it has not seen: the area under its ROC curve (Lopez-Paz, Oquab 2017).
-- **Scores**: the largest gap between the shares below a score (Kolmogorov-Smirnov), and the population stability index
-  over ten bins of equal share (PSI), each with p.
+- **Scores**: the largest gap between the shares below a score (Kolmogorov-Smirnov), for p: it sees another share of the
+  classes sooner than the population stability index over ten bins of equal share (PSI), which gives the size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PERMUTATIONS = 999
 MOST = 1000  # examples of each set that the features are compared on: time and memory grow with the square
 BINS = 10
 FOLDS = 5
-EDGES = {"psi": (0.1, 0.25), "ks": (0.1, 0.2), "auroc": (0.6, 0.75)}  # from which a size is moderate, and large
+EDGES = {"psi": (0.1, 0.25), "auroc": (0.6, 0.75)}  # from which a size is moderate, and large
 SIZES = ("small", "moderate", "large")
 CERTAIN = 0.05  # a p value below it is a difference
 
@@ -73,7 +73,7 @@ class Pair:
         there, numbers = np.unique(self.numbers[rows], return_inverse=True)
         return Pair(numbers, self.second[there])
 
-    def tested(self, statistic: Statistic, seed: int) -> dict[str, float | None]:
+    def tested(self, statistic: Statistic, seed: int) -> dict[str, Any]:
         """Return a statistic, "value", that is 0 without a difference; its mean by "chance", and p.
 
         p is None where there are too few groups for it to be below 0.05.
@@ -170,14 +170,19 @@ def told_apart(vectors: np.ndarray, pair: Pair, seed: int) -> float | None:
 def scores(first: np.ndarray, second: np.ndarray, pair: Pair, seed: int = 0) -> dict[str, Any]:
     """Compare scores `[count]` of two sets.
 
+    p is of thinned sets, whose groups may change places; the value, and what chance gives, are of all examples.
+
     Returns:
-        `{"ks": {"value", "chance", "p"}, "psi": {"value", "chance", "p"}, "examples", "size": in a word, of the PSI}`.
+        `{"ks": {"value", "chance", "p"}, "psi": {"value", "chance", "p"}, "size": in a word, of the PSI}`.
     """
+    both, found = np.concatenate([first, second]).astype(np.float64), {}
     rows = pair.thinned(None, seed)
-    both, pair = np.concatenate([first, second])[rows].astype(np.float64), pair.at(rows)
-    ks, psi = pair.tested(gap(both, pair), seed), pair.tested(stability(both, pair), seed)
-    moved = size(psi["value"] - psi["chance"], EDGES["psi"])  # type: ignore[operator]
-    return {"ks": ks, "psi": psi, "examples": len(rows), "size": moved}
+    thin = pair.at(rows)
+    for name, statistic in (("ks", gap), ("psi", stability)):
+        found[name] = pair.tested(statistic(both, pair), seed)
+        if len(rows) < len(pair):
+            found[name]["p"] = thin.tested(statistic(both[rows], thin), seed)["p"]
+    return {**found, "size": size(found["psi"]["value"] - found["psi"]["chance"], EDGES["psi"])}
 
 
 def gap(values: np.ndarray, pair: Pair) -> Statistic:

@@ -69,7 +69,7 @@ def compared(run: Run, new: Predictions, *, own: bool) -> dict[str, Any]:
         found["features"] = shift.features(kept.features, new.features, pair, seed)
         levels = output.level(kept.values), output.level(new_found.values["network"])
         found["scores"] = shift.scores(*levels, pair, seed)
-        for name, test in (("features", "mmd"), ("scores", "psi")):
+        for name, test in (("features", "mmd"), ("scores", "ks")):
             found[name]["verdict"] = in_words(found[name][test]["p"], found[name]["size"])
     if not own:
         found["figures"] = figures(output, predictions.read(run).found(run.assets), new_found, seed)
@@ -116,7 +116,7 @@ def blocks(run: Run, result: Mapping[str, Any]) -> list[Block]:
     else:
         auroc, gap, psi = features["auroc"], scores["ks"]["value"], scores["psi"]
         told = "" if auroc is None else f"a classifier tells the sets apart with AUROC {auroc:.2f}; 0.5 is chance"
-        moved = f"stability index {psi['value']:.2f}, chance gives {psi['chance']:.2f}; largest gap {gap:.2f}"
+        moved = f"stability index {psi['value']:.2f}, of which chance gives {psi['chance']:.2f}; largest gap {gap:.2f}"
         both = [["Features", features["verdict"], told], ["Scores", scores["verdict"], moved]]
         shown = [Table(["", "Verdict", "Size"], both, TITLE)]
     if found["figures"]:

@@ -1,4 +1,4 @@
-"""Drift in service: a shifted stream is seen in time and an unshifted one is not, by whoever looks, wherever he looks."""
+"""Drift in service: a shifted stream is seen in time, and an unshifted one gives no alarm, wherever one looks."""
 
 import json
 import random

@@ -67,7 +67,7 @@ def test_inputs_may_differ_where_the_scores_do_not(compared):
 def test_scores_may_differ_where_the_inputs_do_not(compared):
     said, kept = compared
     result = said(values=1 - kept.values / 2)
-    assert result["scores"]["psi"]["p"] < 0.05
+    assert result["scores"]["ks"]["p"] < 0.05
     assert result["scores"]["verdict"].endswith("large")
     assert result["features"]["verdict"].startswith("no difference is shown")
 
