@@ -229,7 +229,7 @@ class Desk:
     def batcher(self, name: str, version: Version) -> Batcher:
         """Make the batcher of a version, which counts; to be called in the event loop."""
         summary = version.run.assets.get("drift")
-        self.drift.watch((name, version.number), summary)
+        self.drift.watch((name, version.number), summary, (path.read_bytes() for path in version.samples))
         if self.journal and summary:
             self.clerk.submit(self.journal.know, name, version.number, summary)
         phases = {phase: watching.PHASES.labels(name, phase) for phase in ("queue", "run")}

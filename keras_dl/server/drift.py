@@ -4,7 +4,7 @@ Of each answer two numbers are counted in bins of validation: its value (`Output
 `measures.stream` gives the alarm. All workers count together, in a file, so that their number changes nothing.
 
 What counts as one answer: an input that the same client has sent before does not count again, as a health probe's or a
-second try. With `burst`, of all that one client sends within so many seconds only the first input counts: what a
+second try; nor do the samples of the page, which every visitor sends. With `burst`, of all that one client sends within so many seconds only the first input counts: what a
 person tries in a row is alike, and ten alike answers are no ten witnesses. Without it, each input must be of another
 patient, author or document for the stated rate of false alarms to hold.
 """
@@ -18,7 +18,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ from keras_dl.task.blocks import Block, Prose, Table
 
 LOG = logging.getLogger("keras_dl.server")
 REMEMBERED = 10_000  # inputs, by their hash, and clients
-NUMBERS = {"value": "the answers", "unusualness": "the distances of the inputs"}
+NUMBERS = {"value": "The answers have", "unusualness": "The unusualness of inputs has"}
 CAPTION = (
     f"Shift: the population stability index of the last {LIFE:,} answers or fewer against validation, less what chance "
     f"gives. Below {LEAST:g} it is no shift, above {LARGE:g} a large one."
@@ -49,6 +49,7 @@ class Watched:
 
     bins: Mapping[str, Bins]
     stream: Stream
+    samples: frozenset[int]  # hashes of inputs that never count
     waiting: list[Mapping[str, np.ndarray]] = field(default_factory=list)
 
 
@@ -70,11 +71,17 @@ class Drift:
         self.last: OrderedDict[tuple[Key, str], float] = OrderedDict()
         self.lock = threading.Lock()
 
-    def watch(self, key: Key, summary: Mapping[str, Any] | None) -> None:
-        """Begin to count a version's answers; `summary` is what its assets say of validation, None in older runs."""
+    def watch(self, key: Key, summary: Mapping[str, Any] | None, samples: Iterable[bytes] = ()) -> None:
+        """Begin to count a version's answers.
+
+        Args:
+            key: the model and the version.
+            summary: what its assets say of validation; None in a run of an earlier version, which is not watched.
+            samples: inputs that never count.
+        """
         if summary:
             bins = {name: Bins.from_json(one) for name, one in summary.items()}
-            self.watched[key] = Watched(bins, Stream(bins))
+            self.watched[key] = Watched(bins, Stream(bins), frozenset(map(hash, samples)))
 
     def note(self, key: Key, client: str, raw: Sequence[bytes], values: Mapping[str, np.ndarray]) -> None:
         """Take the numbers of answers, `[count]` each, that one client got; an input without bytes is always new."""
@@ -87,7 +94,7 @@ class Drift:
     def is_new(self, key: Key, client: str, raw: bytes) -> bool:
         """Whether an input counts, and remember it."""
         mark = hash((key, client, raw))
-        if raw and mark in self.sent:
+        if raw and (mark in self.sent or hash(raw) in self.watched[key].samples):
             return False
         remember(self.sent, mark, None)
         if not self.burst:
@@ -188,8 +195,8 @@ def in_words(found: Mapping[str, Any]) -> str:
     )
     if alarm := found["alarm"]:
         return (
-            f"Drift: since about answer {alarm['since'] + 1:,}, {NUMBERS[alarm['name']]} differ from validation by a "
-            f"shift of {alarm['shift']:.2f}. Seen at answer {alarm['seen']:,}. {rate}"
+            f"Drift. {NUMBERS[alarm['name']]} moved away from validation by a shift of {alarm['shift']:.2f}, since "
+            f"about answer {alarm['since'] + 1:,}. Seen at answer {alarm['seen']:,}. {rate}"
         )
     if not found["answers"]:
         return f"There are no answers yet. {reach} {rate}"

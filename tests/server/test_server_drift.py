@@ -91,7 +91,7 @@ def test_a_server_sees_a_shifted_stream_in_time_and_none_before(spam, tmp_path):
         found = requests.get(f"{model}/drift", timeout=9).json()
         assert found["versions"]["1"]["alarm"]["name"] in ("value", "unusualness")
         assert found["blocks"][0]["warning"]
-        assert "Drift: since about answer" in found["blocks"][0]["text"]
+        assert "moved away from validation by a shift of" in found["blocks"][0]["text"]
         (listed,) = requests.get(f"{url}/v1/models", timeout=9).json()["models"]
         assert listed["watched"]
     (told,) = ab.ab(base, "spam")["versions"]
@@ -143,6 +143,14 @@ def test_what_a_client_sends_again_counts_once():
     drift.note(KEY, "b", [b"", b""], numbers(2))  # decoded inputs: nobody knows whether they are new
     drift.note(("other", 1), "b", [b"x"], numbers(1))
     assert drift.of("spam")["versions"]["1"]["answers"] == 5
+
+
+def test_the_samples_that_every_visitor_sends_do_not_count():
+    drift = Drift()
+    drift.watch(KEY, summary(), [b"sample"])
+    for visitor in range(30):
+        drift.note(KEY, str(visitor), [b"sample", b"own"], numbers(2))
+    assert drift.of("spam")["versions"]["1"]["answers"] == 30
 
 
 def test_in_a_burst_of_one_client_only_the_first_input_counts():

@@ -82,3 +82,10 @@ def test_a_batch_is_answered(real, tmp_path):
     real.choose("section + section input[type=file]", tmp_path / "texts.csv")
     real.find(".progress", "All 70 done in")
     assert real.find(".choices button", "All: 70")
+
+
+def test_whoever_runs_the_server_sees_whether_it_drifts(real):
+    real.click("nav a", "emoji")
+    real.click("summary", "Compare all answers so far with the validation part")
+    real.find(".prose, .blocks", "The validation part is too small for a shift of 0.25 to be certain")
+    real.find(".blocks th", "Shift of unusualness")
