@@ -297,5 +297,12 @@ def export(run: str, out: Path | None, as_json: bool) -> None:
     emit({"export": str(path)}, as_json, str(path))
 
 
-for command in (cli_runs.runs, cli_runs.compare, cli_serving.serve, cli_serving.promote, cli_serving.ab):
+for command in (
+    cli_runs.adapt,
+    cli_runs.runs,
+    cli_runs.compare,
+    cli_serving.serve,
+    cli_serving.promote,
+    cli_serving.ab,
+):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""The commands around several runs: runs, compare."""
+"""The commands that make, list and compare runs without training: adapt, runs, compare."""
 
 from __future__ import annotations
 
@@ -7,6 +7,25 @@ from pathlib import Path
 import click
 
 from keras_dl.terminal import FilePath, Named, emit, json_option, opened
+
+
+@click.command()
+@click.argument("run", type=Named(or_run=True))
+@click.option("--data", metavar="PATH", required=True, help="A folder, table or archive of inputs from elsewhere.")
+@click.option("--name", help="A name for the new run.  [default: its folder's name]")
+@click.option("--out", type=FilePath(), help="The new run's directory.  [default: runs/TASK/TIME]")
+@json_option
+def adapt(run: str, data: str, name: str | None, out: Path | None, as_json: bool) -> None:
+    """Adapt a run to inputs from elsewhere, without labels: a new run, and the old one stays as it is.
+
+    \b
+    Example: keras-dl adapt pneumonia --data other_hospital/ --name elsewhere
+    """
+    from keras_dl import show
+
+    found = opened(run)
+    new = found.adapt(data, name=name, out=out)
+    emit({"run": str(new.path), **new.card["adapted"]}, as_json, show.adapted(new))
 
 
 @click.command()

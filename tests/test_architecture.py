@@ -20,7 +20,7 @@ LAYERS = (  # a module may import from its own layer and from those before it
     "inputs outputs",
     "recipes",
     "tasks",
-    "registry runs training",
+    "registry runs training adapting",
     "pages",
     "verbs",
     "client server",

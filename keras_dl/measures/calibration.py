@@ -25,13 +25,23 @@ def fit_binary(labels: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
     Returns:
         "temperature", above 0, and "bias".
     """
-    from scipy.optimize import minimize
+    return fit_log_odds(np.asarray(labels), log_odds(outputs))
 
-    logit, labels = log_odds(outputs), np.asarray(labels)
+
+def fit_log_odds(labels: np.ndarray, logit: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
+    """Fit temperature and bias as `fit_binary` does, to log-odds `[count]`.
+
+    Args:
+        labels: `[count]`, 0 or 1.
+        logit: `[count]`.
+        weights: `[count]`, how often each example counts; None for once.
+    """
+    from scipy.optimize import minimize
 
     def loss(parameters: np.ndarray) -> float:
         margin = logit * np.exp(-parameters[0]) + parameters[1]
-        return np.mean(np.logaddexp(0, margin) - labels * margin) + RIDGE * np.sum(parameters**2)
+        each = np.logaddexp(0, margin) - labels * margin
+        return float(np.average(each, weights=weights) + RIDGE * np.sum(parameters**2))
 
     fitted = minimize(loss, np.zeros(2), method="Nelder-Mead").x
     return {"temperature": float(np.exp(fitted[0])), "bias": float(fitted[1])}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_dl.measures import calibration, ranking, thresholds
-from keras_dl.outputs import sets
+from keras_dl.outputs import moving, sets
 from keras_dl.outputs.labelled import chart
 from keras_dl.outputs.ranked import Ranked
 from keras_dl.task.blocks import Chart, Prose
-from keras_dl.task.kinds import Assets, Measuring, Metric
+from keras_dl.task.kinds import Assets, Measuring, Metric, Moved, Told
 
 if TYPE_CHECKING:
     import keras
@@ -135,6 +135,14 @@ class Binary(Ranked):
         """Measure probabilities `[count]` at the threshold, and their sets."""
         measure = (ranking.two_classes if self.both else ranking.binary)(truth, values, assets["threshold"])
         return sets.measured(measure, truth, possible(values, self.answered(values, assets), assets), assets)
+
+    def chances(self, values: np.ndarray) -> np.ndarray:
+        """Return the probability of each class, `[count, 2]`."""
+        return np.stack([1 - values, values], axis=1)
+
+    def moved(self, validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
+        """Move calibration and threshold as far as a set without labels tells; see `outputs.moving`."""
+        return moving.two_classes(validation, values, assets, seed)
 
     def log_odds(self, found: np.ndarray, assets: Assets, index: int, *, plain: bool) -> np.ndarray:
         """Return the calibrated log-odds of class 1."""

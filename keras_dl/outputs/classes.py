@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_dl.measures import calibration, ranking
-from keras_dl.outputs import sets
+from keras_dl.outputs import moving, sets
 from keras_dl.outputs.binary import RELIABILITY, RIGHT_IN_80, shares_of_votes
 from keras_dl.outputs.labelled import BAND_DRAWS, PAIRS, Labelled, chart, few
 from keras_dl.outputs.ranked import BANDS
 from keras_dl.task.blocks import Answer, Bar, Bars, Block, Chart, Prose
-from keras_dl.task.kinds import Assets, Column, Found, Measuring, Metric, Target
+from keras_dl.task.kinds import Assets, Column, Found, Measuring, Metric, Moved, Target, Told
 
 if TYPE_CHECKING:
     import keras
@@ -129,6 +129,14 @@ class Classes(Labelled):
     def answered(self, values: np.ndarray, assets: Assets) -> np.ndarray:
         """Return the likeliest class."""
         return values.argmax(axis=1)
+
+    def chances(self, values: np.ndarray) -> np.ndarray:
+        """Return the probabilities."""
+        return values
+
+    def moved(self, validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
+        """Move the biases, if a set without labels has other class shares alone; see `outputs.moving`."""
+        return moving.several_classes(validation, values, assets, seed)
 
     def columns(self, assets: Assets) -> Sequence[str]:
         """Return a column for each class."""

@@ -1,4 +1,4 @@
-"""What a reader must know before the figures of a run: it is tiny, or its data is the package's own.
+"""What a reader must know before the figures of a run: it is tiny, its data is the package's own, it was adapted.
 
 This is decided here alone, from config.json. Card, report, terminal, notebook and served page show what it says.
 """
@@ -19,6 +19,11 @@ SYNTHETIC = (
     "and its figures say nothing about the real world. To get meaningful ones, download the real set with "
     "`keras-dl data {task}`, and train with `--data`."
 )
+ADAPTED = (
+    "This is the run {run}, adapted without training to {examples:,} inputs in `{data}`. {said} The figures here are "
+    "of the test part of the data that it was trained on: they tell what adapting costs there. To measure it on "
+    "labelled data from elsewhere, run `keras-dl evaluate` with `--data` on this run and on {run}."
+)
 
 
 def tiny(asked: Mapping[str, Any]) -> bool:
@@ -31,13 +36,22 @@ def synthetic(asked: Mapping[str, Any]) -> bool:
     return bool(asked.get("synthetic", asked.get("data") is None))
 
 
+def adapted(asked: Mapping[str, Any]) -> bool:
+    """Whether a run was made from another one for data from elsewhere."""
+    return bool(asked.get("adapted"))
+
+
 def brief(asked: Mapping[str, Any]) -> list[str]:
     """Return the marks of a run in a word or two each."""
-    return ["tiny"] * tiny(asked) + ["embedded data"] * synthetic(asked)
+    return ["tiny"] * tiny(asked) + ["embedded data"] * synthetic(asked) + ["adapted"] * adapted(asked)
 
 
 def warnings(asked: Mapping[str, Any]) -> list[Prose]:
-    """Return one block that warns of the marks of a run, for everything that shows its figures; none without marks."""
+    """Return blocks that tell the marks of a run, for everything that shows its figures; none without marks."""
     titles = ["tiny run"] * tiny(asked) + ["synthetic data"] * synthetic(asked)
     text = (TINY if tiny(asked) else SYNTHETIC).replace("{task}", asked["task"])
-    return [Prose(text, ", ".join(titles).capitalize(), warning=True)] if titles else []
+    blocks = [Prose(text, ", ".join(titles).capitalize(), warning=True)] if titles else []
+    if adapted(asked):
+        facts = {**asked["adapted"], "said": " ".join(asked["adapted"]["said"])}
+        blocks.append(Prose(ADAPTED.format(**facts), "Adapted run", warning=True))
+    return blocks

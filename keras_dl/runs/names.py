@@ -2,7 +2,7 @@
 
 A run is called what `--name` says, and answers to the name of its folder too. A task's name means its newest complete
 run. A tiny run never answers for its task, since its figures mean nothing. A run on data of the user goes before one on
-embedded data.
+embedded data, and a trained run before one that was adapted to data from elsewhere.
 
 A run is known here by its config.json alone, so that a hundred of them are looked through at once.
 """
@@ -163,7 +163,9 @@ def answering(name: str, runs: Sequence[Kept], *, complete: bool = True) -> Kept
     """Return which of these runs, the newest first, a name means; None where it means none."""
     fitting = [run for run in runs if run.meant_by(name) and run.complete == complete]
     if complete:
-        fitting.sort(key=lambda run: (run.tiny, marks.synthetic(run.asked)))  # among equals the newest stays first
+        fitting.sort(
+            key=lambda run: (run.tiny, marks.adapted(run.asked), marks.synthetic(run.asked))
+        )  # among equals the newest stays first
     return fitting[0] if fitting else None
 
 

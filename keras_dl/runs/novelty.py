@@ -46,11 +46,15 @@ class Novelty:
             groups: of the validation examples.
             false_alarms: the share of new examples of the same source that may be called unusual, in (0, 1).
         """
-        gaussians = novelty.fit(training)
-        squares = [one.squared(stage)[:, 0] for one, stage in zip(gaussians, validation, strict=True)]
+        return cls(novelty.fit(training), ()).limited(validation, groups, false_alarms)
+
+    def limited(self, vectors: Sequence[np.ndarray], groups: Iterable[Any], false_alarms: float) -> Novelty:
+        """Return the same Gaussians with the limits set on other examples: of each stage `[count, width]`."""
+        groups = list(groups)
+        squares = [one.squared(stage)[:, 0] for one, stage in zip(self.gaussians, vectors, strict=True)]
         limits = np.array([limit(each, groups, false_alarms) for each in squares])
         worst = np.max([each / most for each, most in zip(squares, limits, strict=True)], axis=0)
-        return cls(gaussians, (limits * limit(worst, groups, false_alarms)).tolist())
+        return Novelty(self.gaussians, (limits * limit(worst, groups, false_alarms)).tolist())
 
     def unusualness(self, vectors: Sequence[tf.Tensor]) -> tf.Tensor:
         """Return how unusual examples are, `[count]`: above 1 they are called unusual. Graph operations."""

@@ -91,6 +91,14 @@ def trained(run: Run) -> str:
     return "\n".join(lines)
 
 
+def adapted(run: Run) -> str:
+    """Say what was adapted and what to type next."""
+    lines = [f"name    {run.name}"] if run.asked.get("name") else []
+    lines += [f"run     {run.path}", f"report  {run.path / 'report.html'}"]
+    lines += [f"next    {command('keras-dl', 'evaluate', str(run.path), '--data', 'LABELLED')}"]
+    return "\n".join([*(filled(line) for line in run.card["adapted"]["said"]), "", *lines])
+
+
 def command(*words: str) -> str:
     """Write a command to type, in several lines where the screen is narrow; it can be copied all the same."""
     line = " ".join(shlex.quote(word).replace(" ", "\0") for word in words)  # a word with blanks stays in one line

@@ -7,7 +7,7 @@ methods and never asks which kind it has. So a new kind is one file and its test
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from keras_dl.errors import KerasDLError
@@ -105,3 +105,23 @@ class Notable:
     rows: Sequence[int]  # of `Found`
     targets: Sequence[Target]  # what is explained of each
     open: bool = False  # whether the title leaves the truth open
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a network answered to examples whose truth is known."""
+
+    truth: np.ndarray  # [count]
+    groups: Sequence[str]  # [count]
+    values: np.ndarray  # [count, ...]: `Output.value` of each example
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What the answers to a set without labels change in a model's assets."""
+
+    assets: Assets = field(default_factory=dict)  # those that change; none where nothing does
+    said: Sequence[str] = ()  # what was decided and why, in sentences
+    facts: Mapping[str, Any] = field(default_factory=dict)  # the same as JSON values
+    explained: bool = False  # whether the answers are then as on validation, with no need to change the network
+    refused: str = ""  # why the set must not be adapted to; "" where it may

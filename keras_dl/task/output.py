@@ -8,7 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from keras_dl.task.blocks import Answer, Block, Chart, Prose
-from keras_dl.task.kinds import Assets, Column, Found, Measuring, Method, Metric, Notable, Target, metric_of
+from keras_dl.task.kinds import (
+    Assets,
+    Column,
+    Found,
+    Measuring,
+    Method,
+    Metric,
+    Moved,
+    Notable,
+    Target,
+    Told,
+    metric_of,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -152,6 +164,34 @@ class Output(ABC):
     def ranked(self, truth: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Return labels of 0 and 1 and scores, where a ROC curve says something."""
         return None
+
+    # Adapting to a set from elsewhere
+
+    def chances(self, values: np.ndarray) -> np.ndarray | None:
+        """Return the probability of each class `[count, classes]` in values; None where they say no such thing."""
+        return None
+
+    def moved(self, validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
+        """Return what the answers to a set without labels change.
+
+        Args:
+            validation: what the network answered there.
+            values: `[count, ...]`, `Output.value` of each example of the new set.
+            assets: the model's.
+            seed: of the draws of tests.
+        """
+        return Moved(said=[f"Answers that are {self.title} have nothing that could be moved without labels."])
+
+    def refitted(self, truth: np.ndarray, outputs: np.ndarray, assets: Assets, config: Any) -> Assets:
+        """Return what labelled examples of a new set change in assets; a few of them change little.
+
+        Args:
+            truth: `[count]`, of the labelled examples.
+            outputs: `[count, ...]`, what `reduced` makes of the model's outputs.
+            assets: the model's, or as `moved` left them.
+            config: of the run.
+        """
+        return {}
 
     # Showing
 

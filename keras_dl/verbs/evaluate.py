@@ -65,11 +65,24 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     if others:
         baselines.save(dict(others), run.path / "assets" / baselines.OTHERS)
     run.write("assets/assets.json", assets)
+    write(run, Answering(network, assets, novelty), baseline, others, data, splits, training)
+    return type(run)(run.path)  # as it is now on disk
 
+
+def write(
+    run: Run,
+    answering: Answering,
+    baseline: Any,
+    others: Mapping[str, Any],
+    data: Data,
+    splits: dict[str, Examples],
+    training: dict[str, Any],
+) -> None:
+    """Measure a run on its test part, and write all that follows from that; metrics.json last."""
+    task, assets = run.task, answering.assets
     keep_examples(run, data.test, assets)
-    answering = Answering(network, assets, novelty)
     predictions = predict_both(answering, baseline, splits["test"], data.test)
-    predictions.write(run, output.columns(assets))
+    predictions.write(run, task.output.columns(assets))
     gallery.keep(run, data.test, predictions.found(assets))
     words = {**task.words, "baseline": getattr(baseline, "title", task.words["baseline"])}
     run.write("card.json", {**card(run, answering, data, training), "words": words})
@@ -77,7 +90,6 @@ def conclude(run: R, model: keras.Model, data: Data, splits: dict[str, Examples]
     measured |= measure_others(task, assets, others, splits["test"], data.test, run.config.seed)
     report.write(run, measured)
     run.write("metrics.json", {"test": measured})
-    return type(run)(run.path)  # as it is now on disk
 
 
 @own_keras()

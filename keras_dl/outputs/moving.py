@@ -1,0 +1,186 @@
+"""What answers to a set without labels say of it: class shares, and how far the scores have moved.
+
+Three explanations are tried, the simplest first, and the first one that the scores do not contradict is taken:
+
+1. Label shift: only the class shares are others. They are estimated, and probabilities and threshold follow.
+2. A moved score: besides, the log-odds of each class are shifted, and stretched. That can be told without labels where
+   the scores of the classes are apart: then there are two heaps, each with a place and a size.
+3. Something else: then nothing is moved, since any estimate would be a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_dl.measures import calibration, label_shift
+from keras_dl.measures.label_shift import LEVEL, Alignment, Judged, Mixture
+from keras_dl.task.kinds import Assets, Moved, Told
+
+ONE_CLASS = 0.98  # from this estimated share of one class on, it is as if there were no other
+LEAST = 0.01  # of a share: no class is ruled out by an estimate
+MOVED = 0.1  # of the test that moved scores are a mixture of those on validation
+STRETCHED = 3.0  # a score is not stretched by more than this, nor by less than its inverse
+UNKNOWN = (
+    "On validation, the answers tell the classes apart too badly to say anything of the class shares of another set. "
+    "Calibration and threshold stay."
+)
+
+
+def two_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
+    """Move calibration and threshold of a probability of the second class, `[count]`, as far as a set tells."""
+    old, new = (np.stack([1 - one, one], axis=1) for one in (validation.values, values))
+    found, facts = judged(validation, old, new, seed)
+    if not found.known:
+        return Moved(said=[UNKNOWN], facts=facts)
+    if refused := one_class(found.after, assets["classes"]):
+        return Moved(facts=facts, refused=refused, explained=found.p >= LEVEL)
+    if found.holds:
+        if not differ(found, len(values)):
+            return Moved(said=[unchanged(found, assets["classes"])], facts=facts, explained=True)
+        text = f"{label_shifted(found, assets['classes'])} Probabilities and threshold were moved to these shares."
+        return Moved(reweighted(assets, change(found.before, found.after)), [text], facts, explained=True)
+    moved = moved_score(validation, label_shift.scores_of(new), seed)
+    if moved is None:
+        return Moved(said=[contradicted(found)], facts=facts)
+    shares = moved.explained.shares
+    facts |= {"offsets": [round(one, 4) for one in moved.offsets], "slope": round(moved.slope, 4)}
+    facts |= {"after": [round(float(one), 4) for one in shares], "p_moved": round(moved.explained.p, 4)}
+    by = " and ".join(f"{one:+.2f} for {name}" for one, name in zip(moved.offsets, assets["classes"], strict=True))
+    text = (
+        f"Other class shares alone do not explain the scores (p = {found.p:.3f}). They are explained if the log-odds "
+        f"of validation are moved by {by} and stretched by {moved.slope:.2f}, with "
+        f"{named(shares, assets['classes'])} (p = {moved.explained.p:.2f}). Calibration and threshold were moved so."
+    )
+    return Moved(recalibrated(validation, moved, found.before, assets), [text], facts)
+
+
+def several_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
+    """Move the biases of the probabilities `[count, classes]`, if a set has other class shares alone."""
+    found, facts = judged(validation, validation.values, values, seed)
+    if not found.known:
+        return Moved(said=[UNKNOWN], facts=facts)
+    if refused := one_class(found.after, assets["classes"]):
+        return Moved(facts=facts, refused=refused, explained=found.p >= LEVEL)
+    if not found.holds:
+        return Moved(said=[contradicted(found)], facts=facts)
+    if not differ(found, len(values)):
+        return Moved(said=[unchanged(found, assets["classes"])], facts=facts, explained=True)
+    fitted = assets["calibration"]
+    ratio = np.log(np.maximum(found.after, LEAST)) - np.log(found.before)
+    biases = (np.asarray(fitted["biases"]) + ratio - ratio.mean()).tolist()
+    text = f"{label_shifted(found, assets['classes'])} The probabilities were moved to these shares."
+    return Moved({"calibration": {**fitted, "biases": biases}}, [text], facts, explained=True)
+
+
+def judged(validation: Told, old: np.ndarray, new: np.ndarray, seed: int) -> tuple[Judged, dict[str, Any]]:
+    """Estimate the class shares of a set, and test whether nothing else has changed; also as JSON values.
+
+    Args:
+        validation: what the network answered there.
+        old: `[reference, classes]`, the probabilities on validation.
+        new: `[count, classes]`, those on the new set.
+        seed: of the test.
+    """
+    answers = old.argmax(axis=1), new.argmax(axis=1)
+    found = label_shift.judged(np.asarray(validation.truth, int), validation.groups, old, new, answers, seed)
+    return found, found.facts()
+
+
+def moved_score(validation: Told, scores: np.ndarray, seed: int) -> Alignment | None:
+    """Return how the score of two classes has moved on a set, `[count, 1]`; None where no such move explains it."""
+    truth = np.asarray(validation.truth, int)
+    old = label_shift.scores_of(np.stack([1 - validation.values, validation.values], axis=1))
+    found = label_shift.aligned(Mixture(old, truth, validation.groups, 2), scores, seed)
+    told = found.explained.p >= MOVED and found.explained.shares.max() < ONE_CLASS
+    return found if told and 1 / STRETCHED < found.slope < STRETCHED else None
+
+
+def recalibrated(validation: Told, moved: Alignment, before: np.ndarray, assets: Assets) -> Assets:
+    """Return calibration and threshold, fitted to validation as it would be on the new set."""
+    truth, shares = np.asarray(validation.truth, int), moved.explained.shares
+    weights = shares[truth] / before[truth]
+    fitted = calibration.fit_log_odds(truth, moved.scores, weights)
+    own = assets["calibration"]
+    both = {  # first that of the run, then the new one
+        "temperature": own["temperature"] * fitted["temperature"],
+        "bias": own["bias"] / fitted["temperature"] + fitted["bias"],
+    }
+    return {"calibration": both, "threshold": moved_threshold(assets, change(before, shares))}
+
+
+def reweighted(assets: Assets, change: float) -> Assets:
+    """Return calibration and threshold for other class shares."""
+    fitted = assets["calibration"]
+    return {
+        "calibration": {**fitted, "bias": fitted["bias"] + change},
+        "threshold": moved_threshold(assets, change),
+    }
+
+
+def moved_threshold(assets: Assets, change: float) -> float:
+    """Return the threshold for other class shares.
+
+    One that was chosen by sensitivity and specificity asks for the same evidence as before, whatever the shares are.
+    """
+    threshold = assets["threshold"]
+    if assets.get("fixed_threshold"):
+        return threshold
+    odds = threshold / (1 - threshold) * np.exp(change)
+    return float(odds / (1 + odds))
+
+
+def change(before: np.ndarray, after: np.ndarray) -> float:
+    """Return by how much other shares of two classes change the log-odds of the second."""
+    finite = np.clip([before[1], after[1]], LEAST, 1 - LEAST)
+    old, new = np.log(finite) - np.log1p(-finite)
+    return float(new - old)
+
+
+def differ(found: Judged, count: int) -> bool:
+    """Whether shares differ by more than 2.5 standard errors of the difference of two shares."""
+    error = np.sqrt(0.25 * (1 / count + 1 / found.reference))
+    return bool(np.abs(found.after - found.before).max() > 2.5 * error)
+
+
+def one_class(shares: np.ndarray, classes: Sequence[str]) -> str:
+    """Return why a set must not be adapted to that seems to hold one class alone; "" where it holds several."""
+    most = int(np.argmax(shares))
+    if shares[most] < ONE_CLASS:
+        return ""
+    return (
+        f"nearly all inputs seem to be {classes[most]} ({100 * shares[most]:.0f} %). A set of one class alone cannot "
+        "be adapted to; give inputs of all classes, as they come"
+    )
+
+
+def named(shares: np.ndarray, classes: Sequence[str]) -> str:
+    """Write class shares."""
+    return ", ".join(f"{100 * share:.0f} % {name}" for name, share in zip(classes, shares, strict=True))
+
+
+def label_shifted(found: Judged, classes: Sequence[str]) -> str:
+    """Say that the class shares are others."""
+    return (
+        f"Class shares: validation has {named(found.before, classes)}; the new set has about "
+        f"{named(found.after, classes)}. The scores look like a mixture of those on validation (p = {found.p:.2f})."
+    )
+
+
+def unchanged(found: Judged, classes: Sequence[str]) -> str:
+    """Say that the class shares are about the same."""
+    return (
+        f"Class shares: about {named(found.after, classes)}, as on validation. The scores look as they do there "
+        f"(p = {found.p:.2f}), so calibration and threshold stay."
+    )
+
+
+def contradicted(found: Judged) -> str:
+    """Say that no explanation fits, and what follows."""
+    why = f"p = {found.p:.3f}" if found.p < LEVEL else "two estimates of the shares differ"
+    return (
+        f"The scores of the new set are not a mixture of those on validation ({why}), so the class shares cannot be "
+        "told without labels. Calibration and threshold stay; check them with labelled inputs."
+    )

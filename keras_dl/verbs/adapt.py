@@ -1,0 +1,182 @@
+"""Adapt: a new run for inputs from elsewhere that have no labels. Forward passes only; no weight is trained."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+
+from keras_dl.adapting import directory, elsewhere, normalisation
+from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.progress import say
+from keras_dl.runs import baseline as baselines
+from keras_dl.runs import marks, names, novelty, sources
+from keras_dl.runs.answering import Network
+from keras_dl.runs.files import replacing
+from keras_dl.runs.novelty import Novelty
+from keras_dl.runs.run import Run
+from keras_dl.task import Assets, Data
+from keras_dl.task.kinds import Told
+from keras_dl.training import pipeline
+from keras_dl.training.own_keras import own_keras
+from keras_dl.training.pipeline import Examples
+from keras_dl.verbs import evaluate
+
+R = TypeVar("R", bound=Run)
+FEWEST = 50  # inputs; of fewer, neither statistics nor shares can be told
+MOST_UNUSUAL = 0.5  # of the inputs, after normalisation; with more, they are something else than what was learned
+
+
+@dataclass
+class Adapted:
+    """What was decided, and why."""
+
+    assets: Assets
+    novelty: Novelty | None = None
+    said: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@own_keras()
+def adapt(run: R, data: str | Path, *, out: str | Path | None = None, name: str | None = None) -> R:
+    """Make a new run for a set from elsewhere that has no labels; the old run is only read.
+
+    Args:
+        run: a complete run, whose data is where it was.
+        data: a folder, table or archive of inputs. Labels are ignored.
+        out: the directory of the new run; None for runs/TASK/TIME.
+        name: what to call the new run.
+
+    Returns:
+        The new run.
+
+    Raises:
+        UsageError: if there is nothing at `data`, `out` is taken, or the run was adapted already.
+        KerasDLError: if the set cannot be read, or adapting to it would do harm, with the reason.
+    """
+    source, path = sources.checked(run.task, data), directory.chosen(run, out)
+    asked = {key: value for key, value in run.asked.items() if key not in ("task", "config")}
+    asked["name"] = None if name is None else names.check(name)
+    if marks.adapted(run.asked):
+        raise UsageError(
+            f"{run.path} was adapted already; adapt the run that it was made from: {run.asked['adapted']['run']}"
+        )
+    with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
+        found = elsewhere.read(run, source, labels=False)
+        if len(found.split) < FEWEST:
+            raise KerasDLError(
+                f"{len(found.split)} inputs are too few to adapt to; give {FEWEST} or more, as they come"
+            )
+        home = sources.load(run)
+        parts = {"validation": home.validation, "test": home.test, "new": found.split}
+        decoded = {
+            part: pipeline.decoded(split, run.config, Path(folder) / part, name=part) for part, split in parts.items()
+        }
+        model = Run(run.path).model  # read anew: that of the run stays as it is
+        adapted = decided(run, model, home, decoded)
+        for line in adapted.said:
+            say(line)
+        facts = {"run": run.name, "data": str(source), "examples": len(found.split), "said": adapted.said}
+        with directory.building(path) as work:
+            new = type(run).create(work, run.task, run.config, **asked, adapted=facts)
+            directory.copy_kept(run, work)
+            with replacing(work / "model.keras") as temporary:
+                keras.saving.save_model(model, temporary)
+            new.write("assets/assets.json", adapted.assets)
+            if adapted.novelty:
+                adapted.novelty.write(work)
+            both = baselines.load(run), baselines.load_others(run)
+            evaluate.write(new, new.answering, *both, home, decoded, run.card["training"])
+            new.write("card.json", {**new.card, "adapted": {**facts, **adapted.facts}})
+    return type(run)(path)
+
+
+def decided(run: Run, model: keras.Model, home: Data, decoded: dict[str, Examples]) -> Adapted:
+    """Give the model other statistics, and return what goes with them.
+
+    Raises:
+        KerasDLError: if adapting would do harm, or there is nothing to do.
+    """
+    output, seed, new = run.task.output, run.config.seed, decoded["new"]
+    adapted, network = Adapted(dict(run.assets)), Network(run.task, run.config, model)
+    seen = {part: network.see(decoded[part], name=part) for part in ("validation", "new")}
+    values = {part: output.values(one.outputs, run.assets) for part, one in seen.items()}
+    told = Told(decoded["validation"].truth, home.validation.groups, values["validation"])
+    usual = novelty.read(run.path)
+    answers, moved = output.moved(told, values["new"], run.assets, seed), False
+    if not answers.explained:
+        chances = {part: output.chances(one) for part, one in values.items()}
+        moved = renormalise(model, chances, decoded, home, adapted, seed)
+    if moved:
+        seen["new"] = network.see(new, name="new")
+        values["new"] = output.values(seen["new"].outputs, run.assets)
+        answers = output.moved(told, values["new"], run.assets, seed)
+    if usual:
+        refuse_unusual(usual.unusualness(seen["new"].vectors).numpy())
+        adapted.novelty = usual.limited(seen["new"].vectors, range(len(new)), run.config.false_alarms)
+    else:
+        adapted.said.append(
+            "It was not checked that the inputs are of the kind that the network knows: this run cannot."
+        )
+    if answers.refused:
+        raise KerasDLError(answers.refused)
+    adapted.assets |= answers.assets
+    adapted.said += answers.said
+    adapted.facts["answers"] = dict(answers.facts)
+    if not answers.assets and not moved:
+        raise KerasDLError("there is nothing to adapt. " + " ".join(adapted.said))
+    return adapted
+
+
+def renormalise(
+    model: keras.Model,
+    chances: dict[str, np.ndarray | None],
+    decoded: dict[str, Examples],
+    home: Data,
+    adapted: Adapted,
+    seed: int,
+) -> bool:
+    """Carry the statistics of batch normalisation over to the new inputs, and say whether there are any."""
+    layers, count = len(normalisation.layers_of(model)), len(decoded["new"])
+    if not layers:
+        adapted.said.append("The network has no batch normalisation whose statistics come from its training.")
+        return False
+    shares = shares_in_training(home, None if chances["new"] is None else chances["new"].shape[1])
+    each = {part: normalisation.weights(len(decoded[part]), one, shares) for part, one in chances.items()}
+    here, there = (normalisation.estimated(model, decoded[part].x, each[part], seed) for part in ("validation", "new"))
+    share = normalisation.weight(each["new"])
+    before = normalisation.read(model)
+    normalisation.write(model, [one.carried(a, b, share) for one, a, b in zip(before, here, there, strict=True)])
+    adapted.facts["normalisation"] = {"layers": layers, "share": round(share, 4), "examples": count}
+    adapted.said.append(
+        f"Batch normalisation: the statistics of {layers} layers were moved by {100 * share:.0f} % of the difference "
+        f"between the {count:,} new inputs and the validation part."
+    )
+    return True
+
+
+def shares_in_training(home: Data, classes: int | None) -> np.ndarray | None:
+    """Return the class shares of the batches that the network was trained on; None where there are no classes."""
+    if classes is None:
+        return None
+    if home.balance != "none":
+        return np.full(classes, 1 / classes)
+    return np.bincount(np.asarray(home.train.truth, int), minlength=classes) / len(home.train)
+
+
+def refuse_unusual(unusualness: np.ndarray) -> None:
+    """Refuse a set that the network does not know at all, also when it is normalised.
+
+    Raises:
+        KerasDLError: with the share of unusual inputs.
+    """
+    share = float(np.mean(unusualness > 1))
+    if share > MOST_UNUSUAL:
+        raise KerasDLError(
+            f"{100 * share:.0f} % of the inputs are unusual for this network, even after its normalisation was adapted "
+            "to them. They seem to be something else than it has learned; adapting would only hide that"
+        )

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from keras_dl.measures.calibration import calibrated_binary, calibration_error
+from keras_dl.outputs.binary import Binary
+from keras_dl.outputs.classes import Classes
+from keras_dl.outputs.number import Number
+from keras_dl.outputs.score import Score
+from keras_dl.task.kinds import Told
+
+BINARY = {
+    "classes": ["NORMAL", "PNEUMONIA"],
+    "calibration": {"temperature": 2.0, "bias": 0.5},
+    "threshold": 0.5,
+}
+
+
+def sigmoid(scores):
+    return 1 / (1 + np.exp(-scores))
+
+
+def drawn(count, share, seed, *, healthy=0.0):
+    """Draw calibrated log-odds, for equal shares of both classes, and labels; `healthy` moves those of class 0."""
+    generator = np.random.default_rng(seed)
+    labels = (generator.random(count) < share).astype(int)
+    return np.where(labels == 1, 3.0, -3.0 + healthy) + generator.normal(0, np.sqrt(6), count), labels
+
+
+def validation():
+    scores, labels = drawn(500, 0.5, 0)
+    return Told(labels, [str(row) for row in range(500)], sigmoid(scores))
+
+
+def outputs(scores):
+    """Return what the network gave where the calibrated log-odds are these."""
+    return sigmoid((scores - BINARY["calibration"]["bias"]) * BINARY["calibration"]["temperature"])
+
+
+def answered(scores, assets):
+    """Return probabilities and answers with these assets."""
+    probability = calibrated_binary(outputs(scores), assets["calibration"])
+    return probability, probability >= assets["threshold"]
+
+
+def test_other_class_shares_move_probabilities_and_threshold_together():
+    scores, labels = drawn(600, 0.1, 1)
+    moved = Binary().moved(validation(), sigmoid(scores), BINARY, seed=0)
+    assert moved.explained
+    assert moved.facts["after"][1] == pytest.approx(labels.mean(), abs=0.04)
+    before, after = answered(scores, BINARY), answered(scores, BINARY | moved.assets)
+    assert calibration_error(labels, after[0]) < calibration_error(labels, before[0]) - 0.02
+    assert (after[1] == before[1]).mean() > 0.995, "sensitivity and specificity stay as they were chosen"
+
+
+def test_a_fixed_threshold_stays_so_that_the_likelier_class_is_the_answer():
+    scores, labels = drawn(600, 0.1, 1)
+    fixed = BINARY | {"fixed_threshold": True}
+    moved = Binary(threshold=0.5).moved(validation(), sigmoid(scores), fixed, seed=0)
+    assert moved.assets["threshold"] == 0.5
+    right = [np.mean(answered(scores, one)[1] == labels) for one in (fixed, fixed | moved.assets)]
+    assert right[1] > right[0]
+
+
+def test_a_set_that_is_as_validation_moves_nothing():
+    moved = Binary().moved(validation(), sigmoid(drawn(600, 0.5, 2)[0]), BINARY, seed=0)
+    assert (moved.assets, moved.explained) == ({}, True)
+
+
+def test_healthy_scores_that_lie_higher_move_the_threshold_back():
+    scores, labels = drawn(600, 0.5, 3, healthy=3.0)
+    moved = Binary().moved(validation(), sigmoid(scores), BINARY, seed=0)
+    assert not moved.explained, "it is no label shift"
+    before, after = answered(scores, BINARY), answered(scores, BINARY | moved.assets)
+    assert np.mean(after[1] == labels) > np.mean(before[1] == labels) + 0.02
+    assert calibration_error(labels, after[0]) < calibration_error(labels, before[0])
+
+
+def test_what_no_explanation_fits_moves_nothing():
+    scores = np.random.default_rng(4).choice([-1.0, 0.0, 1.0], 600)  # three heaps where validation has two
+    moved = Binary().moved(validation(), sigmoid(scores), BINARY, seed=0)
+    assert (moved.assets, moved.explained) == ({}, False)
+    assert "cannot be told without labels" in moved.said[0]
+
+
+def test_a_set_of_one_class_is_refused():
+    moved = Binary().moved(validation(), sigmoid(drawn(300, 0.0, 5)[0]), BINARY, seed=0)
+    assert "nearly all inputs seem to be NORMAL" in moved.refused
+
+
+def test_a_network_that_cannot_tell_the_classes_says_nothing_of_their_shares():
+    generator = np.random.default_rng(6)
+    told = Told(generator.integers(0, 2, 300), [str(row) for row in range(300)], generator.random(300))
+    moved = Binary().moved(told, generator.random(300), BINARY, seed=0)
+    assert not moved.assets
+    assert not moved.refused
+    assert "too badly" in moved.said[0]
+
+
+def three(count, shares, seed):
+    generator = np.random.default_rng(seed)
+    labels = generator.choice(3, count, p=shares)
+    logits = generator.normal(size=(count, 3))
+    logits[np.arange(count), labels] += 3
+    logits = 3 * logits  # the log-likelihood ratios of means 3 and 0 with variance 1
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True), labels
+
+
+def test_other_shares_of_three_classes_move_the_biases():
+    values, labels = three(600, [1 / 3] * 3, 0)
+    new, truth = three(600, [0.7, 0.2, 0.1], 1)
+    told = Told(labels, [str(row) for row in range(600)], values)
+    assets = {"classes": ["a", "b", "c"], "calibration": {"temperature": 1.0, "biases": [0.0, 0.0, 0.0]}}
+    moved = Classes().moved(told, new, assets, seed=0)
+    assert moved.facts["after"] == pytest.approx(np.bincount(truth) / 600, abs=0.04)
+    biases = np.array(moved.assets["calibration"]["biases"])
+    assert biases[0] > biases[1] > biases[2]
+    assert moved.assets["calibration"]["temperature"] == 1.0
+    right = [np.mean((np.log(new + 1e-12) + one).argmax(1) == truth) for one in (0, biases)]
+    assert right[1] >= right[0]
+
+
+@pytest.mark.parametrize("output", [Number("cells"), Score(heatmap=lambda model, images: images)])
+def test_numbers_and_scores_are_not_moved_without_labels(output):
+    told = Told(np.zeros(60, int), [str(row) for row in range(60)], np.ones(60))
+    moved = output.moved(told, np.ones(60), {}, seed=0)
+    assert (moved.assets, moved.refused, moved.explained) == ({}, "", False)

@@ -1,0 +1,171 @@
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_dl
+from keras_dl.adapting import normalisation
+from keras_dl.errors import KerasDLError, UsageError
+from keras_dl.runs import names, sources
+from keras_dl.verbs import adapt, evaluate
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tiny_run, tmp_path_factory):
+    """A flat folder of images without labels: the embedded ones, of another exposure."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    for number, path in enumerate(sorted(sources.folder(tiny_run("pneumonia")).rglob("*.jpeg"))):
+        pixels = np.asarray(Image.open(path).convert("L"))
+        Image.fromarray((255 * (pixels / 255) ** 1.3).astype("uint8")).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def adapted(tiny_run, elsewhere, tmp_path_factory):
+    """The run adapted to it, and the digests of the old run's files before."""
+    run = tiny_run("pneumonia")
+    before = digests(run.path)
+    return run.adapt(elsewhere, name="there", out=tmp_path_factory.mktemp("runs") / "new"), before
+
+
+def test_the_old_run_is_untouched(adapted, tiny_run):
+    assert digests(tiny_run("pneumonia").path) == adapted[1]
+
+
+def test_the_new_run_is_whole_and_says_what_was_done(adapted, tiny_run, elsewhere):
+    new, old = adapted[0], tiny_run("pneumonia")
+    assert new.complete
+    assert new.name == "there"
+    assert not list(new.path.parent.glob(".*")), "nothing is left beside it"
+    assert {path.name for path in old.path.iterdir()} - {path.name for path in new.path.iterdir()} <= {
+        "checkpoints",
+        "logs",
+        "embeddings",
+    }
+    facts = new.card["adapted"]
+    assert facts["run"] == old.name
+    assert facts["data"] == str(elsewhere)
+    assert facts["examples"] == len(list(elsewhere.iterdir()))
+    assert facts["normalisation"]["layers"] == len(normalisation.layers_of(new.model))
+    assert "Batch normalisation" in " ".join(facts["said"])
+    for text in ((new.path / "report.html").read_text(), repr(new), new._repr_html_()):
+        assert "adapted" in text
+
+
+def test_the_network_was_moved_and_nothing_was_trained(adapted, tiny_run):
+    old, new = tiny_run("pneumonia").model, adapted[0].model
+    moving = {id(layer.moving_mean) for layer in normalisation.layers_of(new)}
+    moving |= {id(layer.moving_variance) for layer in normalisation.layers_of(new)}
+    for before, after in zip(old.weights, new.weights, strict=True):
+        same = np.array_equal(before.numpy(), after.numpy())
+        assert same == (id(after) not in moving), after.path
+
+
+def test_the_new_run_reopens_evaluates_predicts_and_exports(adapted, elsewhere, tmp_path):
+    new = keras_dl.open_run(adapted[0].path)
+    again = new.evaluate()
+    for name, cell in new.metrics["test"]["network"].items():
+        assert again["network"][name]["value"] == pytest.approx(cell["value"], abs=1e-5), name
+    (row,) = new.predict(min(elsewhere.iterdir()))
+    assert 0 <= row["probability"] <= 1
+    assert (new.export(tmp_path / "model") / "saved_model.pb").exists()
+    assert new.report().exists()
+
+
+def test_labels_are_ignored(tiny_run, tmp_path, monkeypatch):
+    """With class folders, wrong ones too, the same comes out as without."""
+    run, found = tiny_run("pneumonia"), []
+    monkeypatch.setattr(adapt, "decided", lambda run, model, home, decoded: found.append(decoded) or 1 / 0)
+    right = sources.folder(run)
+    wrong = tmp_path / "wrong"
+    shutil.copytree(right, wrong)
+    (normal,) = [path for path in wrong.rglob("NORMAL") if path.parent.name == "train"]
+    normal.rename(normal.with_name("x"))
+    normal.with_name("PNEUMONIA").rename(normal)
+    normal.with_name("x").rename(normal.with_name("PNEUMONIA"))
+    for folder in (right, wrong):
+        with pytest.raises(ZeroDivisionError):
+            run.adapt(folder, out=tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+    assert sum(len(one["new"]) for one in found) == 2 * len(found[0]["new"])
+    assert found[0]["new"].x.numpy().sum() == found[1]["new"].x.numpy().sum()
+
+
+def test_a_task_does_not_mean_its_adapted_run(adapted, tiny_run):
+    runs = [names.opened(run.path) for run in (adapted[0], tiny_run("pneumonia"))]
+    for run in runs:
+        run.asked["tiny"] = False
+    assert names.answering("pneumonia", runs).path == tiny_run("pneumonia").path
+
+
+def test_the_command_says_what_was_done(adapted, tiny_run, elsewhere, tmp_path, capsys):
+    from click.testing import CliRunner
+
+    from keras_dl.cli import main
+
+    done = CliRunner().invoke(
+        main, ["adapt", str(adapted[0].path), "--data", str(elsewhere), "--out", str(tmp_path / "n")]
+    )
+    assert done.exit_code == 2
+    assert "was adapted already" in done.output
+
+
+def test_too_few_inputs_are_refused(tiny_run, elsewhere, tmp_path):
+    few = tmp_path / "few"
+    few.mkdir()
+    for path in sorted(elsewhere.iterdir())[: adapt.FEWEST - 1]:
+        shutil.copy(path, few)
+    with pytest.raises(KerasDLError, match=r"49 inputs are too few to adapt to; give 50 or more"):
+        tiny_run("pneumonia").adapt(few, out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_inputs_of_another_kind_are_refused(tiny_run, tmp_path):
+    generator, folder = np.random.default_rng(0), tmp_path / "noise"
+    folder.mkdir()
+    for number in range(60):
+        Image.fromarray(generator.integers(0, 256, (64, 64), dtype="uint8")).save(folder / f"{number}.png")
+    with pytest.raises(KerasDLError, match="% of the inputs are unusual for this network"):
+        tiny_run("pneumonia").adapt(folder, out=tmp_path / "new")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_network_without_normalisation_has_nothing_to_adapt_where_shares_cannot_be_told(tiny_run, tmp_path):
+    run = tiny_run("spam")
+    with pytest.raises(KerasDLError, match="there is nothing to adapt"):
+        run.adapt(sources.folder(run), out=tmp_path / "new")
+
+
+def test_a_place_that_is_taken_is_refused(tiny_run, elsewhere):
+    run = tiny_run("pneumonia")
+    with pytest.raises(UsageError, match="is not empty"):
+        run.adapt(elsewhere, out=run.path)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, KerasDLError("the disk is full")])
+def test_what_is_interrupted_leaves_no_half_run(tiny_run, elsewhere, tmp_path, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(evaluate, "write", fail)
+    with pytest.raises((KeyboardInterrupt, KerasDLError)):
+        tiny_run("pneumonia").adapt(elsewhere, out=tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_leaves_is_no_run(adapted, tmp_path):
+    hidden = tmp_path / ".new.unfinished" / "new"
+    shutil.copytree(adapted[0].path, hidden)
+    assert names.kept(tmp_path) == []
+    assert json.loads((hidden / "config.json").read_text())["adapted"]
