@@ -28,20 +28,23 @@ def fit_binary(labels: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
     return fit_log_odds(np.asarray(labels), log_odds(outputs))
 
 
-def fit_log_odds(labels: np.ndarray, logit: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
+def fit_log_odds(
+    labels: np.ndarray, logit: np.ndarray, weights: np.ndarray | None = None, ridge: float = RIDGE
+) -> dict[str, float]:
     """Fit temperature and bias as `fit_binary` does, to log-odds `[count]`.
 
     Args:
         labels: `[count]`, 0 or 1.
         logit: `[count]`.
         weights: `[count]`, how often each example counts; None for once.
+        ridge: weight on "no change", against the mean loss of an example.
     """
     from scipy.optimize import minimize
 
     def loss(parameters: np.ndarray) -> float:
         margin = logit * np.exp(-parameters[0]) + parameters[1]
         each = np.logaddexp(0, margin) - labels * margin
-        return float(np.average(each, weights=weights) + RIDGE * np.sum(parameters**2))
+        return float(np.average(each, weights=weights) + ridge * np.sum(parameters**2))
 
     fitted = minimize(loss, np.zeros(2), method="Nelder-Mead").x
     return {"temperature": float(np.exp(fitted[0])), "bias": float(fitted[1])}
@@ -59,13 +62,16 @@ def log_odds(outputs: np.ndarray) -> np.ndarray:
     return np.log(score) - np.log1p(-score)
 
 
-def fit_classes(labels: np.ndarray, outputs: np.ndarray, biases: bool = True) -> dict[str, float | list[float]]:
+def fit_classes(
+    labels: np.ndarray, outputs: np.ndarray, biases: bool = True, ridge: float = RIDGE
+) -> dict[str, float | list[float]]:
     """Fit one temperature and a bias per class by likelihood.
 
     Args:
         labels: `[count]`, class index.
         outputs: `[count, classes]`, probabilities as the model gave them.
         biases: without them the answers stay those of the model; better where validation is a handful of examples.
+        ridge: weight on "no change", against the mean loss of an example.
 
     Returns:
         "temperature", above 0, and "biases", one per class: what is added to the logarithms of the outputs, after they
@@ -78,7 +84,7 @@ def fit_classes(labels: np.ndarray, outputs: np.ndarray, biases: bool = True) ->
 
     def loss(parameters: np.ndarray) -> float:
         shares = log_softmax(logits * np.exp(-parameters[0]) + parameters[1:] * biases, axis=1)
-        return -np.mean(shares[np.arange(len(labels)), labels]) + RIDGE * np.sum(parameters**2)
+        return -np.mean(shares[np.arange(len(labels)), labels]) + ridge * np.sum(parameters**2)
 
     fitted = minimize(loss, np.zeros(1 + outputs.shape[1])).x
     return {"temperature": float(np.exp(fitted[0])), "biases": fitted[1:].tolist()}

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_dl.measures import calibration, ranking
-from keras_dl.outputs import moving, sets
+from keras_dl.outputs import sets
 from keras_dl.outputs.binary import RELIABILITY, RIGHT_IN_80, shares_of_votes
-from keras_dl.outputs.labelled import BAND_DRAWS, PAIRS, Labelled, chart, few
+from keras_dl.outputs.labelled import BAND_DRAWS, PAIRS, chart, few
+from keras_dl.outputs.moving import Moving
 from keras_dl.outputs.ranked import BANDS
 from keras_dl.task.blocks import Answer, Bar, Bars, Block, Chart, Prose
-from keras_dl.task.kinds import Assets, Column, Found, Measuring, Metric, Moved, Target, Told
+from keras_dl.task.kinds import Assets, Column, Found, Measuring, Metric, Target
 
 if TYPE_CHECKING:
     import keras
@@ -45,11 +46,10 @@ METRICS = {
     **sets.METRICS,
 }
 
-
 SHOWN = 10  # classes at most, where an answer or a calibration is shown
 
 
-class Classes(Labelled):
+class Classes(Moving):
     """Probabilities of several classes, calibrated by one temperature and a bias for each class."""
 
     key = "classes"
@@ -129,14 +129,6 @@ class Classes(Labelled):
     def answered(self, values: np.ndarray, assets: Assets) -> np.ndarray:
         """Return the likeliest class."""
         return values.argmax(axis=1)
-
-    def chances(self, values: np.ndarray) -> np.ndarray:
-        """Return the probabilities."""
-        return values
-
-    def moved(self, validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
-        """Move the biases, if a set without labels has other class shares alone; see `outputs.moving`."""
-        return moving.several_classes(validation, values, assets, seed)
 
     def columns(self, assets: Assets) -> Sequence[str]:
         """Return a column for each class."""

@@ -203,10 +203,3 @@ def few(classes: Sequence[str]) -> bool:
 def plain(label: str) -> str:
     """Return a label as it is compared: people write "Fork and knife" for "fork_and_knife"."""
     return " ".join(label.casefold().replace("_", " ").split())
-
-
-def few(classes: Sequence[str]) -> bool:
-    """Whether each class has a colour of its own; figures of more classes name the worst alone."""
-    from keras_dl.figures.plots import CLASSES
-
-    return len(classes) <= CLASSES

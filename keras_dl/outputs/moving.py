@@ -10,13 +10,15 @@ Three explanations are tried, the simplest first, and the first one that the sco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_dl.measures import calibration, label_shift
 from keras_dl.measures.label_shift import LEVEL, Alignment, Judged, Mixture
+from keras_dl.outputs import sets
+from keras_dl.outputs.labelled import Labelled
 from keras_dl.task.kinds import Assets, Moved, Told
 
 ONE_CLASS = 0.98  # from this estimated share of one class on, it is as if there were no other
@@ -31,7 +33,7 @@ UNKNOWN = (
 
 def two_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
     """Move calibration and threshold of a probability of the second class, `[count]`, as far as a set tells."""
-    old, new = (np.stack([1 - one, one], axis=1) for one in (validation.values, values))
+    old, new = of_two(validation.values), of_two(values)
     found, facts = judged(validation, old, new, seed)
     if not found.known:
         return Moved(said=[UNKNOWN], facts=facts)
@@ -41,7 +43,7 @@ def two_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int)
         if not differ(found, len(values)):
             return Moved(said=[unchanged(found, assets["classes"])], facts=facts, explained=True)
         text = f"{label_shifted(found, assets['classes'])} Probabilities and threshold were moved to these shares."
-        return Moved(reweighted(assets, change(found.before, found.after)), [text], facts, explained=True)
+        return Moved(reweighted(validation, assets, change(found.before, found.after)), [text], facts, explained=True)
     moved = moved_score(validation, label_shift.scores_of(new), seed)
     if moved is None:
         return Moved(said=[contradicted(found)], facts=facts)
@@ -55,24 +57,6 @@ def two_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int)
         f"{named(shares, assets['classes'])} (p = {moved.explained.p:.2f}). Calibration and threshold were moved so."
     )
     return Moved(recalibrated(validation, moved, found.before, assets), [text], facts)
-
-
-def several_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
-    """Move the biases of the probabilities `[count, classes]`, if a set has other class shares alone."""
-    found, facts = judged(validation, validation.values, values, seed)
-    if not found.known:
-        return Moved(said=[UNKNOWN], facts=facts)
-    if refused := one_class(found.after, assets["classes"]):
-        return Moved(facts=facts, refused=refused, explained=found.p >= LEVEL)
-    if not found.holds:
-        return Moved(said=[contradicted(found)], facts=facts)
-    if not differ(found, len(values)):
-        return Moved(said=[unchanged(found, assets["classes"])], facts=facts, explained=True)
-    fitted = assets["calibration"]
-    ratio = np.log(np.maximum(found.after, LEAST)) - np.log(found.before)
-    biases = (np.asarray(fitted["biases"]) + ratio - ratio.mean()).tolist()
-    text = f"{label_shifted(found, assets['classes'])} The probabilities were moved to these shares."
-    return Moved({"calibration": {**fitted, "biases": biases}}, [text], facts, explained=True)
 
 
 def judged(validation: Told, old: np.ndarray, new: np.ndarray, seed: int) -> tuple[Judged, dict[str, Any]]:
@@ -92,7 +76,7 @@ def judged(validation: Told, old: np.ndarray, new: np.ndarray, seed: int) -> tup
 def moved_score(validation: Told, scores: np.ndarray, seed: int) -> Alignment | None:
     """Return how the score of two classes has moved on a set, `[count, 1]`; None where no such move explains it."""
     truth = np.asarray(validation.truth, int)
-    old = label_shift.scores_of(np.stack([1 - validation.values, validation.values], axis=1))
+    old = label_shift.scores_of(of_two(validation.values))
     found = label_shift.aligned(Mixture(old, truth, validation.groups, 2), scores, seed)
     told = found.explained.p >= MOVED and found.explained.shares.max() < ONE_CLASS
     return found if told and 1 / STRETCHED < found.slope < STRETCHED else None
@@ -108,16 +92,56 @@ def recalibrated(validation: Told, moved: Alignment, before: np.ndarray, assets:
         "temperature": own["temperature"] * fitted["temperature"],
         "bias": own["bias"] / fitted["temperature"] + fitted["bias"],
     }
-    return {"calibration": both, "threshold": moved_threshold(assets, change(before, shares))}
+    scores = moved.scores / fitted["temperature"] + fitted["bias"]
+    return {
+        "calibration": both,
+        "threshold": moved_threshold(assets, change(before, shares)),
+        **limits(validation, of_two(1 / (1 + np.exp(-scores))), assets),
+    }
 
 
-def reweighted(assets: Assets, change: float) -> Assets:
+def reweighted(validation: Told, assets: Assets, change: float) -> Assets:
     """Return calibration and threshold for other class shares."""
     fitted = assets["calibration"]
+    scores = calibration.log_odds(validation.values) + change
     return {
         "calibration": {**fitted, "bias": fitted["bias"] + change},
         "threshold": moved_threshold(assets, change),
+        **limits(validation, of_two(1 / (1 + np.exp(-scores))), assets),
     }
+
+
+def limits(validation: Told, probabilities: np.ndarray, assets: Assets) -> Assets:
+    """Return the limits of prediction sets, set on validation with the moved probabilities `[reference, classes]`.
+
+    Those of each class hold whatever the class shares are; one limit for all classes is only about right then.
+    """
+    fitted = assets.get("sets")
+    if not fitted:
+        return {}
+    return sets.fit(validation.truth, probabilities, validation.groups, fitted["coverage"], fitted["method"])
+
+
+def of_two(positive: np.ndarray) -> np.ndarray:
+    """Return the probabilities of two classes `[count, 2]` from that of the second."""
+    return np.stack([1 - positive, positive], axis=-1)
+
+
+def refitted_two(truth: np.ndarray, values: np.ndarray, assets: Assets) -> Assets:
+    """Fit temperature and bias of two classes to a few labelled examples; without them, nothing changes.
+
+    The threshold asks for the same evidence as before: it follows the mean probability of these examples.
+    """
+    fitted, own = (
+        calibration.fit_log_odds(truth, calibration.log_odds(values), ridge=1 / len(truth)),
+        assets["calibration"],
+    )
+    both = {
+        "temperature": own["temperature"] * fitted["temperature"],
+        "bias": own["bias"] / fitted["temperature"] + fitted["bias"],
+    }
+    means = [of_two(np.mean(one)) for one in (values, calibration.calibrated_binary(values, fitted))]
+    return {"calibration": both, "threshold": moved_threshold(assets, change(*means))}
 
 
 def moved_threshold(assets: Assets, change: float) -> float:
@@ -184,3 +208,45 @@ def contradicted(found: Judged) -> str:
         f"The scores of the new set are not a mixture of those on validation ({why}), so the class shares cannot be "
         "told without labels. Calibration and threshold stay; check them with labelled inputs."
     )
+
+
+class Moving(Labelled):
+    """Probabilities of several classes, whose biases move with the class shares of a set from elsewhere."""
+
+    def chances(self, values: np.ndarray) -> np.ndarray:
+        """Return the probabilities."""
+        return values
+
+    def moved(self, validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
+        """Move the biases, if a set without labels has other class shares alone."""
+        found, facts = judged(validation, validation.values, values, seed)
+        if not found.known:
+            return Moved(said=[UNKNOWN], facts=facts)
+        if refused := one_class(found.after, assets["classes"]):
+            return Moved(facts=facts, refused=refused, explained=found.p >= LEVEL)
+        if not found.holds:
+            return Moved(said=[contradicted(found)], facts=facts)
+        if not differ(found, len(values)):
+            return Moved(said=[unchanged(found, assets["classes"])], facts=facts, explained=True)
+        text = f"{label_shifted(found, assets['classes'])} The probabilities were moved to these shares."
+        ratio = np.log(np.maximum(found.after, LEAST)) - np.log(np.maximum(found.before, LEAST))
+        moves = by_biases(validation, assets, {"temperature": 1.0, "biases": (ratio - ratio.mean()).tolist()})
+        return Moved(moves, [text], facts, explained=True)
+
+    def refitted(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Assets:
+        """Fit temperature and biases to a few labelled examples; without them, nothing changes."""
+        own = calibration.fit_classes(truth, values, ridge=1 / len(truth))
+        return by_biases(None, assets, own)
+
+
+def by_biases(validation: Told | None, assets: Assets, further: Mapping[str, Any]) -> Assets:
+    """Return the calibration of several classes after another one, and the limits of their sets on validation."""
+    from scipy.special import softmax
+
+    fitted = assets["calibration"]
+    biases = np.asarray(fitted["biases"]) / further["temperature"] + further["biases"]
+    both = {"temperature": fitted["temperature"] * further["temperature"], "biases": biases.tolist()}
+    if validation is None:
+        return {"calibration": both}
+    logits = np.log(np.maximum(validation.values, calibration.EPSILON)) / further["temperature"] + further["biases"]
+    return {"calibration": both, **limits(validation, softmax(logits, axis=1), assets)}

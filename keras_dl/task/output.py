@@ -182,14 +182,13 @@ class Output(ABC):
         """
         return Moved(said=[f"Answers that are {self.title} have nothing that could be moved without labels."])
 
-    def refitted(self, truth: np.ndarray, outputs: np.ndarray, assets: Assets, config: Any) -> Assets:
+    def refitted(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Assets:
         """Return what labelled examples of a new set change in assets; a few of them change little.
 
         Args:
             truth: `[count]`, of the labelled examples.
-            outputs: `[count, ...]`, what `reduced` makes of the model's outputs.
-            assets: the model's, or as `moved` left them.
-            config: of the run.
+            values: `[count, ...]`, `Output.value` with these assets.
+            assets: the model's, as `moved` left them.
         """
         return {}
 
