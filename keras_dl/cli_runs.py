@@ -12,19 +12,25 @@ from keras_dl.terminal import FilePath, Named, emit, json_option, opened
 @click.command()
 @click.argument("run", type=Named(or_run=True))
 @click.option("--data", metavar="PATH", required=True, help="A folder, table or archive of inputs from elsewhere.")
+@click.option(
+    "--labels", metavar="COUNT", type=click.IntRange(0), default=0, help="Use this many labelled examples of it too."
+)
 @click.option("--name", help="A name for the new run.  [default: its folder's name]")
 @click.option("--out", type=FilePath(), help="The new run's directory.  [default: runs/TASK/TIME]")
 @json_option
-def adapt(run: str, data: str, name: str | None, out: Path | None, as_json: bool) -> None:
-    """Adapt a run to inputs from elsewhere, without labels: a new run, and the old one stays as it is.
+def adapt(run: str, data: str, labels: int, name: str | None, out: Path | None, as_json: bool) -> None:
+    """Adapt a run to inputs from elsewhere: a new run, and the old one stays as it is.
+
+    No labels are needed. Nothing is trained. It is refused, with the reason, where it would do harm.
 
     \b
-    Example: keras-dl adapt pneumonia --data other_hospital/ --name elsewhere
+    Example: keras-dl adapt pneumonia --data other_hospital/ --name there
+             keras-dl adapt pneumonia --data other_hospital/ --labels 50
     """
     from keras_dl import show
 
     found = opened(run)
-    new = found.adapt(data, name=name, out=out)
+    new = found.adapt(data, labels=labels, name=name, out=out)
     emit({"run": str(new.path), **new.card["adapted"]}, as_json, show.adapted(new))
 
 

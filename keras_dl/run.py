@@ -39,11 +39,14 @@ class Run(directory.Run):
         found = verb("evaluate").evaluate(self, data, slices)
         return Record(found, partial(verb("overview").of_evaluation, self, found))
 
-    def adapt(self, data: str | Path, *, name: str | None = None, out: str | Path | None = None) -> Run:
-        """Make a new run for inputs from elsewhere, without labels; this run stays as it is.
+    def adapt(
+        self, data: str | Path, *, labels: int = 0, name: str | None = None, out: str | Path | None = None
+    ) -> Run:
+        """Make a new run for inputs from elsewhere, without labels or with few; this run stays as it is.
 
         Args:
-            data: a folder, table or archive of inputs; labels are ignored.
+            data: a folder, table or archive of inputs.
+            labels: how many labelled examples to use, drawn by group; all other labels are ignored.
             name: a name for the new run, to open it by; None for the name of its directory.
             out: the directory of the new run; None for runs/TASK/TIME.
 
@@ -54,7 +57,7 @@ class Run(directory.Run):
             UsageError: if there is nothing at `data`, or `out` is taken.
             KerasDLError: if the set cannot be read, or adapting to it would do harm, with the reason.
         """
-        return verb("adapt").adapt(self, data, name=name, out=out)
+        return verb("adapt").adapt(self, data, labels=labels, name=name, out=out)
 
     def predict(self, *inputs: str | Path, neighbours: int = 0, out: str | Path | None = None) -> Rows:
         """Predict files or texts.

@@ -93,10 +93,19 @@ def trained(run: Run) -> str:
 
 def adapted(run: Run) -> str:
     """Say what was adapted and what to type next."""
-    lines = [f"name    {run.name}"] if run.asked.get("name") else []
+    facts, output = run.card["adapted"], run.task.output
+    lines = [*(filled(line) for line in facts["said"]), ""]
+    if others := facts.get("others"):
+        rows = [("", "adapted", "former", "adapted - former")]
+        for name in others["adapted"]:
+            digits = metric_of(name, output.metrics).digits
+            cells = [with_interval(others[column][name], digits) for column in ("adapted", "former")]
+            rows.append((name, *cells, with_interval(others["difference"][name], digits, sign="+")))
+        lines += [f"the {others['examples']} other labelled examples:", "", table(rows, (1, 2, 3)), ""]
+    lines += [f"name    {run.name}"] if run.asked.get("name") else []
     lines += [f"run     {run.path}", f"report  {run.path / 'report.html'}"]
-    lines += [f"next    {command('keras-dl', 'evaluate', str(run.path), '--data', 'LABELLED')}"]
-    return "\n".join([*(filled(line) for line in run.card["adapted"]["said"]), "", *lines])
+    labelled = command("keras-dl", "evaluate", str(run.path), "--data", "LABELLED")
+    return "\n".join([*lines, f"next    {labelled}"])
 
 
 def command(*words: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from keras_dl.adapting import directory, elsewhere, normalisation
+from keras_dl.adapting import directory, elsewhere, labelled, normalisation
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.progress import say
 from keras_dl.runs import baseline as baselines
@@ -19,8 +19,8 @@ from keras_dl.runs.answering import Network
 from keras_dl.runs.files import replacing
 from keras_dl.runs.novelty import Novelty
 from keras_dl.runs.run import Run
-from keras_dl.task import Assets, Data
-from keras_dl.task.kinds import Told
+from keras_dl.task import Assets, Data, Split
+from keras_dl.task.kinds import Found, Told
 from keras_dl.training import pipeline
 from keras_dl.training.own_keras import own_keras
 from keras_dl.training.pipeline import Examples
@@ -42,12 +42,14 @@ class Adapted:
 
 
 @own_keras()
-def adapt(run: R, data: str | Path, *, out: str | Path | None = None, name: str | None = None) -> R:
-    """Make a new run for a set from elsewhere that has no labels; the old run is only read.
+def adapt(run: R, data: str | Path, *, labels: int = 0, out: str | Path | None = None, name: str | None = None) -> R:
+    """Make a new run for a set from elsewhere that has no labels, or few; the old run is only read.
 
     Args:
         run: a complete run, whose data is where it was.
-        data: a folder, table or archive of inputs. Labels are ignored.
+        data: a folder, table or archive of inputs. Labels are ignored but for `labels`.
+        labels: how many labelled examples to fit calibration and threshold to, drawn by group; 0 for none. Those of all
+            others are used for nothing but to measure the new run.
         out: the directory of the new run; None for runs/TASK/TIME.
         name: what to call the new run.
 
@@ -66,7 +68,8 @@ def adapt(run: R, data: str | Path, *, out: str | Path | None = None, name: str 
             f"{run.path} was adapted already; adapt the run that it was made from: {run.asked['adapted']['run']}"
         )
     with tempfile.TemporaryDirectory() as folder:  # for examples that do not fit in memory
-        found = elsewhere.read(run, source, labels=False)
+        found = elsewhere.read(run, source, labels=labels > 0)
+        chosen = labelled.drawn(found.split.groups, labels, run.config.seed) if labels else None
         if len(found.split) < FEWEST:
             raise KerasDLError(
                 f"{len(found.split)} inputs are too few to adapt to; give {FEWEST} or more, as they come"
@@ -77,7 +80,9 @@ def adapt(run: R, data: str | Path, *, out: str | Path | None = None, name: str 
             part: pipeline.decoded(split, run.config, Path(folder) / part, name=part) for part, split in parts.items()
         }
         model = Run(run.path).model  # read anew: that of the run stays as it is
-        adapted = decided(run, model, home, decoded)
+        adapted = decided(run, model, home, decoded, labels=labels > 0)
+        if chosen is not None:
+            use_labels(run, model, adapted, decoded["new"], found.split, chosen)
         for line in adapted.said:
             say(line)
         facts = {"run": run.name, "data": str(source), "examples": len(found.split), "said": adapted.said}
@@ -95,7 +100,7 @@ def adapt(run: R, data: str | Path, *, out: str | Path | None = None, name: str 
     return type(run)(path)
 
 
-def decided(run: Run, model: keras.Model, home: Data, decoded: dict[str, Examples]) -> Adapted:
+def decided(run: Run, model: keras.Model, home: Data, decoded: dict[str, Examples], *, labels: bool = False) -> Adapted:
     """Give the model other statistics, and return what goes with them.
 
     Raises:
@@ -127,9 +132,25 @@ def decided(run: Run, model: keras.Model, home: Data, decoded: dict[str, Example
     adapted.assets |= answers.assets
     adapted.said += answers.said
     adapted.facts["answers"] = dict(answers.facts)
-    if not answers.assets and not moved:
+    if not (answers.assets or moved or labels):
         raise KerasDLError("there is nothing to adapt. " + " ".join(adapted.said))
     return adapted
+
+
+def use_labels(run: Run, model: keras.Model, adapted: Adapted, new: Examples, split: Split, chosen: np.ndarray) -> None:
+    """Fit what labels tell to the chosen examples, `[count]`, and measure both networks on all others."""
+    output, truth = run.task.output, np.asarray(new.truth)
+    outputs = Network(run.task, run.config, model).see(new, name="new").outputs
+    values = output.values(outputs, adapted.assets)
+    changed, said = labelled.refitted(output, truth[chosen], values[chosen], adapted.assets)
+    adapted.assets |= changed
+    adapted.said.append(said)
+    former = output.values(run.answering.network.see(new, name="former run").outputs, run.assets)
+    both = {"adapted": output.values(outputs, adapted.assets)[~chosen], "former": former[~chosen]}
+    groups = [group for group, taken in zip(split.groups, chosen, strict=True) if not taken]
+    found = Found(truth[~chosen], groups, both, {"adapted": adapted.assets, "former": run.assets})
+    adapted.facts["labelled"] = int(chosen.sum())
+    adapted.facts["others"] = labelled.facts(evaluate.measure_pair(output, found, run.config.seed))
 
 
 def renormalise(
