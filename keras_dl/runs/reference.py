@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from keras_dl.errors import KerasDLError
 from keras_dl.runs.answering import Network, Seen
 from keras_dl.runs.files import replacing
 from keras_dl.runs.novelty import Novelty
-from keras_dl.task import Assets, Split
+from keras_dl.task import Assets, Split, Task
 from keras_dl.training.pipeline import Examples
 
 if TYPE_CHECKING:
@@ -30,7 +32,23 @@ class Reference:
     values: np.ndarray  # [count, ...], `Output.value`
     unusualness: np.ndarray  # [count], above 1 where an example is called unusual
     groups: np.ndarray  # [count], str
-    truth: np.ndarray  # [count]
+    truth: np.ndarray  # [count]; nan where it is not known
+
+    @classmethod
+    def of(cls, task: Task, novelty: Novelty, seen: Seen, groups: Sequence[str], truth: Any, assets: Assets) -> Self:
+        """Put together what a network made of examples."""
+        return cls(
+            features=novelty.features(seen.vectors),
+            values=task.output.values(seen.outputs, assets),
+            unusualness=novelty.unusualness(seen.vectors).numpy(),
+            groups=np.asarray(groups, dtype=str),
+            truth=np.asarray(truth),
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write a run's reference.npz."""
+        with replacing(folder / FILE) as temporary:
+            np.savez_compressed(temporary, **asdict(self))
 
 
 def keep(run: Run, network: Network, train: Examples, validation: Split, seen: Seen, assets: Assets) -> Novelty | None:
@@ -49,19 +67,10 @@ def keep(run: Run, network: Network, train: Examples, validation: Split, seen: S
     """
     if not seen.vectors:
         return None
-    groups = np.asarray(validation.groups, dtype=str)
     trained = network.see(some(train, run.config.seed), name="what is usual")
     novelty = Novelty.fit(trained.vectors, seen.vectors, validation.groups, run.config.false_alarms)
     novelty.write(run.path)
-    found = Reference(
-        features=novelty.features(seen.vectors),
-        values=run.task.output.values(seen.outputs, assets),
-        unusualness=novelty.unusualness(seen.vectors).numpy(),
-        groups=groups,
-        truth=np.asarray(validation.truth),
-    )
-    with replacing(run.path / FILE) as temporary:
-        np.savez_compressed(temporary, **asdict(found))
+    Reference.of(run.task, novelty, seen, validation.groups, validation.truth, assets).write(run.path)
     return novelty
 
 

@@ -15,9 +15,10 @@ from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.progress import say
 from keras_dl.runs import baseline as baselines
 from keras_dl.runs import marks, names, novelty, sources
-from keras_dl.runs.answering import Network
+from keras_dl.runs.answering import Network, Seen
 from keras_dl.runs.files import replacing
 from keras_dl.runs.novelty import Novelty
+from keras_dl.runs.reference import Reference
 from keras_dl.runs.run import Run
 from keras_dl.task import Assets, Data, Split
 from keras_dl.task.kinds import Found, Told
@@ -36,6 +37,7 @@ class Adapted:
     """What was decided, and why."""
 
     assets: Assets
+    seen: Seen  # what the network now makes of the new inputs
     novelty: Novelty | None = None
     said: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -82,7 +84,7 @@ def adapt(run: R, data: str | Path, *, labels: int = 0, out: str | Path | None =
         model = Run(run.path).model  # read anew: that of the run stays as it is
         adapted = decided(run, model, home, decoded, labels=labels > 0)
         if chosen is not None:
-            use_labels(run, model, adapted, decoded["new"], found.split, chosen)
+            use_labels(run, adapted, decoded["new"], found.split, chosen)
         for line in adapted.said:
             say(line)
         facts = {"run": run.name, "data": str(source), "examples": len(found.split), "said": adapted.said}
@@ -92,8 +94,7 @@ def adapt(run: R, data: str | Path, *, labels: int = 0, out: str | Path | None =
             with replacing(work / "model.keras") as temporary:
                 keras.saving.save_model(model, temporary)
             new.write("assets/assets.json", adapted.assets)
-            if adapted.novelty:
-                adapted.novelty.write(work)
+            keep_reference(work, run, adapted, found.split)
             both = baselines.load(run), baselines.load_others(run)
             evaluate.write(new, new.answering, *both, home, decoded, run.card["training"])
             new.write("card.json", {**new.card, "adapted": {**facts, **adapted.facts}})
@@ -107,22 +108,22 @@ def decided(run: Run, model: keras.Model, home: Data, decoded: dict[str, Example
         KerasDLError: if adapting would do harm, or there is nothing to do.
     """
     output, seed, new = run.task.output, run.config.seed, decoded["new"]
-    adapted, network = Adapted(dict(run.assets)), Network(run.task, run.config, model)
+    network = Network(run.task, run.config, model)
     seen = {part: network.see(decoded[part], name=part) for part in ("validation", "new")}
     values = {part: output.values(one.outputs, run.assets) for part, one in seen.items()}
     told = Told(decoded["validation"].truth, home.validation.groups, values["validation"])
-    usual = novelty.read(run.path)
+    usual, adapted = novelty.read(run.path), Adapted(dict(run.assets), seen["new"])
     answers, moved = output.moved(told, values["new"], run.assets, seed), False
     if not answers.explained:
         chances = {part: output.chances(one) for part, one in values.items()}
         moved = renormalise(model, chances, decoded, home, adapted, seed)
     if moved:
-        seen["new"] = network.see(new, name="new")
-        values["new"] = output.values(seen["new"].outputs, run.assets)
+        adapted.seen = network.see(new, name="new")
+        values["new"] = output.values(adapted.seen.outputs, run.assets)
         answers = output.moved(told, values["new"], run.assets, seed)
     if usual:
-        refuse_unusual(usual.unusualness(seen["new"].vectors).numpy())
-        adapted.novelty = usual.limited(seen["new"].vectors, range(len(new)), run.config.false_alarms)
+        refuse_unusual(usual.unusualness(adapted.seen.vectors).numpy())
+        adapted.novelty = usual.limited(adapted.seen.vectors, range(len(new)), run.config.false_alarms)
     else:
         adapted.said.append(
             "It was not checked that the inputs are of the kind that the network knows: this run cannot."
@@ -137,10 +138,17 @@ def decided(run: Run, model: keras.Model, home: Data, decoded: dict[str, Example
     return adapted
 
 
-def use_labels(run: Run, model: keras.Model, adapted: Adapted, new: Examples, split: Split, chosen: np.ndarray) -> None:
+def keep_reference(folder: Path, run: Run, adapted: Adapted, split: Split) -> None:
+    """Write what is usual for the new run, and what its inputs are compared with: both are the new set."""
+    if adapted.novelty:
+        adapted.novelty.write(folder)
+        unknown = np.full(len(split), np.nan)
+        Reference.of(run.task, adapted.novelty, adapted.seen, split.groups, unknown, adapted.assets).write(folder)
+
+
+def use_labels(run: Run, adapted: Adapted, new: Examples, split: Split, chosen: np.ndarray) -> None:
     """Fit what labels tell to the chosen examples, `[count]`, and measure both networks on all others."""
-    output, truth = run.task.output, np.asarray(new.truth)
-    outputs = Network(run.task, run.config, model).see(new, name="new").outputs
+    output, truth, outputs = run.task.output, np.asarray(new.truth), adapted.seen.outputs
     values = output.values(outputs, adapted.assets)
     changed, said = labelled.refitted(output, truth[chosen], values[chosen], adapted.assets)
     adapted.assets |= changed
