@@ -31,7 +31,9 @@ def drawn(groups: Sequence[str], count: int, seed: int) -> np.ndarray:
     return np.isin(of_group, taken)
 
 
-def refitted(output: Output, truth: np.ndarray, values: np.ndarray, assets: Assets) -> tuple[Assets, str]:
+def refitted(
+    output: Output, truth: np.ndarray, values: np.ndarray, assets: Assets, shares: Sequence[float]
+) -> tuple[Assets, str]:
     """Return what labelled examples change in the assets, and say so.
 
     Args:
@@ -39,6 +41,7 @@ def refitted(output: Output, truth: np.ndarray, values: np.ndarray, assets: Asse
         truth: `[count]`, of the labelled examples.
         values: `[count, ...]`, `Output.value` with these assets.
         assets: as they are without labels.
+        shares: class shares that they are made for.
 
     Raises:
         KerasDLError: if all of them are of one class.
@@ -47,7 +50,7 @@ def refitted(output: Output, truth: np.ndarray, values: np.ndarray, assets: Asse
     if output.told_by_folders and len(set(found.tolist())) < 2:
         name = output.names(assets)[int(found[0])]
         raise KerasDLError(f"all {len(truth)} labelled examples are {name}; label more, until both classes are there")
-    changed = output.refitted(truth, values, assets)
+    changed = output.refitted(truth, values, assets, shares)
     if not changed:
         return {}, f"Labels change nothing in answers that are {output.title}."
     text = f"{len(truth)} labelled examples moved the calibration and the threshold, starting from those above."

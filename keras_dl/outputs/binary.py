@@ -144,9 +144,9 @@ class Binary(Ranked):
         """Move calibration and threshold as far as a set without labels tells; see `outputs.moving`."""
         return moving.two_classes(validation, values, assets, seed)
 
-    def refitted(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Assets:
+    def refitted(self, truth: np.ndarray, values: np.ndarray, assets: Assets, shares: Sequence[float]) -> Assets:
         """Move calibration and threshold as a few labelled examples tell."""
-        return moving.refitted_two(truth, values, assets)
+        return moving.refitted_two(truth, values, assets, shares)
 
     def log_odds(self, found: np.ndarray, assets: Assets, index: int, *, plain: bool) -> np.ndarray:
         """Return the calibrated log-odds of class 1."""

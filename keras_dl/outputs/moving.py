@@ -36,17 +36,19 @@ def two_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int)
     old, new = of_two(validation.values), of_two(values)
     found, facts = judged(validation, old, new, seed)
     if not found.known:
-        return Moved(said=[UNKNOWN], facts=facts)
+        return Moved(said=[UNKNOWN], facts=facts, shares=facts["before"])
     if refused := one_class(found.after, assets["classes"]):
         return Moved(facts=facts, refused=refused, explained=found.p >= LEVEL)
     if found.holds:
         if not differ(found, len(values)):
-            return Moved(said=[unchanged(found, assets["classes"])], facts=facts, explained=True)
+            return Moved({}, [unchanged(found, assets["classes"])], facts, True, facts["before"])
         text = f"{label_shifted(found, assets['classes'])} Probabilities and threshold were moved to these shares."
-        return Moved(reweighted(validation, assets, change(found.before, found.after)), [text], facts, explained=True)
+        return Moved(
+            reweighted(validation, assets, change(found.before, found.after)), [text], facts, True, facts["after"]
+        )
     moved = moved_score(validation, label_shift.scores_of(new), seed)
     if moved is None:
-        return Moved(said=[contradicted(found)], facts=facts)
+        return Moved(said=[contradicted(found)], facts=facts, shares=facts["before"])
     shares = moved.explained.shares
     facts |= {"offsets": [round(one, 4) for one in moved.offsets], "slope": round(moved.slope, 4)}
     facts |= {"after": [round(float(one), 4) for one in shares], "p_moved": round(moved.explained.p, 4)}
@@ -56,7 +58,7 @@ def two_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int)
         f"of validation are moved by {by} and stretched by {moved.slope:.2f}, with "
         f"{named(shares, assets['classes'])} (p = {moved.explained.p:.2f}). Calibration and threshold were moved so."
     )
-    return Moved(recalibrated(validation, moved, found.before, assets), [text], facts)
+    return Moved(recalibrated(validation, moved, found.before, assets), [text], facts, False, facts["after"])
 
 
 def judged(validation: Told, old: np.ndarray, new: np.ndarray, seed: int) -> tuple[Judged, dict[str, Any]]:
@@ -127,10 +129,11 @@ def of_two(positive: np.ndarray) -> np.ndarray:
     return np.stack([1 - positive, positive], axis=-1)
 
 
-def refitted_two(truth: np.ndarray, values: np.ndarray, assets: Assets) -> Assets:
+def refitted_two(truth: np.ndarray, values: np.ndarray, assets: Assets, shares: Sequence[float]) -> Assets:
     """Fit temperature and bias of two classes to a few labelled examples; without them, nothing changes.
 
-    The threshold asks for the same evidence as before: it follows the mean probability of these examples.
+    The threshold asks for the same evidence as before: it follows the class shares, from `shares` to the mean
+    probability of these examples.
     """
     fitted, own = (
         calibration.fit_log_odds(truth, calibration.log_odds(values), ridge=1 / len(truth)),
@@ -140,8 +143,8 @@ def refitted_two(truth: np.ndarray, values: np.ndarray, assets: Assets) -> Asset
         "temperature": own["temperature"] * fitted["temperature"],
         "bias": own["bias"] / fitted["temperature"] + fitted["bias"],
     }
-    means = [of_two(np.mean(one)) for one in (values, calibration.calibrated_binary(values, fitted))]
-    return {"calibration": both, "threshold": moved_threshold(assets, change(*means))}
+    mean = of_two(np.mean(calibration.calibrated_binary(values, fitted)))
+    return {"calibration": both, "threshold": moved_threshold(assets, change(np.asarray(shares), mean))}
 
 
 def moved_threshold(assets: Assets, change: float) -> float:
@@ -221,19 +224,19 @@ class Moving(Labelled):
         """Move the biases, if a set without labels has other class shares alone."""
         found, facts = judged(validation, validation.values, values, seed)
         if not found.known:
-            return Moved(said=[UNKNOWN], facts=facts)
+            return Moved(said=[UNKNOWN], facts=facts, shares=facts["before"])
         if refused := one_class(found.after, assets["classes"]):
             return Moved(facts=facts, refused=refused, explained=found.p >= LEVEL)
         if not found.holds:
-            return Moved(said=[contradicted(found)], facts=facts)
+            return Moved(said=[contradicted(found)], facts=facts, shares=facts["before"])
         if not differ(found, len(values)):
-            return Moved(said=[unchanged(found, assets["classes"])], facts=facts, explained=True)
+            return Moved({}, [unchanged(found, assets["classes"])], facts, True, facts["before"])
         text = f"{label_shifted(found, assets['classes'])} The probabilities were moved to these shares."
         ratio = np.log(np.maximum(found.after, LEAST)) - np.log(np.maximum(found.before, LEAST))
         moves = by_biases(validation, assets, {"temperature": 1.0, "biases": (ratio - ratio.mean()).tolist()})
-        return Moved(moves, [text], facts, explained=True)
+        return Moved(moves, [text], facts, True, facts["after"])
 
-    def refitted(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Assets:
+    def refitted(self, truth: np.ndarray, values: np.ndarray, assets: Assets, shares: Sequence[float]) -> Assets:
         """Fit temperature and biases to a few labelled examples; without them, nothing changes."""
         own = calibration.fit_classes(truth, values, ridge=1 / len(truth))
         return by_biases(None, assets, own)

@@ -12,7 +12,7 @@ from keras_dl.outputs import sets
 from keras_dl.outputs.binary import METRICS
 from keras_dl.outputs.ranked import Ranked
 from keras_dl.task.blocks import Block, Prose
-from keras_dl.task.kinds import Assets, Measuring, Method, Target
+from keras_dl.task.kinds import Assets, Measuring, Method, Moved, Target, Told
 
 if TYPE_CHECKING:
     import keras
@@ -78,6 +78,15 @@ class Score(Ranked):
     def measuring(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Measuring:
         """Measure scores `[count]` at the threshold."""
         return ranking.scores(truth, values, assets["threshold"])
+
+    def moved(self, validation: Told, values: np.ndarray, assets: Assets, seed: int) -> Moved:
+        """Refuse: what is unusual here would become usual."""
+        normal = assets["classes"][0]
+        return Moved(
+            refused=f"a score tells how far an input is from {normal}, and nobody says which of these inputs are "
+            f"{normal}: adapting would make what is unusual usual. Train on examples of {normal} from there",
+            explained=True,
+        )
 
     def methods(self) -> Mapping[str, Method]:
         """Return the map of distances."""

@@ -124,4 +124,5 @@ class Moved:
     said: Sequence[str] = ()  # what was decided and why, in sentences
     facts: Mapping[str, Any] = field(default_factory=dict)  # the same as JSON values
     explained: bool = False  # whether the answers are then as on validation, with no need to change the network
+    shares: Sequence[float] = ()  # of the classes: those that the assets are then made for
     refused: str = ""  # why the set must not be adapted to; "" where it may

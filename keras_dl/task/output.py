@@ -182,13 +182,14 @@ class Output(ABC):
         """
         return Moved(said=[f"Answers that are {self.title} have nothing that could be moved without labels."])
 
-    def refitted(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> Assets:
+    def refitted(self, truth: np.ndarray, values: np.ndarray, assets: Assets, shares: Sequence[float]) -> Assets:
         """Return what labelled examples of a new set change in assets; a few of them change little.
 
         Args:
             truth: `[count]`, of the labelled examples.
             values: `[count, ...]`, `Output.value` with these assets.
             assets: the model's, as `moved` left them.
+            shares: class shares that they are made for, as `moved` says.
         """
         return {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,6 @@ import numpy as np
 
 from keras_dl.adapting import directory, elsewhere, labelled, normalisation
 from keras_dl.errors import KerasDLError, UsageError
-from keras_dl.progress import say
 from keras_dl.runs import baseline as baselines
 from keras_dl.runs import marks, names, novelty, sources
 from keras_dl.runs.answering import Network, Seen
@@ -39,6 +39,7 @@ class Adapted:
     assets: Assets
     seen: Seen  # what the network now makes of the new inputs
     novelty: Novelty | None = None
+    shares: Sequence[float] = ()  # of the classes, that the assets are made for
     said: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -85,8 +86,11 @@ def adapt(run: R, data: str | Path, *, labels: int = 0, out: str | Path | None =
         adapted = decided(run, model, home, decoded, labels=labels > 0)
         if chosen is not None:
             use_labels(run, adapted, decoded["new"], found.split, chosen)
-        for line in adapted.said:
-            say(line)
+        adapted.said += elsewhere.remarks(found)
+        if known := evaluate.seen_in_training(run, found.split):
+            adapted.said.append(
+                f"{known} of the inputs were in training or validation of this run: they are not from elsewhere."
+            )
         facts = {"run": run.name, "data": str(source), "examples": len(found.split), "said": adapted.said}
         with directory.building(path) as work:
             new = type(run).create(work, run.task, run.config, **asked, adapted=facts)
@@ -132,6 +136,7 @@ def decided(run: Run, model: keras.Model, home: Data, decoded: dict[str, Example
         raise KerasDLError(answers.refused)
     adapted.assets |= answers.assets
     adapted.said += answers.said
+    adapted.shares = answers.shares
     adapted.facts["answers"] = dict(answers.facts)
     if not (answers.assets or moved or labels):
         raise KerasDLError("there is nothing to adapt. " + " ".join(adapted.said))
@@ -150,7 +155,7 @@ def use_labels(run: Run, adapted: Adapted, new: Examples, split: Split, chosen: 
     """Fit what labels tell to the chosen examples, `[count]`, and measure both networks on all others."""
     output, truth, outputs = run.task.output, np.asarray(new.truth), adapted.seen.outputs
     values = output.values(outputs, adapted.assets)
-    changed, said = labelled.refitted(output, truth[chosen], values[chosen], adapted.assets)
+    changed, said = labelled.refitted(output, truth[chosen], values[chosen], adapted.assets, adapted.shares)
     adapted.assets |= changed
     adapted.said.append(said)
     former = output.values(run.answering.network.see(new, name="former run").outputs, run.assets)

@@ -120,8 +120,53 @@ def test_other_shares_of_three_classes_move_the_biases():
     assert right[1] >= right[0]
 
 
-@pytest.mark.parametrize("output", [Number("cells"), Score(heatmap=lambda model, images: images)])
-def test_numbers_and_scores_are_not_moved_without_labels(output):
-    told = Told(np.zeros(60, int), [str(row) for row in range(60)], np.ones(60))
-    moved = output.moved(told, np.ones(60), {}, seed=0)
+def told_of_nothing():
+    return Told(np.zeros(60, int), [str(row) for row in range(60)], np.ones(60))
+
+
+def test_numbers_are_not_moved_without_labels():
+    moved = Number("cells").moved(told_of_nothing(), np.ones(60), {}, seed=0)
     assert (moved.assets, moved.refused, moved.explained) == ({}, "", False)
+
+
+def test_a_score_of_how_unusual_inputs_are_is_not_adapted_to_them():
+    output = Score(heatmap=lambda model, images: images)
+    moved = output.moved(told_of_nothing(), np.ones(60), {"classes": ["NORMAL", "PNEUMONIA"]}, seed=0)
+    assert "nobody says which of these inputs are NORMAL" in moved.refused
+
+
+def test_a_few_labels_move_a_little_and_many_tell_all():
+    scores, labels = drawn(2000, 0.5, 8, healthy=3.0)
+    before = BINARY | {"sets": None}
+    errors = {}
+    for count in (0, 100, 1000):
+        changed = Binary().refitted(labels[:count], sigmoid(scores[:count]), before, [0.5, 0.5]) if count else {}
+        probability, answers = answered(scores[1000:], before | changed)
+        errors[count] = calibration_error(labels[1000:], probability), np.mean(answers == labels[1000:])
+    assert errors[1000][0] < 0.05
+    assert errors[0][0] > errors[100][0] > errors[1000][0]
+    assert errors[1000][1] > errors[0][1] + 0.02
+
+
+def test_labels_of_several_classes_move_the_biases():
+    values, labels = three(600, [0.7, 0.2, 0.1], 2)
+    assets = {"classes": ["a", "b", "c"], "calibration": {"temperature": 1.0, "biases": [0.0, 0.0, 0.0]}}
+    changed = Classes().refitted(labels, values, assets, ())["calibration"]
+    assert changed["biases"][0] > changed["biases"][2]
+
+
+def test_the_limits_of_sets_keep_their_promise_for_every_class_where_shares_are_others():
+    from keras_dl.outputs import sets
+
+    told = validation()
+    found = sets.fit(told.truth, Binary().chances(told.values), told.groups, 0.9, "lac")
+    scores, labels = drawn(3000, 0.1, 9)
+    moved = Binary().moved(told, sigmoid(scores), BINARY | found, seed=0)
+    assets = BINARY | found | moved.assets
+    measured = Binary().measuring(labels, answered(scores, assets)[0].astype("float32"), assets)(
+        np.ones((1, 3000), int)
+    )
+    for name in BINARY["classes"]:
+        assert measured[f"coverage {name}"][0] == pytest.approx(0.9, abs=0.05)
+    still = Binary().measuring(labels, answered(scores, assets)[0].astype("float32"), assets | found)
+    assert still(np.ones((1, 3000), int))["coverage NORMAL"][0] > 0.96, "the former limits do not"
