@@ -6,6 +6,7 @@ This is decided here alone, from config.json. Card, report, terminal, notebook a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from keras_dl.task.blocks import Prose
@@ -52,6 +53,7 @@ def warnings(asked: Mapping[str, Any]) -> list[Prose]:
     text = (TINY if tiny(asked) else SYNTHETIC).replace("{task}", asked["task"])
     blocks = [Prose(text, ", ".join(titles).capitalize(), warning=True)] if titles else []
     if adapted(asked):
-        facts = {**asked["adapted"], "said": " ".join(asked["adapted"]["said"])}
+        facts = dict(asked["adapted"])
+        facts |= {"said": " ".join(facts["said"]), "data": Path(facts["data"]).name}  # whose folder it is, is not told
         blocks.append(Prose(ADAPTED.format(**facts), "Adapted run", warning=True))
     return blocks

@@ -91,7 +91,8 @@ def adapt(run: R, data: str | Path, *, labels: int = 0, out: str | Path | None =
             adapted.said.append(
                 f"{known} of the inputs were in training or validation of this run: they are not from elsewhere."
             )
-        facts = {"run": run.name, "data": str(source), "examples": len(found.split), "said": adapted.said}
+        facts = {"run": run.name, "data": str(source), "labels": labels}
+        facts |= {"examples": len(found.split), "said": adapted.said}
         with directory.building(path) as work:
             new = type(run).create(work, run.task, run.config, **asked, adapted=facts)
             directory.copy_kept(run, work)

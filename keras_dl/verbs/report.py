@@ -237,7 +237,11 @@ def setting_rows(run: Run) -> list[tuple[str, Any, Any]]:
 
 
 def command(run: Run) -> str:
-    """Return the command that trains this run again."""
+    """Return the command that makes this run again."""
+    if marks.adapted(run.asked):
+        asked = run.asked["adapted"]
+        labels = ["--labels", str(asked["labels"])] if asked["labels"] else []
+        return shlex.join(["keras-dl", "adapt", asked["run"], "--data", asked["data"], *labels])
     tiny = marks.tiny(run.asked)
     words = ["keras-dl", "train", run.task.name]
     words += ["--data", run.asked["data"]] if run.asked["data"] else []

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import keras_dl
-from keras_dl.adapting import normalisation
+from keras_dl.adapting import labelled, normalisation
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs import names, sources
 from keras_dl.verbs import adapt, evaluate
@@ -86,7 +86,7 @@ def test_the_new_run_reopens_evaluates_predicts_and_exports(adapted, elsewhere, 
 def test_labels_are_ignored(tiny_run, tmp_path, monkeypatch):
     """With class folders, wrong ones too, the same comes out as without."""
     run, found = tiny_run("pneumonia"), []
-    monkeypatch.setattr(adapt, "decided", lambda run, model, home, decoded: found.append(decoded) or 1 / 0)
+    monkeypatch.setattr(adapt, "decided", lambda run, model, home, decoded, **_: found.append(decoded) or 1 / 0)
     right = sources.folder(run)
     wrong = tmp_path / "wrong"
     shutil.copytree(right, wrong)
@@ -102,6 +102,37 @@ def test_labels_are_ignored(tiny_run, tmp_path, monkeypatch):
     assert found[0]["new"].x.numpy().sum() == found[1]["new"].x.numpy().sum()
 
 
+def test_labelled_examples_are_used_and_the_others_only_measure(tiny_run, tmp_path):
+    run = tiny_run("pneumonia")
+    new = run.adapt(sources.folder(run), labels=30, out=tmp_path / "new")
+    facts = new.card["adapted"]
+    assert facts["labels"] == 30
+    assert 30 <= facts["labelled"] < 40, "whole patients"
+    assert facts["labelled"] + facts["others"]["examples"] == facts["examples"]
+    assert new.assets["calibration"] != run.assets["calibration"]
+    assert set(facts["others"]["difference"]) == set(run.metrics["test"]["network"])
+    assert "were in training or validation of this run" in facts["said"][-1]
+    report = (new.path / "report.html").read_text()
+    assert "--labels 30" in report
+
+
+def test_labels_are_fitted_to_whole_groups_and_nothing_else(tiny_run):
+    groups = np.repeat(np.arange(40), 3).astype(str)
+    chosen = labelled.drawn(groups, 20, seed=0)
+    assert 20 <= chosen.sum() <= 22
+    assert not set(groups[chosen]) & set(groups[~chosen])
+    with pytest.raises(UsageError, match="--labels 61 must be from 10 to 60, half of the 120 examples"):
+        labelled.drawn(groups, 61, seed=0)
+    with pytest.raises(KerasDLError, match="all 12 labelled examples are NORMAL; label more"):
+        run = tiny_run("pneumonia")
+        labelled.refitted(run.task.output, np.zeros(12), np.full(12, 0.5), run.assets, [0.5, 0.5])
+
+
+def test_labels_that_are_not_there_are_missed(tiny_run, elsewhere, tmp_path):
+    with pytest.raises(KerasDLError, match="--labels needs labels, in the layout that training reads"):
+        tiny_run("pneumonia").adapt(elsewhere, labels=30, out=tmp_path / "new")
+
+
 def test_a_task_does_not_mean_its_adapted_run(adapted, tiny_run):
     runs = [names.opened(run.path) for run in (adapted[0], tiny_run("pneumonia"))]
     for run in runs:
@@ -109,7 +140,7 @@ def test_a_task_does_not_mean_its_adapted_run(adapted, tiny_run):
     assert names.answering("pneumonia", runs).path == tiny_run("pneumonia").path
 
 
-def test_the_command_says_what_was_done(adapted, tiny_run, elsewhere, tmp_path, capsys):
+def test_an_adapted_run_is_not_adapted_again(adapted, elsewhere, tmp_path):
     from click.testing import CliRunner
 
     from keras_dl.cli import main
@@ -153,14 +184,22 @@ def test_a_place_that_is_taken_is_refused(tiny_run, elsewhere):
         run.adapt(elsewhere, out=run.path)
 
 
+def quickly(run, model, home, decoded, *, labels=False):
+    """Decide nothing."""
+    return adapt.Adapted(dict(run.assets), None)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, KerasDLError("the disk is full")])
 def test_what_is_interrupted_leaves_no_half_run(tiny_run, elsewhere, tmp_path, monkeypatch, error):
     def fail(*_):
+        assert list(tmp_path.iterdir()) == [tmp_path / ".new.unfinished"]
         raise error
 
+    monkeypatch.setattr(adapt, "decided", quickly)
     monkeypatch.setattr(evaluate, "write", fail)
-    with pytest.raises((KeyboardInterrupt, KerasDLError)):
+    with pytest.raises((KeyboardInterrupt, KerasDLError)) as raised:
         tiny_run("pneumonia").adapt(elsewhere, out=tmp_path / "new")
+    assert raised.type in (error, type(error))
     assert not list(tmp_path.iterdir())
 
 
