@@ -123,8 +123,8 @@ def test_labels_are_fitted_to_whole_groups_and_nothing_else(tiny_run):
     assert not set(groups[chosen]) & set(groups[~chosen])
     with pytest.raises(UsageError, match="--labels 61 must be from 10 to 60, half of the 120 examples"):
         labelled.drawn(groups, 61, seed=0)
+    run = tiny_run("pneumonia")
     with pytest.raises(KerasDLError, match="all 12 labelled examples are NORMAL; label more"):
-        run = tiny_run("pneumonia")
         labelled.refitted(run.task.output, np.zeros(12), np.full(12, 0.5), run.assets, [0.5, 0.5])
 
 
