@@ -10,8 +10,11 @@ const ALL = Symbol("all"); // no class can be called so
 const UNUSABLE = Symbol("not usable");
 const WRONG = Symbol("wrong"); // by the labels in the file
 const UNUSUAL = Symbol("unusual"); // unlike the training data
-const TITLES = new Map([[ALL, "All"], [UNUSUAL, "Unusual"], [WRONG, "Wrong"], [UNUSABLE, "Not usable"]]);
-const RARE = [UNUSUAL, WRONG, UNUSABLE]; // shown where there are some
+const OPEN = Symbol("open"); // more than one class is possible
+const TITLES = new Map([
+  [ALL, "All"], [UNUSUAL, "Unusual"], [OPEN, "Several possible"], [WRONG, "Wrong"], [UNUSABLE, "Not usable"],
+]);
+const RARE = [UNUSUAL, OPEN, WRONG, UNUSABLE]; // shown where there are some
 const STYLES = { percent, number: (value) => decimal(value, 2) };
 
 /**
@@ -116,7 +119,7 @@ function tablePlace(model) {
   const columns = (model.columns ?? []).filter((column) => column.shown);
   const answers = columns.find((column) => column.style === "text");
   const isWrong = (row) => Boolean(answers) && row.truth !== undefined && valueOf(row, answers) !== row.truth;
-  const shown = new Map([[ALL, () => true], [UNUSUAL, (row) => row.unusual], [WRONG, isWrong]]);
+  const shown = new Map([[ALL, () => true], [UNUSUAL, (row) => row.unusual], [OPEN, isOpen], [WRONG, isWrong]]);
   const shows = (row) => (shown.get(chosen) ?? ((one) => kindOf(one) === chosen))(row);
   const kindOf = (row) => (row.error !== undefined ? UNUSABLE : answers && valueOf(row, answers));
   const filters = make("div", { class: "choices", role: "group", "aria-label": "Show" });
@@ -157,6 +160,7 @@ function tablePlace(model) {
       count(kindOf(row));
       if (isWrong(row)) count(WRONG);
       if (row.unusual) count(UNUSUAL);
+      if (isOpen(row)) count(OPEN);
     }
     table.classList.toggle("told", rows.some((row) => row.truth !== undefined));
     for (const [kind, count] of counts) button(kind, count);
@@ -187,6 +191,10 @@ function tablePlace(model) {
   return { element: make("div", {}, filters, region, more), begin, draw };
 }
 
+function isOpen(row) {
+  return row.set?.length > 1;
+}
+
 function side(style) {
   return style === "text" ? null : "right";
 }
@@ -209,6 +217,6 @@ function line(model, columns, row, isWrong) {
 function written(model, value, style) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return (STYLES[style] ?? String)(value);
-  if (Array.isArray(value)) return value.map((name) => classTitle(model, name)).join(", ");
+  if (Array.isArray(value)) return value.length > 1 ? value.map((name) => classTitle(model, name)).join(", ") : "";
   return typeof value === "string" ? classTitle(model, value) : JSON.stringify(value);
 }

@@ -54,6 +54,7 @@ ROW: dict[str, Any] = {
     "type": "object",
     "properties": {
         **dict.fromkeys(("input", "label", "error", "note"), TEXTUAL),
+        "set": {"type": "array", "items": TEXTUAL, "description": "the classes that are possible"},
         "unusual": {"type": "boolean", "description": "whether the input is unlike the training data"},
         "unusualness": {"type": "number", "description": "how much; unusual above 1"},
     },

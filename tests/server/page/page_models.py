@@ -12,7 +12,7 @@ from PIL import Image
 
 from keras_dl.pages.wire import as_json
 from keras_dl.runs import marks
-from keras_dl.task.blocks import Answer, Bar, Bars, Gauge, Panel, Picture, Spans, Word
+from keras_dl.task.blocks import Answer, Bar, Bars, Gauge, Panel, Picture, Prose, Spans, Word
 
 SYMBOLS = {"heart": "❤️", "baseball": "⚾", "smile": "😄", "disappointed": "😞", "fork and knife": "🍴"}
 KEYWORDS = {"love": "heart", "ball": "baseball", "happy": "smile", "sad": "disappointed", "pizza": "fork and knife"}
@@ -29,7 +29,8 @@ def columns(classes, value):
     """Return the columns of the table of many answers."""
     if value == "probabilities":
         each = [(f"Probability of {name}", ["probabilities", name], "percent", False) for name in classes]
-        found = [("Answer", ["label"], "text", True), ("Probability", ["probability"], "percent", True), *each]
+        first = [("Answer", ["label"], "text", True), ("Probability", ["probability"], "percent", True)]
+        found = [*first, ("Possible", ["set"], "text", True), *each]
     elif value == "count":
         found = [("Cells", ["count"], "number", True), ("low", ["low"], "number", False)]
     else:
@@ -117,6 +118,7 @@ def row(known, name: str, data: bytes):
             "probability": 0.8,
             "probabilities": shares,
             "score": list(shares.values()),
+            "set": [chosen, *[one for one in known["classes"] if one != chosen][: "perhaps" in name]],
             "of": chosen,
         }
     if known["value"] == "count":
@@ -143,7 +145,8 @@ def view(known, answer):
         bars = [
             Bar(name, share, symbols.get(name, ""), name == label) for name, share in answer["probabilities"].items()
         ]
-        return [Answer(label, "heart 0.800, and so on", symbols.get(label, "")), Bars(bars, "Probabilities")]
+        doubt = [Prose(f"**One of: {', '.join(answer['set'])}.** In 90 %.")] if len(answer["set"]) > 1 else []
+        return [Answer(label, "heart 0.800, and so on", symbols.get(label, "")), *doubt, Bars(bars, "Probabilities")]
     value, of, threshold = known["value"], answer["of"], answer["threshold"]
     is_score = value == "score"
     amount = answer[value]

@@ -42,6 +42,16 @@ def test_a_csv_file_fills_a_table(page, texts):
     assert not page.all("button", "Cancel")
 
 
+def test_answers_with_several_possible_classes_can_be_looked_at_alone(page, texts):
+    page.go("emoji")
+    batch_field(page).send_keys(str(texts(["I love you", "perhaps love", "let us eat"])))
+    page.click(".choices button", "Several possible: 1")
+    (row,) = page.all("tbody tr")
+    assert row.text == "perhaps love ❤️ heart 80 % ❤️ heart, ⚾ baseball"
+    page.click(".choices button", "All: 3")
+    assert page.find("tbody tr").text == "I love you ❤️ heart 80 %", "of one possible class nothing is said"
+
+
 def test_the_table_is_downloaded_and_runs_no_formula(page, texts):
     page.go("spam")
     batch_field(page).send_keys(str(texts(EVIL)))
