@@ -183,8 +183,8 @@ def explained(measured: Mapping[str, Any], assets: Assets, config: Any, words: M
         return []
     wanted, held, size = fitted["coverage"], network["coverage"], network["set_size"]["value"]
     classes = assets["classes"]
-    of = f"{words['example']}s from new {words['group']}s" if words["group"] != words["example"] else "new cases"
-    whom = " in each class" if fitted["by_class"] else " (over all classes together: some have too few cases)"
+    new = f"from new {words['group']}s" if words["group"] != words["example"] else "that are new"
+    which = "of each class" if fitted["by_class"] else "of all classes together (for each of them there are too few)"
     many = (
         f"**{percent(size - 1)}** of the sets hold both classes: “cannot tell”."
         if len(classes) == 2
@@ -194,8 +194,9 @@ def explained(measured: Mapping[str, Any], assets: Assets, config: Any, words: M
     return [
         Prose(
             f"Each answer comes with the classes that cannot be ruled out. Such a set should contain the true class "
-            f"for **{exactly(wanted)}** of {of} from the same source{whom}. Its limits come from the validation part "
-            f"(split conformal prediction by {words['group']}, {fitted['method'].upper()}). On the test part, "
+            f"for **{exactly(wanted)}** of the {words['example']}s {which}, {new} and from the same source. Its limits "
+            f"come from the validation part (split conformal prediction by {words['group']}, "
+            f"{fitted['method'].upper()}). On the test part, "
             f"**{percent(held['value'])}** of the sets contain it{by_class(network, classes)}. {many}"
             + (" That is less than was promised." if short else ""),
             title,

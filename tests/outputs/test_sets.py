@@ -268,11 +268,11 @@ def told(coverage, wanted=0.98, names=("NORMAL", "SICK"), by_class=True):
 
 def test_the_report_says_what_was_promised_and_how_it_held():
     text = told((0.971, 0.955, 0.984))
-    for words in ("**98 %** of films from new patients", "in each class", "**97.1 %**", "97.1 % of SICK", "**25 %**"):
+    for words in ("**98 %** of the films of each class, from new patients", "**97.1 %**", "97.1 % of SICK", "**25 %**"):
         assert words in text
     assert "less than was promised" not in text
     assert "less than was promised" in told((0.94, 0.92, 0.96))
-    assert "over all classes together" in told((0.97, 0.95, 0.98), by_class=False)
+    assert "of all classes together" in told((0.97, 0.95, 0.98), by_class=False)
     assert "**1.25** of the 3 classes" in told((0.97, 0.95, 0.98), names=NAMES)
     assert told((0.97, 0.95, 0.98), names=[f"c{n}" for n in range(30)]).count("% of c") == 2
 
