@@ -1,7 +1,8 @@
 """Slices of the test part: where a model is worse than on the rest, by more than chance explains.
 
-A slice is compared with the rest *like with like*: the rest is weighted to the slice's own share of each class, or it
-would look worse wherever a class that is hard is frequent.
+A slice is compared with the rest *like with like*, within each class, or it would look worse wherever a hard class is
+frequent. The differences of the classes are averaged with the weights of Mantel and Haenszel (1959), inside * outside /
+(inside + outside), so that a class with hardly an example on one side counts little.
 
 All slices are measured on the same draws of groups. Whether a slice is worse is tested by shuffling: within each class,
 whole groups of about the same size are put in a random order, and how good their answers are is dealt out to the places
@@ -81,10 +82,10 @@ def compared(
         metrics: (name, record) of what is measured.
 
     Returns:
-        Of each slice "metrics" `{name: {"value", "low", "high"}}`; "rest", the judged mean of all other examples,
-        weighted to the slice's share of each stratum; "difference" `{"value", "low", "high"}`, slice minus rest; "p",
-        the chance that it is as bad or worse if it does not matter, and "corrected", the same for that many slices. A
-        metric that is not defined, such as the AUROC within one class, is None.
+        Of each slice "metrics" `{name: {"value", "low", "high"}}`; "difference" `{"value", "low", "high"}` of
+        the judged mean, slice minus rest within strata; "rest", what the slice would have without that difference; "p",
+        the chance that it is as bad or worse if it does not matter, and "corrected", the same for that many slices.
+        What is not defined, such as the AUROC within one class, is None.
     """
     if not slices:
         return []
@@ -96,7 +97,7 @@ def compared(
         found.append(
             {
                 "metrics": {name: interval(values[name], rows[name], record.distance) for name, record in metrics},
-                "rest": round(values[MEAN] - values[DIFFERENCE], 6),
+                "rest": interval(values[MEAN] - values[DIFFERENCE], rows[DIFFERENCE])["value"],
                 "difference": interval(values[DIFFERENCE], rows[DIFFERENCE]),
                 "p": round(float(one), 6),
                 "corrected": round(float(corrected), 6),
@@ -118,11 +119,10 @@ def part(prepare: Callable[[np.ndarray], Measuring], one: Slice, judged: Judged,
     def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
         found = measuring(np.take(weights, rows, axis=1))
         rest, inner, rest_sum, inner_sum = np.split(added(weights), 4, axis=1)  # each [draws, strata]
-        shift = inner_sum - inner * ratio(rest_sum, rest)  # nan where the rest has none of a stratum: nothing to say
-        everything = inner.sum(axis=1)
+        shifts, shares = (ratio(one, inner + rest) for one in (inner_sum * rest - rest_sum * inner, inner * rest))
         means = {
-            MEAN: ratio(inner_sum.sum(axis=1), everything),
-            DIFFERENCE: ratio(np.nansum(shift, axis=1), everything),
+            MEAN: ratio(inner_sum.sum(axis=1), inner.sum(axis=1)),
+            DIFFERENCE: ratio(np.nansum(shifts, axis=1), np.nansum(shares, axis=1)),
         }
         return {**{name: found[name] for name in names}, **means}
 

@@ -14,6 +14,7 @@ from keras_dl.measures.slices import EXAMPLES
 
 FEW = 6  # different numbers: each is a level of its own
 MOST = 12  # levels of words; the rare ones together are the last
+DIGITS = 15  # of a number, at most: so many are kept
 MOVED = 0.02  # share of the examples that rounding an edge may move to another level
 EMPTY = "not given"
 NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)([.,]\d+)?|[.,]\d+)([eE][+-]?\d+)?")  # "007" is a code
@@ -71,19 +72,17 @@ def of_numbers(numbers: np.ndarray) -> dict[str, np.ndarray]:
 
 def rounded(edges: np.ndarray, numbers: np.ndarray) -> list[float]:
     """Round edges to as few digits as part the numbers about as well: names are short, and say where the cut is."""
-    for digits in range(2, 17):
+    for digits in range(2, DIGITS + 1):
         short = [float(f"{edge:.{digits}g}") for edge in edges]
-        moved = [
-            abs(np.mean(numbers <= near) - np.mean(numbers <= edge)) for edge, near in zip(edges, short, strict=True)
-        ]
-        if max(moved) < MOVED:
-            return sorted(set(short))
-    return sorted(set(edges.tolist()))
+        pairs = zip(edges, short, strict=True)
+        if max(abs(np.mean(numbers <= near) - np.mean(numbers <= edge)) for edge, near in pairs) < MOVED:
+            break
+    return sorted(set(short))
 
 
 def written(number: float) -> str:
     """Write a number for people: "0.02", "1,250"."""
-    return f"{number:,.15g}"
+    return f"{number:,.{DIGITS}g}"
 
 
 def of_words(texts: Sequence[str]) -> dict[str, np.ndarray]:

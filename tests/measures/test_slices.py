@@ -113,19 +113,32 @@ def test_a_slice_is_not_worse_for_having_more_of_a_hard_class():
     assert found(inside, each, range(600))["difference"]["high"] < 0
 
 
-def test_the_rest_has_the_slices_share_of_each_class():
+def test_the_difference_is_that_of_mantel_and_haenszel():
     each = np.array([1, 0, 1, 1, 1, 0, 0, 0, 1, 0.0] * 4)
     strata = np.array([0, 0, 0, 1, 0, 0, 1, 1, 1, 1] * 4)
     inside = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0] * 4, bool)
     one = found(inside, each, range(40), strata)
-    assert one["rest"] == pytest.approx(0.75 * 0.5 + 0.25 * 0.25)
-    assert one["difference"]["value"] == pytest.approx(0.75 - one["rest"])
+    first, second = 3 * 2 / 5, 1 * 4 / 5
+    expected = (first * (2 / 3 - 1 / 2) + second * (1 - 1 / 4)) / (first + second)
+    assert one["difference"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert one["rest"] == pytest.approx(0.75 - expected, abs=1e-6)
+
+
+def test_a_class_that_the_rest_hardly_has_says_little():
+    strata = np.array([0] * 100 + [1] * 101)
+    inside = strata == 1
+    inside[:50] = True
+    inside[-1] = False
+    each = np.ones(201)
+    each[:30] = each[-1] = 0  # 30 of its 50 are wrong where the rest has none, and the rest's only one of the other
+    cell = found(inside, each, range(201), strata)["difference"]
+    assert cell["high"] < 0, "unlike the mean of the rest at the slice's share of each class"
 
 
 def test_a_slice_that_is_a_whole_class_is_not_compared_within_it():
     each, strata = np.tile([1.0, 0.0], 20), np.tile([0, 1], 20)
     one = found(strata == 1, each, range(40), strata)
-    assert (one["difference"]["value"], one["p"]) == (0, 1)
+    assert (one["difference"]["value"], one["rest"], one["p"]) == (None, None, 1)
 
 
 def test_the_interval_of_the_difference_is_about_that_of_two_shares():
