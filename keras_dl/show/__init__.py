@@ -117,10 +117,12 @@ def command(*words: str) -> str:
 
 def evaluated(result: dict[str, Any], run: Run, slices: int = SLICES) -> str:
     """Lay an evaluation of a run out, and say what a reader must know of its figures; list so many slices."""
-    from keras_dl.verbs import drift
+    from keras_dl.verbs import answers, drift
 
+    unusual = answers.share(run, result)
     drifted = [line for block in drift.blocks(run, result) for line in ("", terminal.text(block))]
-    return "\n".join([measured(result, run.task), *sliced(result, run, slices), *drifted, *warned(run)])
+    about = [*(["", filled(unusual)] if unusual else []), *sliced(result, run, slices), *drifted, *warned(run)]
+    return "\n".join([measured(result, run.task), *about])
 
 
 def sliced(result: dict[str, Any], run: Run, most: int) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from keras_dl.runs.run import Run
-from keras_dl.task.blocks import Block, Prose
+from keras_dl.task.blocks import Block, Gauge, Prose, percent
 
 VERDICT = ("unusual", "unusualness")  # responses that every kind of output has; see `runs.novelty`
 
@@ -25,17 +26,30 @@ def worded(run: Run, answers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def view(run: Run, row: Mapping[str, Any]) -> list[Block]:
-    """Show one answer, as `worded` gave it. What casts doubt on it comes first."""
-    doubt = [Prose(warning(row), "Unusual input", warning=True)] if row.get("unusual") else []
-    return [*doubt, *run.task.output.view(row, run.assets)]
+    """Show one answer, as `worded` gave it. What casts doubt on it comes first, and no promise stands beside it."""
+    blocks = run.task.output.view(row, run.assets)
+    if not row.get("unusual"):
+        return blocks
+    unpromised = [replace(block, note="") if isinstance(block, Gauge) else block for block in blocks]
+    return [Prose(warning(row), "Unusual input", warning=True), *unpromised]
 
 
 def warning(row: Mapping[str, Any]) -> str:
     """Say that an input is unusual, and how much; both from its row."""
     return (
-        f"This input is unlike the training data: it is {times(row['unusualness'])} as far from it as inputs usually "
-        "are at most. The model gives an answer to any input; do not trust this one."
+        f"This input is unlike the training data: {times(row['unusualness'])} the usual limit. A model answers any "
+        "input; do not trust this answer. Probabilities, possible classes and intervals hold only for inputs like "
+        "those of the training data."
     )
+
+
+def share(run: Run, measured: Mapping[str, Any]) -> str:
+    """Say how many examples of an evaluation are called unusual; "" for a run of an earlier version."""
+    cell = measured.get("unusual")
+    if cell is None:
+        return ""
+    aim = f"inputs like the training data: at most {percent(run.config.false_alarms)}"
+    return f"called unusual: {percent(cell['value'])} [{percent(cell['low'])}, {percent(cell['high'])}]; {aim}"
 
 
 def times(unusualness: float) -> str:

@@ -53,7 +53,9 @@ def of_evaluation(run: Run, result: Mapping[str, Any], other: str = "baseline") 
         f"{seen} of {result['examples']} examples were in the training or validation part, so the figures are too good."
     )
     warned = [Prose(note, warning=True)] if seen else []
-    return [*run.marks, *warned, measured(run, result, other), *of_slices(run, result), *drift.blocks(run, result)]
+    unusual = [Prose(said.capitalize())] if (said := answers.share(run, result)) else []
+    about = [*unusual, *of_slices(run, result), *drift.blocks(run, result)]
+    return [*run.marks, *warned, measured(run, result, other), *about]
 
 
 def of_slices(run: Run, result: Mapping[str, Any]) -> list[Block]:
