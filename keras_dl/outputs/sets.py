@@ -29,7 +29,7 @@ PROMISE = "In {} of new cases, the true class is among those that are called pos
 METRICS = {
     "coverage": Metric("Coverage", None, "the share of prediction sets that contain the true class"),
     "set_size": Metric("Set size", False, "the mean number of classes in a prediction set"),
-    "coverage {of}": Metric("Coverage of {of}", None, "the same, of {of} alone"),
+    "coverage {of}": Metric("Coverage of {of}", None, "the share of all {of} whose prediction set contains {of}"),
 }
 
 
