@@ -13,6 +13,7 @@ from keras_dl.measures.measuring import point
 from keras_dl.outputs import interval, sets
 from keras_dl.outputs.binary import Binary
 from keras_dl.outputs.classes import Classes
+from keras_dl.outputs.number import Number
 from keras_dl.pages import html, terminal
 from keras_dl.task import Config
 from keras_dl.task.blocks import Prose
@@ -63,7 +64,7 @@ class Said(ClassifierMixin, BaseEstimator):
         return np.asarray(x).argmax(axis=1)
 
 
-class Number(RegressorMixin, BaseEstimator):
+class Regressor(RegressorMixin, BaseEstimator):
     """A regressor that says the number it is given."""
 
     def __init__(self):
@@ -112,7 +113,7 @@ def test_the_radius_of_numbers_is_that_of_mapie():
     generator = np.random.default_rng(0)
     said = generator.gamma(3, 30, 200)
     truth = generator.poisson(said)
-    model = SplitConformalRegressor(Number(), confidence_level=0.9, prefit=True)
+    model = SplitConformalRegressor(Regressor(), confidence_level=0.9, prefit=True)
     model.conformalize(np.zeros((200, 1)), (truth - said) / np.sqrt(said))  # errors as ours are scaled
     low, high = model.predict_interval(np.zeros((1, 1)))[1][0, :, 0]
     assert interval.fit(truth, said, range(200), 0.9)["radius"] == pytest.approx((high - low) / 2)
@@ -128,6 +129,31 @@ def test_each_class_has_its_own_limit_where_it_has_enough_groups():
     groups = np.arange(400) // 40  # ten patients promise no .95
     assert sets.fit(labels, shares, groups, 0.95) == {"sets": None}
     assert sets.fit(labels, shares, groups, 0.9)["sets"], "but .9"
+
+
+@pytest.mark.parametrize("output", [Binary(), Classes(), Number("cells")])
+def test_a_patient_with_many_films_counts_once(output):
+    truth, shares = simulated(200, 2 if output.key == "binary" else 3)
+    wrong = 1 - shares[range(200), truth]
+    labels, outputs = {
+        "binary": (truth, shares[:, 1:]),
+        "classes": (truth, shares),
+        "number": (np.full(200, 9), 9 + wrong[:, None]),
+    }[output.key]
+    rows = np.r_[np.arange(200), np.full(40, wrong.argmax())]  # the films of one patient, on which it errs
+
+    def limits(groups):
+        fitted = output.fit(labels[rows], outputs[rows], CONFIG, groups)
+        return np.array([fitted["radius"]] if "radius" in fitted else fitted["sets"]["limits"])
+
+    assert np.abs(limits(rows) - limits(np.arange(240))).max() > 0.01
+
+
+def test_rounding_puts_nobody_out_of_a_set():
+    shares = np.tile(np.float32([0.3, 0.7]), (40, 1))
+    fitted = sets.fit(np.arange(40) % 2, shares, range(40), 0.9, "lac")
+    nearly = sets.members(shares[:1] * (1 - 3e-7), [1], fitted)["set"].numpy()
+    assert nearly.tolist() == [[True, True]], "many texts have the same probability: that of no known word"
 
 
 def test_many_classes_are_regularised():
