@@ -12,15 +12,7 @@ import click
 from keras_dl import cli_runs, cli_serving, registry
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.pages.terminal import table
-from keras_dl.terminal import FilePath, Group, Named, emit, interruptible, json_option, opened
-
-slices_option = click.option(
-    "--slices",
-    metavar="TABLE",
-    type=FilePath(),
-    help="A CSV or TSV file of what else you know of the test examples, to look for slices that are worse: a column "
-    "id or file names the example.",
-)
+from keras_dl.terminal import FilePath, Group, Named, emit, interruptible, json_option, opened, slices_option
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -155,3 +155,10 @@ def writes_unicode() -> bool:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for use by programs.")
+slices_option = click.option(
+    "--slices",
+    metavar="TABLE",
+    type=FilePath(),
+    help="A CSV or TSV file of what you know of the test examples, to look for slices that are worse. A column called "
+    "id or file names the example.",
+)

@@ -16,7 +16,7 @@ LAYERS = (  # a module may import from its own layer and from those before it
     "measures layers",
     "figures models",
     "data",
-    "explaining",
+    "explaining slicing",
     "inputs outputs",
     "recipes",
     "tasks",

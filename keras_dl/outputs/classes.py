@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 METRICS = {
     "accuracy": Metric("Accuracy", True, "the share of right answers"),
     "balanced_accuracy": Metric("Balanced accuracy", True, "the mean recall of the classes"),
-    "macro_f1": Metric(
-        "Macro F1", True, "the harmonic mean of recall and precision, averaged over the classes", mixed=True
-    ),
+    "macro_f1": Metric("Macro F1", True, "the mean of the F1 of the classes, of recall and precision", mixed=True),
     "auroc": Metric(
         "AUROC",
         True,

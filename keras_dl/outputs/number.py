@@ -113,10 +113,6 @@ class Number(Output):
         held = counts.coverage(truth, *counts.bounds(values, assets["radius"]))
         return lambda weights: {**errors(weights), **held(weights)}
 
-    def judging(self, truth: np.ndarray, values: np.ndarray, assets: Assets) -> np.ndarray:
-        """Return the distance of each answer from the truth."""
-        return np.abs(np.asarray(values, dtype=float) - np.asarray(truth, dtype=float))
-
     def learned(self, truth: Sequence[float] | np.ndarray) -> Assets:
         """Return what is learned from the training part: "edges", which part the strata, and "most", for the scale."""
         numbers = np.asarray(truth, dtype=float)

@@ -11,7 +11,7 @@
     logs/           TensorBoard
     examples/       a few raw test inputs of each stratum
     shown/          the raw test inputs that the report shows
-    predictions.csv per test example: id, group, label, and what network and baseline said
+    predictions.csv per test example: id, group, label, what is known of it, and what network and baseline said
     embeddings/     what `keras-dl embed` wrote
     report.html     everything on one page
     metrics.json    written last: where it is, the run is complete
