@@ -97,12 +97,7 @@ class Output(ABC):
 
     @abstractmethod
     def votes(self, nearest: Any, vectors: np.ndarray) -> np.ndarray:
-        """Return what the nearest training examples say, in the form of `reduced` outputs.
-
-        Args:
-            nearest: fitted by `runs.embeddings.knn`.
-            vectors: `[count, width]`.
-        """
+        """Return what the fitted `runs.embeddings.knn` says of vectors `[count, width]`, in the form of `reduced`."""
 
     # Measuring
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import click
 import kept_runs
 import numpy as np
 import pandas as pd
@@ -131,7 +132,7 @@ def test_a_terminal_shows_the_worst_and_a_few_lines(run, monkeypatch):
     }
     for width in (80, 120):
         monkeypatch.setenv("COLUMNS", str(width))
-        said = evaluated(result, run)
+        said = click.unstyle(evaluated(result, run))
         assert all(len(line) <= width for line in said.splitlines())
         assert "Worst: radiographs with site bad: accuracy" in " ".join(said.split())
         assert "*" not in said.partition("Worst:")[2].partition(").")[0]
