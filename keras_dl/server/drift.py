@@ -4,9 +4,10 @@ Of each answer two numbers are counted in bins of validation: its value (`Output
 `measures.stream` gives the alarm. All workers count together, in a file, so that their number changes nothing.
 
 What counts as one answer: an input that the same client has sent before does not count again, as a health probe's or a
-second try; nor do the samples of the page, which every visitor sends. With `burst`, of all that one client sends within so many seconds only the first input counts: what a
-person tries in a row is alike, and ten alike answers are no ten witnesses. Without it, each input must be of another
-patient, author or document for the stated rate of false alarms to hold.
+second try; nor do the samples of the page, which every visitor sends. With `burst`, of all that one client sends within
+so many seconds only the first input counts: what a person tries in a row is alike, and ten alike answers are no ten
+witnesses. Without it, each input must be of another patient, author or document for the stated rate of false alarms to
+hold.
 """
 
 from __future__ import annotations
