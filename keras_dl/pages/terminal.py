@@ -255,7 +255,7 @@ def lined_up(block: Table) -> str:
     """Show a table below its title."""
     rows = [[harmless(cell) for cell in row] for row in (block.columns, *block.rows)]
     lines = [styled(harmless(block.title), bold=True)] if block.title else []
-    lines += [plain(block.caption)] if block.caption else []
+    lines += [filled(plain(block.caption))] if block.caption else []
     return "\n".join([*lines, table(rows, block.numeric)])
 
 
@@ -266,7 +266,8 @@ def chart(block: Chart) -> str:
 
 def prose(block: Prose) -> str:
     """Show a paragraph below its title; a warning is coloured."""
-    said = styled(f"Warning: {plain(block.text)}", fg="yellow") if block.warning else emphasised(block.text)
+    warned = filled(f"Warning: {plain(block.text)}")
+    said = styled(warned, fg="yellow") if block.warning else emphasised(filled(block.text))
     return "\n".join([*([styled(harmless(block.title), bold=True)] if block.title else []), said])
 
 

@@ -131,6 +131,6 @@ def rows(run: Run, cells: Mapping[str, Mapping[str, float | None]]) -> list[list
     written = []
     for name, cell in cells.items():
         metric = run.task.output.metric(name, run.assets)
-        value = f"{number(cell['value'], metric.digits)} {interval(cell, metric.digits)}".strip()
+        value = f"{number(cell['value'], metric.digits, sign=True)} {interval(cell, metric.digits, sign=True)}".strip()
         written.append([metric.title, value, "" if cell["p"] is None else f"{cell['p']:.3f}"])
     return written
