@@ -172,10 +172,10 @@ def test_inputs_of_another_kind_are_refused(tiny_run, tmp_path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_network_without_normalisation_has_nothing_to_adapt_where_shares_cannot_be_told(tiny_run, tmp_path):
-    run = tiny_run("spam")
-    with pytest.raises(KerasDLError, match="there is nothing to adapt"):
-        run.adapt(sources.folder(run), out=tmp_path / "new")
+def test_without_normalisation_and_without_shares_there_is_nothing_to_adapt(tiny_run, tmp_path, monkeypatch, elsewhere):
+    monkeypatch.setattr(normalisation, "layers_of", lambda model: [])
+    with pytest.raises(KerasDLError, match="there is nothing to adapt. The network has no batch normalisation"):
+        tiny_run("pneumonia").adapt(elsewhere, out=tmp_path / "new")
 
 
 def test_a_place_that_is_taken_is_refused(tiny_run, elsewhere):
