@@ -174,7 +174,7 @@ def test_inputs_of_another_kind_are_refused(tiny_run, tmp_path):
 
 def test_without_normalisation_and_without_shares_there_is_nothing_to_adapt(tiny_run, tmp_path, monkeypatch, elsewhere):
     monkeypatch.setattr(normalisation, "layers_of", lambda model: [])
-    with pytest.raises(KerasDLError, match="there is nothing to adapt. The network has no batch normalisation"):
+    with pytest.raises(KerasDLError, match=r"there is nothing to adapt\. The network has no batch normalisation"):
         tiny_run("pneumonia").adapt(elsewhere, out=tmp_path / "new")
 
 
