@@ -155,7 +155,7 @@ def tasks() -> Record:
         A notebook shows it as a table, and one task, `keras_dl.tasks()["spam"]`, with its settings.
     """
     from keras_dl import show
-    from keras_dl.verbs import tasks as described
+    from keras_dl.show import tasks as described
 
     found = {name: show.info(registry.find(name)) for name in registry.TASKS}
     named = {name: Record(facts, partial(described.of_task, facts)) for name, facts in found.items()}

@@ -56,7 +56,7 @@ def runs(folder: Path | None, sort: str, page: Path | None, as_json: bool) -> No
     rows = listing.rows(folder, sort)
     said = show_runs.listed(rows, folder)
     if page is not None:
-        from keras_dl.verbs import index
+        from keras_dl.show import index
 
         said += f"\n\npage  {index.write(rows, folder or 'runs', page)}"
     emit(rows, as_json, said)

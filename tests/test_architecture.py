@@ -20,7 +20,7 @@ LAYERS = (  # a module may import from its own layer and from those before it
     "inputs outputs",
     "recipes",
     "tasks",
-    "registry runs training adapting",
+    "registry runs training answering adapting",
     "pages",
     "verbs",
     "client server",

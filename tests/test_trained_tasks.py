@@ -12,12 +12,12 @@ from one_of_each import answer as kind_of_answer
 from one_of_each import one_of_each, training
 from other_inputs import wrong_batches
 
+from keras_dl.answering.answers import worded
 from keras_dl.api import Run
 from keras_dl.errors import UsageError
 from keras_dl.runs import predictions, sources
 from keras_dl.task import Data
 from keras_dl.training.pipeline import Examples
-from keras_dl.verbs.answers import worded
 from keras_dl.verbs.predict import answer
 
 KINDS = one_of_each(lambda task: (task.input.key, kind_of_answer(task), training(task)))

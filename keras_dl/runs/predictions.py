@@ -14,7 +14,7 @@ from keras_dl.runs.files import replacing
 from keras_dl.runs.run import Run
 from keras_dl.task.kinds import Assets, Found
 
-UNUSUALNESS = "unusualness"  # a column of the table: above 1 an input is called unusual; see `runs.novelty`
+UNUSUALNESS = "unusualness"  # a column of the table: above 1 an input is called unusual; see `answering.novelty`
 NAMED = ("id", "group", "label")
 
 
@@ -24,7 +24,7 @@ class Predictions:
 
     table: pd.DataFrame  # columns id, group, label (the truth), and what else the data says of each: site
     outputs: Mapping[str, np.ndarray]  # model -> `Output.value`: [count], or [count, columns]
-    features: np.ndarray | None = None  # [count, width], as in `runs.reference`; no file keeps them
+    features: np.ndarray | None = None  # [count, width], as in `answering.reference`; no file keeps them
 
     @property
     def columns(self) -> dict[str, Sequence[Any]]:

@@ -46,7 +46,7 @@ from keras_dl.training.own_keras import own_keras
 if TYPE_CHECKING:
     import keras
 
-    from keras_dl.runs.answering import Answering
+    from keras_dl.answering.answering import Answering
 
 
 class Run:
@@ -174,7 +174,7 @@ class Run:
     @cached_property
     def answering(self) -> Answering:
         """The function from decoded inputs to responses: the model, and what was settled on validation."""
-        from keras_dl.runs import answering, novelty
+        from keras_dl.answering import answering, novelty
 
         network = answering.Network(self.task, self.config, self.model)
         return answering.Answering(network, self.assets, novelty.read(self.path))

@@ -117,7 +117,8 @@ def command(*words: str) -> str:
 
 def evaluated(result: dict[str, Any], run: Run, slices: int = SLICES) -> str:
     """Lay an evaluation of a run out, and say what a reader must know of its figures; list so many slices."""
-    from keras_dl.verbs import answers, drift
+    from keras_dl.answering import answers
+    from keras_dl.verbs import drift
 
     unusual = answers.share(run, result)
     drifted = [line for block in drift.blocks(run, result) for line in ("", terminal.text(block))]

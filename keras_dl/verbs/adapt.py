@@ -12,13 +12,14 @@ import keras
 import numpy as np
 
 from keras_dl.adapting import directory, elsewhere, labelled, normalisation
+from keras_dl.answering import novelty
+from keras_dl.answering.answering import Network, Seen
+from keras_dl.answering.novelty import Novelty
+from keras_dl.answering.reference import Reference
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs import baseline as baselines
-from keras_dl.runs import marks, names, novelty, sources
-from keras_dl.runs.answering import Network, Seen
+from keras_dl.runs import marks, names, sources
 from keras_dl.runs.files import replacing
-from keras_dl.runs.novelty import Novelty
-from keras_dl.runs.reference import Reference
 from keras_dl.runs.run import Run
 from keras_dl.task import Assets, Data, Split
 from keras_dl.task.kinds import Found, Told

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from keras_dl.answering import reference
+from keras_dl.answering.reference import Reference
 from keras_dl.measures import bootstrap, shift
 from keras_dl.measures.bootstrap import Draws
 from keras_dl.measures.measuring import point
 from keras_dl.measures.stream import MARKED, Bins
 from keras_dl.pages.templates import interval, number
-from keras_dl.runs import predictions, reference
+from keras_dl.runs import predictions
 from keras_dl.runs.predictions import Predictions
-from keras_dl.runs.reference import Reference
 from keras_dl.runs.run import Run
 from keras_dl.task import Output
 from keras_dl.task.blocks import Block, Prose, Table

@@ -17,13 +17,14 @@ import keras
 import numpy as np
 import pandas as pd
 
+from keras_dl.answering import reference
+from keras_dl.answering.answering import Answering, Network
 from keras_dl.errors import KerasDLError
 from keras_dl.measures import bootstrap
 from keras_dl.measures.bootstrap import Cell, Draws
 from keras_dl.progress import say
 from keras_dl.runs import baseline as baselines
-from keras_dl.runs import marks, reference, sources
-from keras_dl.runs.answering import Answering, Network
+from keras_dl.runs import marks, sources
 from keras_dl.runs.files import replacing
 from keras_dl.runs.predictions import UNUSUALNESS, Predictions
 from keras_dl.runs.run import Run

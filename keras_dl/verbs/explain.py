@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_dl.answering.answers import worded
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs.given import Given, expand, kind_of
 from keras_dl.pages.html import page
@@ -19,7 +20,6 @@ from keras_dl.runs.run import Run
 from keras_dl.task.blocks import Block, Picture
 from keras_dl.task.kinds import Method
 from keras_dl.training.own_keras import own_keras
-from keras_dl.verbs.answers import worded
 from keras_dl.verbs.predict import answer, checked
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from keras_dl.answering import answers
 from keras_dl.figures import plots
 from keras_dl.figures.names import shortened
 from keras_dl.pages.templates import interval, number
@@ -16,7 +17,7 @@ from keras_dl.runs.run import Run
 from keras_dl.slicing import shown
 from keras_dl.task.blocks import Block, Chart, Prose, Table, percent
 from keras_dl.task.kinds import Column
-from keras_dl.verbs import answers, drift
+from keras_dl.verbs import drift
 from keras_dl.verbs.report import best_epoch, tested, training_chart
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_dl.answering.answers import worded
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs.given import Given, expand
 from keras_dl.pages import answers
@@ -18,7 +19,6 @@ from keras_dl.progress import bar
 from keras_dl.runs import embeddings
 from keras_dl.runs.run import Run
 from keras_dl.training.own_keras import own_keras
-from keras_dl.verbs.answers import worded
 from keras_dl.verbs.neighbours import Neighbours
 
 BATCH = 64

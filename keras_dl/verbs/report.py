@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from keras_dl.answering.answers import times
 from keras_dl.data.layout import part_of
 from keras_dl.figures import plots
 from keras_dl.measures.bootstrap import DRAWS
@@ -27,7 +28,6 @@ from keras_dl.slicing.sliced import sliced
 from keras_dl.task import Assets, Output, settings
 from keras_dl.task.blocks import Chart, Prose, Spans, Table, percent
 from keras_dl.verbs import gallery
-from keras_dl.verbs.answers import times
 from keras_dl.verbs.gallery import Gallery
 
 NOTES = {  # what was read, by name in card.json

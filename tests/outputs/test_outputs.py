@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_dl import registry
+from keras_dl.answering.answers import plain
 from keras_dl.errors import BadInput
 from keras_dl.measures import bootstrap
 from keras_dl.measures.measuring import point
@@ -21,7 +22,6 @@ from keras_dl.pages import html, terminal, wire
 from keras_dl.task.blocks import Answer, Chart
 from keras_dl.task.kinds import Found, UnknownMetric
 from keras_dl.verbs import report
-from keras_dl.verbs.answers import plain
 
 OUTPUTS = {registry.find(name).output: name for name in reversed(registry.TASKS)}  # instance -> first task with it
 CONFIG = SimpleNamespace(target_sensitivity=0.0, false_alarms=0.1, coverage=0.9, seed=0)

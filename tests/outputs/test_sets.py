@@ -9,6 +9,7 @@ from mapie.classification import SplitConformalClassifier
 from mapie.regression import SplitConformalRegressor
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
+from keras_dl.answering.answers import plain
 from keras_dl.measures.measuring import point
 from keras_dl.outputs import interval, sets
 from keras_dl.outputs.binary import Binary
@@ -17,7 +18,6 @@ from keras_dl.outputs.number import Number
 from keras_dl.pages import html, terminal
 from keras_dl.task import Config
 from keras_dl.task.blocks import Prose
-from keras_dl.verbs.answers import plain
 
 CONFIG = Config(coverage=0.9)
 NAMES = ["heart", "ball", "fork"]

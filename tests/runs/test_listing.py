@@ -171,7 +171,7 @@ def test_runs_of_another_folder_go_by_their_paths_and_answer_to_no_name(here, mo
 
 
 def test_the_page_holds_every_run_with_a_link_to_its_report(here, tmp_path):
-    from keras_dl.verbs import index
+    from keras_dl.show import index
 
     report = here / "runs" / "spam one" / "report.html"
     report.write_text("a report")
@@ -190,14 +190,14 @@ def test_the_page_holds_every_run_with_a_link_to_its_report(here, tmp_path):
 
 @pytest.mark.parametrize("page", ["runs.htm", "runs"])
 def test_a_page_that_no_browser_would_take_for_one_is_refused(page, here, tmp_path):
-    from keras_dl.verbs import index
+    from keras_dl.show import index
 
     with pytest.raises(UsageError, match=r"must end in \.html"):
         index.write([], "runs", tmp_path / page)
 
 
 def test_runs_without_a_history_are_listed_and_not_drawn(here, tmp_path):
-    from keras_dl.verbs import index
+    from keras_dl.show import index
 
     rows = [{**row, "run": str(tmp_path)} for row in listing.rows()]
     text = index.write(rows, "runs", tmp_path).read_text()

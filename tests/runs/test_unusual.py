@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_dl.answering import answers, novelty, reference
+from keras_dl.answering.novelty import Novelty
 from keras_dl.errors import KerasDLError
-from keras_dl.runs import novelty, reference
-from keras_dl.runs.novelty import Novelty
 from keras_dl.task.blocks import Gauge
-from keras_dl.verbs import answers
 
 
 def stages(rng: np.random.Generator, groups: int, each: int, spread: float = 1.0) -> tuple[list[np.ndarray], list[str]]:

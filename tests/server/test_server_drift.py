@@ -121,7 +121,7 @@ def test_an_export_holds_what_is_needed_and_little_more(exported, tiny_run):
 
 
 def test_the_bins_hold_the_validation_part(tiny_run):
-    from keras_dl.runs import reference
+    from keras_dl.answering import reference
 
     run = tiny_run("spam")
     kept, drift = reference.read(run), run.assets["drift"]

@@ -6,10 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
+from keras_dl.answering import reference
 from keras_dl.api import Run
 from keras_dl.outputs.binary import Binary
 from keras_dl.pages import terminal
-from keras_dl.runs import predictions, reference
+from keras_dl.runs import predictions
 from keras_dl.runs.predictions import Predictions
 from keras_dl.task.kinds import Found
 from keras_dl.verbs import drift

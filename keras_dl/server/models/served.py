@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_dl.answering import answers
 from keras_dl.errors import BadInput, KerasDLError
 from keras_dl.pages.wire import as_json
 from keras_dl.runs import marks
 from keras_dl.runs.run import Run
 from keras_dl.server.routes.rest import Signature, signature_defs
 from keras_dl.task.blocks import Block
-from keras_dl.verbs import answers, export
+from keras_dl.verbs import export
 
 DEFAULT = "serving_default"
 
@@ -97,7 +98,7 @@ class Version:
         }
 
     def row(self, found: Mapping[str, np.ndarray], number: int = 0) -> dict[str, Any]:
-        """Return one example's answers in words, as `keras_dl.verbs.answers.worded` does."""
+        """Return one example's answers in words, as `keras_dl.answering.answers.worded` does."""
         return answers.worded(self.run, {name: values[number] for name, values in found.items()})
 
     def view(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:

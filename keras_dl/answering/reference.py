@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from keras_dl.answering.answering import Network, Seen
+from keras_dl.answering.novelty import Novelty
 from keras_dl.errors import KerasDLError
-from keras_dl.runs.answering import Network, Seen
 from keras_dl.runs.files import replacing
-from keras_dl.runs.novelty import Novelty
 from keras_dl.task import Assets, Split, Task
 from keras_dl.training.pipeline import Examples
 

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_dl.answering.novelty import Novelty
 from keras_dl.layers.stages import staged
 from keras_dl.progress import bar
-from keras_dl.runs.novelty import Novelty
 from keras_dl.task import Assets, Task
 from keras_dl.training import pipeline
 from keras_dl.training.pipeline import Examples
@@ -74,7 +74,7 @@ class Answering:
             self.novelty, self.holder = novelty.tracked()
 
     def __call__(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return what `Output.respond` gives, and "unusualness" and "unusual", each `[batch]`; see `runs.novelty`."""
+        """Return what `Output.respond` gives, and "unusualness" and "unusual", each `[batch]`: see `Novelty`."""
         vectors, outputs = self.network(x)
         answers = self.network.task.output.respond(outputs, self.assets)
         if self.novelty is None:

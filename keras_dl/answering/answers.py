@@ -11,7 +11,7 @@ import numpy as np
 from keras_dl.runs.run import Run
 from keras_dl.task.blocks import Block, Gauge, Prose, percent
 
-VERDICT = ("unusual", "unusualness")  # responses that every kind of output has; see `runs.novelty`
+VERDICT = ("unusual", "unusualness")  # responses that every kind of output has; see `answering.novelty`
 
 
 def worded(run: Run, answers: Mapping[str, Any]) -> dict[str, Any]:

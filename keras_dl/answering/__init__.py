@@ -1,0 +1,1 @@
+"""From decoded inputs to answers, and what they are worth: network, calibration, unusual inputs, drift."""
