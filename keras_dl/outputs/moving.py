@@ -5,7 +5,7 @@ Three explanations are tried, the simplest first, and the first one that the sco
 1. Label shift: only the class shares are others. They are estimated, and probabilities and threshold follow.
 2. A moved score: besides, the log-odds of each class are shifted, and stretched. That can be told without labels where
    the scores of the classes are apart: then there are two heaps, each with a place and a size.
-3. Something else: then nothing is moved, since any estimate would be a guess.
+3. Something else: then the set is refused, since any estimate would be a guess.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from keras_dl.task.kinds import Assets, Moved, Told
 
 ONE_CLASS = 0.98  # from this estimated share of one class on, it is as if there were no other
 LEAST = 0.01  # of a share: no class is ruled out by an estimate
+TWO_HEAPS = 0.85  # share of what tells the classes apart that is left when scores have moved; else one heap was cut
 MOVED = 0.1  # of the test that moved scores are a mixture of those on validation
 STRETCHED = 3.0  # a score is not stretched by more than this, nor by less than its inverse
 UNKNOWN = (
@@ -48,7 +49,7 @@ def two_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int)
         )
     moved = moved_score(validation, label_shift.scores_of(new), seed)
     if moved is None:
-        return Moved(said=[contradicted(found)], facts=facts, shares=facts["before"])
+        return Moved(facts=facts, shares=facts["before"], refused=contradicted(found))
     shares = moved.explained.shares
     facts |= {"offsets": [round(one, 4) for one in moved.offsets], "slope": round(moved.slope, 4)}
     facts |= {"after": [round(float(one), 4) for one in shares], "p_moved": round(moved.explained.p, 4)}
@@ -80,8 +81,17 @@ def moved_score(validation: Told, scores: np.ndarray, seed: int) -> Alignment | 
     truth = np.asarray(validation.truth, int)
     old = label_shift.scores_of(of_two(validation.values))
     found = label_shift.aligned(Mixture(old, truth, validation.groups, 2), scores, seed)
-    told = found.explained.p >= MOVED and found.explained.shares.max() < ONE_CLASS
-    return found if told and 1 / STRETCHED < found.slope < STRETCHED else None
+    likely = found.explained.p >= MOVED and found.explained.shares.max() < ONE_CLASS
+    two = told_apart(found.scores, truth) >= TWO_HEAPS * told_apart(old[:, 0], truth)
+    return found if likely and two and 1 / STRETCHED < found.slope < STRETCHED else None
+
+
+def told_apart(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Return the largest sensitivity + specificity - 1 that a threshold of a score reaches."""
+    from sklearn.metrics import roc_curve
+
+    false_alarms, hits, _ = roc_curve(truth, scores)
+    return float(np.max(hits - false_alarms))
 
 
 def recalibrated(validation: Told, moved: Alignment, before: np.ndarray, assets: Assets) -> Assets:
@@ -208,8 +218,8 @@ def contradicted(found: Judged) -> str:
     """Say that no explanation fits, and what follows."""
     why = f"p = {found.p:.3f}" if found.p < LEVEL else "two estimates of the shares differ"
     return (
-        f"The scores of the new set are not a mixture of those on validation ({why}), so the class shares cannot be "
-        "told without labels. Calibration and threshold stay; check them with labelled inputs."
+        f"the scores of these inputs are not explained by those on validation ({why}), neither by other class shares "
+        "nor by scores that have moved, so it cannot be told whether adapting helps. Label some, and use --labels"
     )
 
 
@@ -228,7 +238,7 @@ class Moving(Labelled):
         if refused := one_class(found.after, assets["classes"]):
             return Moved(facts=facts, refused=refused, explained=found.p >= LEVEL)
         if not found.holds:
-            return Moved(said=[contradicted(found)], facts=facts, shares=facts["before"])
+            return Moved(facts=facts, shares=facts["before"], refused=contradicted(found))
         if not differ(found, len(values)):
             return Moved({}, [unchanged(found, assets["classes"])], facts, True, facts["before"])
         text = f"{label_shifted(found, assets['classes'])} The probabilities were moved to these shares."

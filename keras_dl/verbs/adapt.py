@@ -128,13 +128,13 @@ def decided(run: Run, model: keras.Model, home: Data, decoded: dict[str, Example
         values["new"] = output.values(adapted.seen.outputs, run.assets)
         answers = output.moved(told, values["new"], run.assets, seed)
     if usual:
-        refuse_unusual(usual.unusualness(adapted.seen.vectors).numpy())
+        adapted.facts["unusual"] = refuse_unusual(usual.unusualness(adapted.seen.vectors).numpy())
         adapted.novelty = usual.limited(adapted.seen.vectors, range(len(new)), run.config.false_alarms)
     else:
         adapted.said.append(
             "It was not checked that the inputs are of the kind that the network knows: this run cannot."
         )
-    if answers.refused:
+    if answers.refused and not (labels and answers.shares):  # labels tell what the scores do not
         raise KerasDLError(answers.refused)
     adapted.assets |= answers.assets
     adapted.said += answers.said
@@ -204,8 +204,8 @@ def shares_in_training(home: Data, classes: int | None) -> np.ndarray | None:
     return np.bincount(np.asarray(home.train.truth, int), minlength=classes) / len(home.train)
 
 
-def refuse_unusual(unusualness: np.ndarray) -> None:
-    """Refuse a set that the network does not know at all, also when it is normalised.
+def refuse_unusual(unusualness: np.ndarray) -> float:
+    """Refuse a set that the network does not know at all, also when it is normalised; return the share of such inputs.
 
     Raises:
         KerasDLError: with the share of unusual inputs.
@@ -216,3 +216,4 @@ def refuse_unusual(unusualness: np.ndarray) -> None:
             f"{100 * share:.0f} % of the inputs are unusual for this network, even after its normalisation was adapted "
             "to them. They seem to be something else than it has learned; adapting would only hide that"
         )
+    return round(share, 4)
