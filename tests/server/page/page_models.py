@@ -126,6 +126,7 @@ def row(known, name: str, data: bytes):
     amount = {"probability": level} if known["value"] == "probability" else {"score": 30 * level}
     label = known["classes"][next(iter(amount.values())) >= known["threshold"]]
     note = {"note": "the model knows none of its words"} if name == "xyzzy" else {}
+    note |= {"unusual": "qwertz" in name, "unusualness": 3.2 if "qwertz" in name else 0.4}
     return {"input": name, "label": label, **amount, "of": known["classes"][1], "threshold": known["threshold"], **note}
 
 
@@ -134,7 +135,10 @@ def words_level(text: str) -> float:
 
 
 def view(known, answer):
-    """Return the blocks of an answer, as a kind of output would."""
+    """Return the blocks of an answer, as a kind of output would; what casts doubt on it comes first."""
+    if answer.get("unusual"):
+        doubt = Prose("It is unlike the training data.", "Unusual input", warning=True)
+        return [doubt, *view(known, answer | {"unusual": False})]
     if known["value"] == "count":
         count, between = answer["count"], (answer["low"], answer["high"])
         gauge = Gauge(count, 0, 200, f"{count:.0f} cells", None, "", between, ("0", "200"), "The band is for **90 %**.")

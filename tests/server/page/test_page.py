@@ -206,6 +206,17 @@ def test_ways_to_explain_and_notes(page, stub):
     page.find(".unread", "words")
 
 
+def test_an_unusual_input_is_said_first_and_feedback_asks_for_the_answer(page, stub):
+    page.go("spam")
+    page.find("textarea").send_keys("qwertz")
+    banner = page.find("[data-place=answer] .banner", "Unusual input")
+    answer = page.find(".answer", "ham")
+    assert banner.location["y"] < answer.location["y"]
+    assert "Unusual input, ham" in page.run("return document.querySelector('[data-place=answer] .spoken').textContent")
+    page.click("button", "Yes, ham")
+    page.find(".feedback", "Thank you. Stored: ham.")
+
+
 def test_feedback_is_sent(page, stub):
     page.click(".thumbnails button", "NORMAL")
     page.click("button", "Yes, NORMAL")

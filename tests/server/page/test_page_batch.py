@@ -52,6 +52,20 @@ def test_answers_with_several_possible_classes_can_be_looked_at_alone(page, text
     assert page.find("tbody tr").text == "I love you ❤️ heart 80 %", "of one possible class nothing is said"
 
 
+def test_unusual_inputs_are_marked_and_can_be_looked_at_alone(page, texts):
+    page.go("spam")
+    batch_field(page).send_keys(str(texts(["see you", "qwertz asdf"])))
+    page.click(".choices button", "Unusual: 1")
+    (row,) = page.all("tbody tr")
+    assert row.text == "qwertz asdf unusual ham 3.1 %"
+    page.click("button", "Download all as CSV")
+    file = page.downloads / "spam-answers.csv"
+    page.wait(lambda: file.exists() and file.stat().st_size)
+    rows = list(csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig"))))
+    file.unlink()
+    assert [(row["unusual"], row["unusualness"]) for row in rows] == [("false", "0.4"), ("true", "3.2")]
+
+
 def test_the_table_is_downloaded_and_runs_no_formula(page, texts):
     page.go("spam")
     batch_field(page).send_keys(str(texts(EVIL)))
