@@ -11,6 +11,7 @@ import numpy as np
 from keras_dl.runs.run import Run
 from keras_dl.task.blocks import Block, Gauge, Prose, percent
 
+UNUSUAL = "Unusual input"
 VERDICT = ("unusual", "unusualness")  # responses that every kind of output has; see `answering.novelty`
 
 
@@ -31,7 +32,12 @@ def view(run: Run, row: Mapping[str, Any]) -> list[Block]:
     if not row.get("unusual"):
         return blocks
     unpromised = [replace(block, note="") if isinstance(block, Gauge) else block for block in blocks]
-    return [Prose(warning(row), "Unusual input", warning=True), *unpromised]
+    return [*doubts(row), *unpromised]
+
+
+def doubts(row: Mapping[str, Any]) -> list[Block]:
+    """Return the warning that an input is unusual; nothing for a usual one."""
+    return [Prose(warning(row), UNUSUAL, warning=True)] if row.get("unusual") else []
 
 
 def warning(row: Mapping[str, Any]) -> str:

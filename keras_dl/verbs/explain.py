@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dl.answering.answers import worded
+from keras_dl.answering.answers import UNUSUAL, doubts, worded
 from keras_dl.errors import BadInput, UsageError
 from keras_dl.inputs.given import Given, expand, kind_of
 from keras_dl.pages.html import page
@@ -90,13 +90,15 @@ def write(run: Run, item: Given, row: dict[str, Any], block: Block, target: Path
     target = target / f"{item.stem}-explained{kind}" if target.is_dir() else target
     if target.suffix.lower() != kind:
         raise UsageError(f"this explanation is a {kind} file; choose such a file or a folder for --out")
+    doubt = doubts(row)
     if isinstance(block, Picture):
-        figure = side_by_side(block, f"{Path(item.name).name}: {said.text}, {said.certainty}")
+        marked = f"{UNUSUAL}. " if doubt else ""
+        figure = side_by_side(block, f"{marked}{Path(item.name).name}: {said.text}, {said.certainty}")
         with replacing(target) as temporary:
             figure.savefig(temporary, dpi=120, format="png")
         return target
     with replacing(target) as temporary:
-        temporary.write_text(page(run.task.title, [said, block], note=row.get("note", "")), encoding="utf-8")
+        temporary.write_text(page(run.task.title, [*doubt, said, block], note=row.get("note", "")), encoding="utf-8")
     return target
 
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 from keras_dl.answering import answers, novelty, reference
 from keras_dl.answering.novelty import Novelty
 from keras_dl.errors import KerasDLError
-from keras_dl.task.blocks import Gauge
+from keras_dl.task.blocks import Gauge, Prose
+from keras_dl.verbs import explain
 
 
 def stages(rng: np.random.Generator, groups: int, each: int, spread: float = 1.0) -> tuple[list[np.ndarray], list[str]]:
@@ -114,3 +115,16 @@ def test_no_promise_stands_beside_an_unusual_input(tiny_run: Callable[[str], Any
         for unusual in (False, True)
     ]
     assert [bool(gauge.note) for gauge in gauges] == [True, False]
+
+
+def test_an_explanation_says_it_too(tiny_run: Callable[[str], Any], tmp_path: Path) -> None:
+    """On its page, before the answer."""
+    run = tiny_run("emoji")
+    (row,) = run.predict("I love you")
+    doubted = row | {"unusual": True, "unusualness": 3.21}
+    item = explain.one_input(run, "I love you")
+    text = explain.write(run, item, doubted, Prose("the words"), tmp_path).read_text(encoding="utf-8")
+    assert text.index("Unusual input") < text.index(row["label"])
+    assert "Unusual input" not in explain.write(run, item, row, Prose("the words"), tmp_path).read_text(
+        encoding="utf-8"
+    )
