@@ -144,16 +144,16 @@ def added(certainty: str, row: Mapping[str, Any], classes: int) -> str:
 
 
 def view(row: Mapping[str, Any], assets: Assets) -> list[Block]:
-    """Show the set where it holds more than the answer."""
+    """Show the set where it holds more than the answer, with its promise: not that of an input that is "unusual"."""
     text = said(row, len(assets["classes"])).replace("_", " ")
     if not text:
         return []
-    share = exactly(assets["sets"]["coverage"])
+    promise = "" if row.get("unusual") else f" {PROMISE.format(exactly(assets['sets']['coverage']))}"
     if len(row["set"]) == len(assets["classes"]):
         possible = f"Both {' and '.join(row['set'])}" if len(row["set"]) == 2 else f"All {len(row['set'])} classes"
-        reason = f"{possible} are possible; the answer is only the better guess. {PROMISE.format(share)}"
+        reason = f"{possible} are possible; the answer is only the better guess.{promise}"
         return [Prose(reason, "Cannot tell", warning=True)]
-    return [Prose(f"**{text[0].upper()}{text[1:]}.** {PROMISE.format(share)}")]
+    return [Prose(f"**{text[0].upper()}{text[1:]}.**{promise}")]
 
 
 def columns(assets: Assets) -> list[Column]:

@@ -248,6 +248,7 @@ def test_both_classes_are_possible_where_neither_can_be_ruled_out():
     assert doubt.warning
     assert "Cannot tell" in terminal.text(doubt)
     assert "98 %" in html.html(doubt)
+    assert "98 %" not in Binary().view({**middle, "unusual": True}, assets)[1].text, "it holds for usual inputs alone"
 
 
 def test_of_several_classes_the_possible_ones_are_named():
