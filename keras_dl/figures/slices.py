@@ -12,7 +12,7 @@ from keras_dl.figures.plots import COLOURS, styled
 from keras_dl.task.kinds import Metric
 
 ROW = 0.24  # inches, the height of a line
-LONGEST = 24  # letters of a name
+LONGEST = 24  # letters of a name, without the count behind it
 PLOT = 2.6  # inches, the width of the plot itself
 
 
@@ -37,8 +37,8 @@ def slices(rows: Sequence[Mapping[str, Any]], metric: str, record: Metric, whole
             place += 1
         places.append(place)
         place += 1
-    names = [shortened(row["level"], LONGEST) for row in rows]
-    figure = Figure(figsize=(LETTER * LONGEST + PLOT + 1.2, ROW * place + 0.7), layout="constrained")
+    names = [f"{shortened(row['level'], LONGEST)} ({row['examples']:,})" for row in rows]
+    figure = Figure(figsize=(LETTER * LONGEST + PLOT + 0.8, ROW * place + 0.7), layout="constrained")
     axes = figure.subplots()
     axes.axvline(whole, color=COLOURS["muted"], linestyle=":", linewidth=1)
     for row, at in zip(rows, places, strict=True):
@@ -47,9 +47,8 @@ def slices(rows: Sequence[Mapping[str, Any]], metric: str, record: Metric, whole
         if cell["low"] is not None:
             axes.plot([cell["low"], cell["high"]], [at, at], color=colour, linewidth=1.6, alpha=0.55)
         axes.plot(cell["value"], at, "o", color=colour, ms=5)
-        side: Any = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 8.5}
-        axes.text(1.03, at, f"{cell['value']:.{record.digits}f}{'*' if marked else ''}", **side)
-        axes.text(1.45, at, f"{row['examples']:,}", ha="right", color=COLOURS["muted"], **side)
+        text = f"{cell['value']:.{record.digits}f}{'*' if marked else ''}"
+        axes.text(1.03, at, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     axes.set(ylim=(place - 0.3, -0.7), xlabel=record.title)
     axes.set_yticks([*heads.values(), *places], [*(shortened(head, LONGEST) for head in heads), *names])
     for tick in axes.get_yticklabels()[: len(heads)]:

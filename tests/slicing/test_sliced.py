@@ -14,7 +14,7 @@ from keras_dl.outputs.number import Number
 from keras_dl.pages import html, terminal
 from keras_dl.slicing import shown
 from keras_dl.slicing.annotations import Annotations
-from keras_dl.slicing.sliced import sliced
+from keras_dl.slicing.sliced import sliced, worse
 from keras_dl.task.kinds import Found
 
 COUNT = 400
@@ -75,6 +75,29 @@ def test_where_no_slice_is_worse_none_is_named(kind):
     assert others == []
     if not result["worse"]:
         assert "No slice is worse than the rest by more than chance explains" in shown.sentence(result, record, "film")
+
+
+def test_a_bad_class_is_named():
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 2, COUNT)
+    wrong = generator.random(COUNT) < np.where(truth == 0, 0.3, 0.02)
+    found = Found(
+        truth,
+        list(range(COUNT)),
+        {"network": np.where(wrong, 1 - truth, truth) * 0.8 + 0.1},
+        {"network": {"classes": ["A", "B"], "threshold": 0.5}},
+    )
+    result = sliced(Binary(), found, {"size": generator.normal(size=COUNT)}, 0)
+    assert [result["rows"][one]["level"] for one in result["worse"]] == ["A"]
+
+
+def test_the_worst_is_that_with_the_largest_difference():
+    def row(difference, corrected):
+        return {"difference": {"value": difference}, "corrected": corrected}
+
+    rows = [row(-0.1, 0.01), {"reason": "too small"}, row(-0.3, 0.04), row(-0.5, 0.06), row(-0.2, 0.001)]
+    assert worse(rows, more_is_better=True) == [2, 4, 0]
+    assert worse([row(2.0, 0.01), row(3.0, 0.02)], more_is_better=False) == [1, 0]
 
 
 def test_all_metrics_that_people_ask_for_are_there_as_far_as_they_mean_something():
@@ -157,7 +180,7 @@ def test_the_chart_has_a_line_for_each_slice_and_marks_the_worst():
     axes = forest(result["rows"], "accuracy", record, result["value"], 0.05).axes[0]
     names = [tick.get_text() for tick in axes.get_yticklabels()]
     assert names[:3] == ["class", "site", "brightness"]
-    assert {"old", "new", "far"} <= set(names)
+    assert {f"{row['level']} ({row['examples']})" for row in result["rows"]} <= set(names)
     assert sum("*" in text.get_text() for text in axes.texts) == len(result["worse"])
 
 
