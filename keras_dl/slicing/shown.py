@@ -112,7 +112,7 @@ def chart(sliced: Sliced, record: Metric) -> Chart | None:
     figure = slices(tested, sliced["metric"], record, sliced["value"], ALPHA)
     description = f"{record.title} of each slice with its interval"
     caption = (
-        "Points: the slices; bars: 95 % intervals; in brackets: how many examples. Dotted: the whole test part. Orange, "
-        "with a star: worse than the rest by more than chance explains."
+        "Points: the slices; bars: 95 % intervals; in brackets: how many examples. Dotted: the whole test part. "
+        "Orange, with a star: worse than the rest by more than chance explains."
     )
     return Chart("slices", plots.svg(figure, "slices", description), f"{record.title} by slice", caption)
