@@ -44,7 +44,7 @@ def of_report(run: Run) -> list[Block]:
     curve = training_chart(epochs, best_epoch(run, epochs))
     figures = run.task.output.figures(found, run.config, words(run))
     page = Prose(f"The full report, with the worst errors: `{run.path / 'report.html'}`")
-    return [*of_run(run), *([curve] if curve else []), page, *figures]
+    return [*of_run(run), *of_slices(run, run.metrics["test"]), *([curve] if curve else []), page, *figures]
 
 
 def of_evaluation(run: Run, result: Mapping[str, Any], other: str = "baseline") -> list[Block]:
