@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_dl.adapting import directory, elsewhere, labelled, normalisation
-from keras_dl.answering import novelty
+from keras_dl.answering import novelty, reference
 from keras_dl.answering.answering import Network, Seen
 from keras_dl.answering.novelty import Novelty
 from keras_dl.answering.reference import Reference
@@ -26,7 +26,7 @@ from keras_dl.task.kinds import Found, Told
 from keras_dl.training import pipeline
 from keras_dl.training.own_keras import own_keras
 from keras_dl.training.pipeline import Examples
-from keras_dl.verbs import evaluate
+from keras_dl.verbs import drift, evaluate
 
 R = TypeVar("R", bound=Run)
 FEWEST = 50  # inputs; of fewer, neither statistics nor shares can be told
@@ -99,8 +99,9 @@ def adapt(run: R, data: str | Path, *, labels: int = 0, out: str | Path | None =
             directory.copy_kept(run, work)
             with replacing(work / "model.keras") as temporary:
                 keras.saving.save_model(model, temporary)
-            new.write("assets/assets.json", adapted.assets)
             keep_reference(work, run, adapted, found.split)
+            watched = drift.summary(run.task.output, reference.read(new))  # in service, the new set is no drift
+            new.write("assets/assets.json", adapted.assets | watched)
             both = baselines.load(run), baselines.load_others(run)
             evaluate.write(new, new.answering, *both, home, decoded, run.card["training"])
             new.write("card.json", {**new.card, "adapted": {**facts, **adapted.facts}})

@@ -63,6 +63,13 @@ def test_the_new_run_is_whole_and_says_what_was_done(adapted, tiny_run, elsewher
         assert "adapted" in text
 
 
+def test_in_service_the_new_set_is_what_answers_are_compared_with(adapted, tiny_run, elsewhere):
+    new, old = (run.assets["drift"] for run in (adapted[0], tiny_run("pneumonia")))
+    for name, one in new.items():
+        assert sum(one["counts"]) == len(list(elsewhere.iterdir()))
+        assert one != old[name]
+
+
 def test_the_network_was_moved_and_nothing_was_trained(adapted, tiny_run):
     old, new = tiny_run("pneumonia").model, adapted[0].model
     moving = {id(layer.moving_mean) for layer in normalisation.layers_of(new)}
