@@ -8,6 +8,7 @@ from PIL import Image
 
 import keras_dl
 from keras_dl.adapting import labelled, normalisation
+from keras_dl.answering import reference
 from keras_dl.errors import KerasDLError, UsageError
 from keras_dl.runs import names, sources
 from keras_dl.verbs import adapt, evaluate
@@ -68,6 +69,15 @@ def test_in_service_the_new_set_is_what_answers_are_compared_with(adapted, tiny_
     for name, one in new.items():
         assert sum(one["counts"]) == len(list(elsewhere.iterdir()))
         assert one != old[name]
+
+
+def test_what_is_usual_and_expected_for_the_new_run_is_the_new_set(adapted, tiny_run, elsewhere):
+    new, old = adapted[0], tiny_run("pneumonia")
+    kept = reference.read(new)
+    assert len(kept.values) == len(list(elsewhere.iterdir()))
+    assert np.isnan(kept.truth).all(), "nobody knows it"
+    assert (kept.unusualness > 1).mean() <= 0.05
+    assert new.assets["drift"] != old.assets["drift"], "a server compares what it answers with the new set"
 
 
 def test_the_network_was_moved_and_nothing_was_trained(adapted, tiny_run):
