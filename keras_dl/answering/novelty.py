@@ -37,6 +37,7 @@ class Novelty:
         validation: Sequence[np.ndarray],
         groups: Sequence[Any],
         false_alarms: float,
+        reach: float = 1.0,
     ) -> Novelty:
         """Fit the Gaussians to training vectors, and set the limits on validation.
 
@@ -45,16 +46,19 @@ class Novelty:
             validation: of each stage `[count, width]`, of examples that nothing was fitted to.
             groups: of the validation examples.
             false_alarms: the share of new examples of the same source that may be called unusual, in (0, 1).
+            reach: how many times as far as that an input may be; see `Output.reach`.
         """
-        return cls(novelty.fit(training), ()).limited(validation, groups, false_alarms)
+        return cls(novelty.fit(training), ()).limited(validation, groups, false_alarms, reach)
 
-    def limited(self, vectors: Sequence[np.ndarray], groups: Iterable[Any], false_alarms: float) -> Novelty:
+    def limited(
+        self, vectors: Sequence[np.ndarray], groups: Iterable[Any], false_alarms: float, reach: float = 1.0
+    ) -> Novelty:
         """Return the same Gaussians with the limits set on other examples: of each stage `[count, width]`."""
         groups = list(groups)
         squares = [one.squared(stage)[:, 0] for one, stage in zip(self.gaussians, vectors, strict=True)]
         limits = np.array([limit(each, groups, false_alarms) for each in squares])
         worst = np.max([each / most for each, most in zip(squares, limits, strict=True)], axis=0)
-        return Novelty(self.gaussians, (limits * limit(worst, groups, false_alarms)).tolist())
+        return Novelty(self.gaussians, (limits * limit(worst, groups, false_alarms) * reach**2).tolist())
 
     def unusualness(self, vectors: Sequence[tf.Tensor]) -> tf.Tensor:
         """Return how unusual examples are, `[count]`: above 1 they are called unusual. Graph operations."""

@@ -68,7 +68,8 @@ def keep(run: Run, network: Network, train: Examples, validation: Split, seen: S
     if not seen.vectors:
         return None
     trained = network.see(some(train, run.config.seed), name="what is usual")
-    novelty = Novelty.fit(trained.vectors, seen.vectors, validation.groups, run.config.false_alarms)
+    share, reach = run.config.false_alarms, run.task.output.reach
+    novelty = Novelty.fit(trained.vectors, seen.vectors, validation.groups, share, reach)
     novelty.write(run.path)
     Reference.of(run.task, novelty, seen, validation.groups, validation.truth, assets).write(run.path)
     return novelty

@@ -42,6 +42,7 @@ class Output(ABC):
     unit: str = ""  # of the values, in the plural
     large: ClassVar[Sequence[str]] = ()  # names of `signatures`
     symbols: Mapping[str, str] = {}  # answer -> a sign that stands for it
+    reach: ClassVar[float] = 1.0  # times the limit of usual inputs that one may be off before it is called unusual
     told_by_folders: ClassVar[bool] = False  # whether the name of a folder may be the truth of the inputs in it
 
     # Training and answering

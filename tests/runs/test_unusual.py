@@ -59,6 +59,14 @@ def test_too_few_groups_are_extrapolated() -> None:
     assert novelty.limit(scores, range(15), 0.2) <= scores.max()
 
 
+def test_what_may_reach_further_is_called_unusual_later() -> None:
+    """The sick are off the healthy by design, and no unusual input for that."""
+    rng = np.random.default_rng(0)
+    train, names = stages(rng, 300, 1)
+    near, far = (Novelty.fit(train, train, names, 0.01, reach) for reach in (1.0, 2.0))
+    np.testing.assert_allclose(near.unusualness(train), 2 * far.unusualness(train).numpy(), rtol=1e-5)
+
+
 def test_variables_answer_as_the_arrays_do() -> None:
     """An export holds variables: so each number is in it once."""
     rng = np.random.default_rng(0)
