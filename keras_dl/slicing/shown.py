@@ -30,18 +30,18 @@ def sentence(sliced: Sliced, record: Metric, example: str) -> str:
             "the rest."
         )
     title, rows = record.title.lower() if record.title[1:].islower() else record.title, sliced["rows"]
-    many = f"after correction for {tested} slices" if tested > 1 else "one slice was tested"
     if not sliced["worse"]:
-        least = min(row["corrected"] for row in rows if "corrected" in row)
+        least = p_value(min(row["corrected"] for row in rows if "corrected" in row)).replace("p ", "p is ", 1)
+        were = "1 slice was" if tested == 1 else f"{tested} slices were"
         return (
-            f"No slice is worse than the rest by more than chance explains: of {tested} slices tested by {title}, the "
-            f"smallest {p_value(least)} {many}."
+            f"No slice is worse than the rest by more than chance explains. {were} tested by {title}, and the smallest "
+            f"{least} after correction for their number."
         )
     worst, *others = (rows[number] for number in sliced["worse"])
     value, rest = (f"{one:.{record.digits}f}" for one in (worst["metrics"][sliced["metric"]]["value"], worst["rest"]))
     text = (
         f"Worst: {example}s with **{named(worst)}**: {title} {value} against {rest} of the rest "
-        f"({p_value(worst['corrected'])} {many})."
+        f"({p_value(worst['corrected'])} after correction for {tested} slices)."
     )
     if others:
         more = f", and {len(others) - NAMED} more" if len(others) > NAMED else ""

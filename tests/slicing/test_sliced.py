@@ -74,7 +74,9 @@ def test_where_no_slice_is_worse_none_is_named(kind):
     others = [one for one in result["worse"] if result["rows"][one]["column"] not in ("class", "true cells")]
     assert others == []
     if not result["worse"]:
-        assert "No slice is worse than the rest by more than chance explains" in shown.sentence(result, record, "film")
+        assert "No slice is worse than the rest by more than chance explains. " in shown.sentence(
+            result, record, "film"
+        )
 
 
 def test_a_bad_class_is_named():
