@@ -24,7 +24,7 @@ from keras_dl.task import settings
 from keras_dl.task.blocks import Prose
 from keras_dl.verbs import report
 
-SECTIONS = ("metrics", "answers", "training", "data", "examples", "settings", "reproduce")
+SECTIONS = ("metrics", "slices", "answers", "training", "data", "examples", "settings", "reproduce")
 
 
 @pytest.fixture(scope="module")
