@@ -67,6 +67,16 @@ def test_the_metrics_are_those_of_scikit_learn(output):
     assert set(oracle) - set(got) <= {"macro_f1"}, "of what an independent library measures nothing is left out"
 
 
+def test_slices_are_judged_by_a_mean_of_one_number_for_each_example(output):
+    said, example = found(output)
+    values, assets = said.values["network"], said.assets["network"]
+    each = output.judging(example.truth, values, assets)
+    assert each.shape == (COUNT,)
+    got = point(output.measuring(example.truth, values, assets), COUNT)
+    assert each.mean() == pytest.approx(got[output.judged])
+    assert output.metric(output.judged, assets).more_is_better is not None
+
+
 def test_a_perfect_answer_is_perfect_and_a_shuffled_one_worse(output):
     example = EXAMPLES[output.key](output)
     best = measured(output, example, example.perfect)
