@@ -24,7 +24,6 @@ from keras_dl.task.kinds import Assets, Moved, Told
 ONE_CLASS = 0.98  # from this estimated share of one class on, it is as if there were no other
 LEAST = 0.01  # of a share: no class is ruled out by an estimate
 TWO_HEAPS = 0.85  # share of what tells the classes apart that is left when scores have moved; else one heap was cut
-MOVED = 0.1  # of the test that moved scores are a mixture of those on validation
 STRETCHED = 3.0  # a score is not stretched by more than this, nor by less than its inverse
 UNKNOWN = (
     "On validation, the answers tell the classes apart too badly to say anything of the class shares of another set. "
@@ -81,7 +80,7 @@ def moved_score(validation: Told, scores: np.ndarray, seed: int) -> Alignment | 
     truth = np.asarray(validation.truth, int)
     old = label_shift.scores_of(of_two(validation.values))
     found = label_shift.aligned(Mixture(old, truth, validation.groups, 2), scores, seed)
-    likely = found.explained.p >= MOVED and found.explained.shares.max() < ONE_CLASS
+    likely = found.explained.p >= LEVEL and found.explained.shares.max() < ONE_CLASS
     two = told_apart(found.scores, truth) >= TWO_HEAPS * told_apart(old[:, 0], truth)
     return found if likely and two and 1 / STRETCHED < found.slope < STRETCHED else None
 
