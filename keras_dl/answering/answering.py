@@ -40,7 +40,7 @@ class Network:
 
     def __call__(self, x: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Return the vectors `[batch, width]` of each stage, and the model's output `[batch, ...]`."""
-        *vectors, outputs = self.staged(x, training=False)
+        *vectors, outputs = keras.tree.flatten(self.staged(x, training=False))  # of one output there is no list
         traits = self.task.input.traits(self.config, x)
         return [*vectors, *([] if traits is None else [traits])], outputs
 
