@@ -6,6 +6,8 @@ import kept_runs
 import pandas as pd
 import pytest
 
+# Hand-made runs are as an earlier version made them: they know neither what is usual nor slices.
+LATER = {"drift", "unusual", "unusualness", "slices", "novelty.npz", "reference.npz"}
 KINDS = ("binary", "classes", "score", "text", "texts")  # "attention" differs from "text" in the network alone
 
 
@@ -25,7 +27,7 @@ def test_the_json_files_hold_what_real_ones_hold(both):
     made, real = both
     assert set(made.asked) == set(real.asked)
     assert set(made.asked["config"]) <= set(real.asked["config"])
-    assert made.assets.keys() == real.assets.keys()
+    assert made.assets.keys() == real.assets.keys() - LATER
     assert made.assets["baseline"].keys() == real.assets["baseline"].keys()
     for assets in (made.assets, made.assets["baseline"]):
         assert (assets["calibration"] or {}).keys() == (real.assets["calibration"] or {}).keys()
@@ -36,19 +38,21 @@ def test_the_cards_say_what_real_ones_say(both):
     made, real = both[0].card, both[1].card
     assert made.keys() == real.keys()
     for name in ("inputs", "outputs", "data", "splits", "versions"):
-        assert made[name].keys() == real[name].keys(), name
+        assert made[name].keys() == real[name].keys() - LATER, name
     assert made["training"].keys() == real["training"].keys() - {"best_epoch"}
     assert made["words"].keys() <= real["words"].keys()
     assert made["data"]["notes"].keys() <= real["data"]["notes"].keys()
     assert made["splits"]["test"].keys() == real["splits"]["test"].keys()
     for name, given in (*real["outputs"].items(), *real["inputs"].items()):
+        if name in LATER:
+            continue
         other = (made["outputs"] | made["inputs"])[name]
         assert (other["dtype"], len(other["shape"])) == (given["dtype"], len(given["shape"])), name
 
 
 def test_the_metrics_are_those_of_real_ones(both):
     made, real = (run.metrics["test"] for run in both)
-    assert made.keys() == real.keys()
+    assert made.keys() == real.keys() - LATER
     assert made["thresholds"].keys() == real["thresholds"].keys()
     for row in ("network", "baseline", "difference"):
         names = [{general(name, run.assets["classes"]) for name in run.metrics["test"][row]} for run in both]
@@ -62,7 +66,8 @@ def test_the_tables_have_the_columns_of_real_ones(both, name):
         list(dict.fromkeys(general(title, run.assets["classes"]) for title in pd.read_csv(run.path / name)))
         for run in both
     ]
-    assert columns[0] == columns[1]
+    described = {"brightness", "contrast", "shorter side (px)", "file size (kB)", "length (words)", "unknown words (%)"}
+    assert columns[0] == [name for name in columns[1] if name not in LATER | described]
 
 
 def test_the_history_has_the_columns_of_real_ones(both):
@@ -73,7 +78,7 @@ def test_the_history_has_the_columns_of_real_ones(both):
 
 def test_the_files_are_there_that_tests_read(both):
     made, real = both
-    extra = {"checkpoints", "logs", "examples", "report.html", ".lock", "baseline.skops"}
+    extra = LATER | {"checkpoints", "logs", "examples", "report.html", ".lock", "baseline.skops"}
     names = [{path.name for path in (run.path, run.path / "assets") for path in path.iterdir()} for run in both]
     assert names[0] == names[1] - extra
     json.dumps(made.card, allow_nan=False)

@@ -95,7 +95,7 @@ def input_of(asked: Asked, takes: Mapping[str, str]) -> Input:
 
 def plain_answer(row: Row) -> Answer:
     """Say a row of a server that does not know what the numbers are of."""
-    numbers = {name: value for name, value in row.items() if isinstance(value, int | float)}
+    numbers = {name: value for name, value in row.items() if type(value) in (int, float)}  # a bool is no number here
     return Answer(str(row.get("label", "")), ", ".join(f"{name} {value:.3f}" for name, value in numbers.items()))
 
 
