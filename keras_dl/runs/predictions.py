@@ -15,7 +15,7 @@ from keras_dl.runs.run import Run
 from keras_dl.task.kinds import Assets, Found
 
 UNUSUALNESS = "unusualness"  # a column of the table: above 1 an input is called unusual; see `answering.novelty`
-NAMED = ("id", "group", "label")
+NAMED = ("id", "group", "label")  # columns that every table has
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ def read(run: Run) -> Predictions:
     path = run.path / "predictions.csv"
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if missing := [name for name in NAMED if name not in table]:
+            raise ValueError(f"it has no column {missing[0]}")
         columns = run.task.output.columns(run.assets)
         outputs = {name: table[titles(name, columns)].to_numpy(float) for name in ("network", "baseline")}
         outputs = {name: values[:, 0] if len(columns) == 1 else values for name, values in outputs.items()}

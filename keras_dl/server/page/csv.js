@@ -1,6 +1,6 @@
 // Answers as a CSV file that a spreadsheet can open without running anything in it.
 
-const VERDICT = ["unusual", "unusualness"]; // of every row, unless the model is of an earlier version
+const VERDICT = ["unusual", "unusualness"]; // a model of an earlier version gives none
 const STARTS_FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 /** Return rows of the server's as CSV (RFC 4180, UTF-8 with its mark, so that spreadsheets show emoji). */
@@ -8,9 +8,10 @@ export function csvOf(model, rows) {
   const columns = model.columns ?? [];
   const truths = rows.some((row) => row.truth !== undefined) ? ["truth"] : [];
   const names = ["input", ...truths];
-  const heads = [...names, ...columns.map(({ path }) => path.join(" ")), ...VERDICT, "note", "error"];
+  const verdict = VERDICT.filter((name) => rows.some((row) => row[name] !== undefined));
+  const heads = [...names, ...columns.map(({ path }) => path.join(" ")), ...verdict, "note", "error"];
   const cells = (row) => [...names.map((name) => row[name]), ...columns.map((column) => valueOf(row, column))];
-  const lines = rows.map((row) => [...cells(row), ...VERDICT.map((name) => row[name]), row.note, row.error]);
+  const lines = rows.map((row) => [...cells(row), ...verdict.map((name) => row[name]), row.note, row.error]);
   return `\ufeff${[heads, ...lines].map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
 }
 
