@@ -25,7 +25,8 @@ def black(width, height):
 def test_the_map_adds_up_to_the_number(server, tiny_run):
     (path,) = examples(tiny_run("cells-unet"), 1)
     raw = b64(path.read_bytes())
-    (number,) = post(f"{server}:predict", {"instances": [raw]}).json()["predictions"]
+    (answer,) = post(f"{server}:predict", {"instances": [raw]}).json()["predictions"]
+    number = answer["number"]
     found = post(f"{server}:predict", {"signature_name": "density", "instances": [raw]}).json()["predictions"]
     assert max(0, np.sum(found)) == pytest.approx(number, abs=1e-3)
     (row,) = post(f"{server}:answer", {"instances": [raw]}).json()["predictions"]

@@ -61,7 +61,7 @@ def test_images_of_several_sizes_are_answered_in_one_call(run, pictures):
     assert [row["input"] for row in rows] == [str(pictures / f"{name}") for name in ("0.png", "1.jpeg", "2.png")]
     for row in (rows[0], rows[2]):  # JPEGs are decoded otherwise by others
         assert row["number"] == pytest.approx(alone(run, row["input"]), rel=CLOSE)
-        assert set(row) == {"input", "number", "low", "high", "coverage", "unit"}
+        assert set(row) == {"input", "number", "low", "high", "coverage", "unit", "unusual", "unusualness"}
         assert row["unit"] == "cells"
     assert odd["error"] == "it is 60 x 44 px, but both sides must be multiples of 8; crop it, or add a dark margin"
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows

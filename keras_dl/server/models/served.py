@@ -113,9 +113,9 @@ class Version:
         return {"answer": answer, "value": value, "unusualness": row.get("unusualness")}
 
     def watched(self, answers: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
-        """Return the numbers of answers that are watched for drift, `[count]` each; None for an older run."""
+        """Return the numbers of answers that are watched for drift, each `[count]`; None for none, or an older run."""
         output = self.run.task.output
-        if "unusualness" not in answers:
+        if not len(answers.get("unusualness", ())):
             return None
         values = np.asarray(answers[output.value])
         return {"value": output.level(values), "unusualness": np.asarray(answers["unusualness"])}
