@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_dl.layers.nested import inputs_of_operations
 
+WIDE = 2560  # channels: a wider vector is a map laid flat, and the stage of that map is there anyway
 NARROW = 4  # channels: fewer are the image itself, or a map of the answer
 
 
@@ -52,7 +53,7 @@ def stages(model: keras.Model) -> list[keras.KerasTensor]:
             continue
         if len(shape) == 3 and shape[-1] >= NARROW:
             found[shape[:2] if all(shape[:2]) else shape] = given
-        elif len(shape) == 1 and shape[0] > 1 and getattr(operation, "weights", None):
+        elif len(shape) == 1 and 1 < shape[0] <= WIDE and getattr(operation, "weights", None):
             found[shape] = given
     return list(found.values())
 

@@ -9,6 +9,7 @@ from keras import layers
 from keras_dl.layers.stages import staged
 from keras_dl.models.images.cells_unet import cells_unet
 from keras_dl.models.images.transfer import transfer
+from keras_dl.models.images.xray_cnn import xray_cnn
 from keras_dl.models.images.xray_resnet import xray_resnet
 
 
@@ -38,6 +39,11 @@ def test_the_answer_is_that_of_the_model_and_the_weights_are_shared() -> None:
     assert {id(weight) for weight in whole.weights} == {id(weight) for weight in model.weights}
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 1)).astype("uint8")
     np.testing.assert_allclose(whole(images, training=False)[-1], model(images, training=False), atol=1e-6)
+
+
+def test_a_map_that_is_laid_flat_is_no_vector() -> None:
+    """Its covariance would have a billion numbers, and the means of its channels are there already."""
+    assert max(widths(xray_cnn(image_size=128))) <= 256
 
 
 def test_images_of_open_size_have_vectors_of_one_width() -> None:
