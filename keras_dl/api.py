@@ -57,6 +57,8 @@ def train(
     cache_gb: float | None = None,
     bad_share: float | None = None,
     target_sensitivity: float | None = None,
+    coverage: float | None = None,
+    false_alarms: float | None = None,
     deterministic: bool | None = None,
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] | None = None,
     accumulate: int | None = None,
@@ -87,6 +89,8 @@ def train(
         cache_gb: the most gigabytes of decoded examples to keep in memory; more go to a file in the run directory.
         bad_share: the share of unusable files that is tolerated, 0 to 1; more is an error.
         target_sensitivity: the sensitivity to reach on validation, in (0, 1); 0 for the task's own threshold.
+        coverage: the share of new examples whose prediction set, or interval, is to contain the truth, in (0, 1).
+        false_alarms: the share of usual inputs that may be called unusual, in (0, 1).
         deterministic: use only operations whose results repeat bit for bit.
         precision: the precision of training; the saved model is float32.
         accumulate: how many pieces a batch is computed in, one after another, to save memory.

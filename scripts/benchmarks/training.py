@@ -81,9 +81,9 @@ def keras_works(family: Family, ready: Prepared) -> tuple[Works, float]:
     """Return what is measured with Keras, and the operations of a forward pass of one example."""
     import tensorflow as tf
 
+    from keras_dl.answering import answering
     from keras_dl.training import pipeline
     from keras_dl.training.progress import EpochLines
-    from keras_dl.verbs import evaluate
 
     whole, model = ready.build()
     plain = ready.build()[1]
@@ -119,7 +119,7 @@ def keras_works(family: Family, ready: Prepared) -> tuple[Works, float]:
         whole.predict(inputs, verbose=0)
         return len(x) / (time.perf_counter() - began)
 
-    every = pipeline.evaluation(ready.examples, evaluate.BATCH)
+    every = pipeline.evaluation(ready.examples, answering.BATCH)
     works: Works = {FIT: fit, BARE: bare, PLAIN: plain_fit}
     works |= {PREDICT: lambda: predict(every), PLAIN_PREDICT: lambda: predict(x)}
     assert isinstance(waiting[0][0], tf.Tensor)
