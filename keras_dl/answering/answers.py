@@ -59,8 +59,9 @@ def share(run: Run, measured: Mapping[str, Any]) -> str:
 
 
 def times(unusualness: float) -> str:
-    """Write a multiple of the limit: "1.3 times", "over 100 times"."""
-    return "over 100 times" if unusualness > 100 else f"{unusualness:.{1 if unusualness < 10 else 0}f} times"
+    """Write a multiple of the limit: "1.02 times", "1.3 times", "over 100 times"."""
+    digits = 2 if unusualness < 1.1 else 1 if unusualness < 10 else 0
+    return "over 100 times" if unusualness > 100 else f"{unusualness:.{digits}f} times"
 
 
 def plain(value: Any) -> Any:

@@ -146,7 +146,9 @@ def answered(row: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
 
 
 def written(value: Any, style: str) -> str:
-    """Write one value as its column wants it."""
+    """Write one value as its column wants it; of several possible answers all, and one alone is the answer itself."""
+    if isinstance(value, list):
+        return ", ".join(value) if len(value) > 1 else ""
     return "" if value is None else FORMATS.get(style, str)(value)
 
 

@@ -100,6 +100,7 @@ def test_answers_and_explanations_show_themselves(run, kind, tmp_path, monkeypat
     assert one == json.loads(json.dumps(one)) == list(many[:1])
     assert found.task.output.answer(one[0]).text in repr(one)
     assert many[2]["error"] in repr(many)
+    assert "['" not in repr(many), "lists are written in words"
     assert "&lt;b&gt;" in many._repr_html_()
     assert "<b>" not in many._repr_html_()
     explained = found.explain(first, tmp_path)

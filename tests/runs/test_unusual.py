@@ -111,7 +111,7 @@ def test_the_verdict_comes_first_and_the_answer_stays(tiny_run: Callable[[str], 
     assert doubted[1] == plain[0]
     assert doubted[0].warning
     assert "3.2 times" in doubted[0].text
-    assert answers.times(512.3) == "over 100 times"
+    assert [answers.times(one) for one in (1.02, 12.3, 512.3)] == ["1.02 times", "12 times", "over 100 times"]
 
 
 def test_no_promise_stands_beside_an_unusual_input(tiny_run: Callable[[str], Any]) -> None:
