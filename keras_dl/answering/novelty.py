@@ -63,7 +63,7 @@ class Novelty:
     def unusualness(self, vectors: Sequence[tf.Tensor]) -> tf.Tensor:
         """Return how unusual examples are, `[count]`: above 1 they are called unusual. Graph operations."""
         shares = [
-            one.squared(tf.cast(stage, tf.float32)) / most
+            one.squared(tf.cast(stage, tf.float32), tf.transpose) / most
             for one, stage, most in zip(self.gaussians, vectors, self.limits, strict=True)
         ]
         return tf.sqrt(tf.reduce_max(tf.concat(shares, axis=1), axis=1))

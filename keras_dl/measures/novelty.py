@@ -8,7 +8,7 @@ the other directions is what betrays an input of another kind (Wang et al. 2022,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,23 +26,26 @@ class Gaussian:
     mean: Any  # [width]
     scale: Any  # [width], of each channel
     directions: Any  # [width, kept]
-    other: Any  # [width, 1]: 1 / variance of what is left
-    inner: Any  # [kept, 1]: 1 / variance of each direction, less that of what is left
+    inner: Any  # [kept, 1]: 1 / variance of each direction, over the width
+    other: Any  # [width, 1]: the same of what is left
 
-    def squared(self, vectors: Any) -> Any:
+    def squared(self, vectors: Any, transpose: Callable[[Any], Any] = np.transpose) -> Any:
         """Return the squared distances `[count, 1]` of vectors `[count, width]`, over the width.
 
-        They are about 1 in the training part, or less where the covariance was shrunk much. NumPy arrays give arrays,
-        tensors give tensors.
+        They are about 1 in the training part, or less where the covariance was shrunk much.
+
+        Args:
+            vectors: NumPy arrays as the Gaussian's own, or tensors.
+            transpose: the function of their library.
         """
         centred = (vectors - self.mean) / self.scale
         inside = centred @ self.directions
-        return (centred * centred) @ self.other + (inside * inside) @ self.inner
+        outside = centred - inside @ transpose(self.directions)  # a difference of squares would lose digits
+        return (outside * outside) @ self.other + (inside * inside) @ self.inner
 
     def whitened(self, vectors: np.ndarray) -> np.ndarray:
         """Return the part of vectors in the main directions, `[count, kept]`, with variance 1 in the training part."""
-        width = len(self.mean)
-        return ((vectors - self.mean) / self.scale) @ self.directions * np.sqrt((self.inner + self.other[0]) * width).T
+        return ((vectors - self.mean) / self.scale) @ self.directions * np.sqrt(self.inner * len(self.mean)).T
 
 
 NAMES = tuple(one.name for one in fields(Gaussian))
@@ -77,6 +80,6 @@ def gaussian(vectors: np.ndarray, most: int) -> Gaussian:
         mean.astype("float32"),
         scale.astype("float32"),
         directions[:, width - kept :].astype("float32"),
+        (1 / (main * width))[:, None].astype("float32"),
         np.full((width, 1), 1 / (left * width), "float32"),
-        ((1 / main - 1 / left) / width)[:, None].astype("float32"),
     )

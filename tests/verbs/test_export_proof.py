@@ -23,6 +23,23 @@ def test_numbers_above_one_are_compared_by_their_share():
         export.compare("serving_default", signature(1e-4), None, live)
 
 
+def test_an_input_at_the_limit_may_be_unusual_or_not():
+    """Rounding decides there; elsewhere the verdict must be the same."""
+    live = {"unusualness": np.float32([1.00001, 1.2]), "unusual": np.array([True, True])}
+
+    def signature(unusual):
+        def answers(**_):
+            given = {"unusualness": np.float32([0.99999, 1.2]), "unusual": np.array(unusual)}
+            return {name: tf.constant(one) for name, one in given.items()}
+
+        answers.structured_input_signature = ((), {"image": None})
+        return answers
+
+    export.compare("serving_default", signature([False, True]), None, live)
+    with pytest.raises(KerasDLError, match="'unusual' of 'serving_default' differs"):
+        export.compare("serving_default", signature([False, False]), None, live)
+
+
 def test_a_map_that_differs_is_refused(tiny_run, tmp_path, monkeypatch):
     run, signatures = Run(tiny_run("cells-unet").path), export.signatures
 
