@@ -153,7 +153,7 @@ def measured(result: dict[str, Any], task: Task, other: str = "baseline") -> str
     holds = task.output.holds(result)
     head = f"test part: {result['examples']} examples of {result['groups']} groups ({holds})"
     rows, better = [("", "network", other, f"network - {other}")], set()
-    for row, name in enumerate(result["network"], 1):
+    for row, name in enumerate(result["difference"], 1):  # what both have
         metric = metric_of(name, task.output.metrics)
         cells = [with_interval(result[column][name], metric.digits) for column in ("network", other)]
         rows.append((name, *cells, with_interval(result["difference"][name], metric.digits, sign="+")))

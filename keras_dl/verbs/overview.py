@@ -120,7 +120,7 @@ def measured(run: Run, result: Mapping[str, Any], other: str = "baseline") -> Ta
     """Lay metrics out, a row each."""
     columns = ("network", other, "difference")
     rows = []
-    for name in result["network"]:
+    for name in result["difference"]:  # what both have
         metric = run.task.output.metric(name, run.assets)
         rows.append([metric.title, *(cell(result[column][name], metric.digits) for column in columns)])
     known = {**words(run), "knn": f"{result.get('neighbours')} nearest training examples"}
