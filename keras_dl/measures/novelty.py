@@ -1,7 +1,7 @@
 """How far vectors are from those of the training part: a Gaussian for each stage of a network.
 
-The squared Mahalanobis distance is that of Lee et al. 2018 (arXiv 1807.03888), but without classes: a centre for each
-class told unusual inputs no better on validation. A stage may have thousands of channels, so the Gaussian keeps its
+The squared Mahalanobis distance is that of Lee et al. 2018 (arXiv 1807.03888), but without classes: for reviews, a
+centre for each class told unusual inputs no better. A stage may have thousands of channels, so the Gaussian keeps its
 main directions and gives all others one variance (probabilistic PCA; Tipping, Bishop 1999). What is left of a vector in
 the other directions is what betrays an input of another kind (Wang et al. 2022, arXiv 2203.10807).
 """
