@@ -54,8 +54,8 @@ def two_classes(validation: Told, values: np.ndarray, assets: Assets, seed: int)
     facts |= {"after": [round(float(one), 4) for one in shares], "p_moved": round(moved.explained.p, 4)}
     by = " and ".join(f"{one:+.2f} for {name}" for one, name in zip(moved.offsets, assets["classes"], strict=True))
     text = (
-        f"Other class shares alone do not explain the scores (p = {found.p:.3f}). They are explained if the log-odds "
-        f"of validation are moved by {by} and stretched by {moved.slope:.2f}, with "
+        f"Other class shares alone do not explain the scores well enough ({doubt(found)}). They are explained if the "
+        f"log-odds of validation are moved by {by} and stretched by {moved.slope:.2f}, with "
         f"{named(shares, assets['classes'])} (p = {moved.explained.p:.2f}). Calibration and threshold were moved so."
     )
     return Moved(recalibrated(validation, moved, found.before, assets), [text], facts, False, facts["after"])
@@ -215,11 +215,16 @@ def unchanged(found: Judged, classes: Sequence[str]) -> str:
 
 def contradicted(found: Judged) -> str:
     """Say that no explanation fits, and what follows."""
-    why = f"p = {found.p:.3f}" if found.p < LEVEL else "two estimates of the shares differ"
     return (
-        f"the scores of these inputs are not explained by those on validation ({why}), neither by other class shares "
-        "nor by scores that have moved, so it cannot be told whether adapting helps. Label some, and use --labels"
+        f"the scores of these inputs are not explained by those on validation ({doubt(found)}), neither by other class "
+        "shares nor by scores that have moved, so it cannot be told whether adapting helps. Label some, and use "
+        "--labels"
     )
+
+
+def doubt(found: Judged) -> str:
+    """Say why other class shares alone are not taken for the reason; here a p value of 0.1 is too low for that."""
+    return f"p = {found.p:.3f}, below {LEVEL:g}" if found.p < LEVEL else "two estimates of the shares differ"
 
 
 class Moving(Labelled):
